@@ -1,0 +1,120 @@
+# Copyright (c) 2026 Evenkeel contributors
+# SPDX-License-Identifier: MIT
+"""Callback that closes a run with the elapsed time per stage and the cluster's summary."""
+
+from __future__ import annotations
+
+DOCUMENTATION = r"""
+name: stages
+type: aggregate
+short_description: Elapsed time per stage and the summary of the run
+version_added: 0.1.0
+description:
+  - Prints after the recap how long each stage took. A stage is a role, or a play for its tasks outside of roles.
+    A stage that comes up several times is one line with its total.
+  - Prints last the lines of the fact C(cluster_summary), a list of strings which a play sets by
+    M(ansible.builtin.set_fact), so that what the user needs next stays on the screen.
+  - A run of a single stage prints no table.
+author:
+  - Evenkeel contributors
+requirements:
+  - enabled in configuration
+"""
+
+import time
+from typing import Any
+
+from ansible.plugins.callback import CallbackBase
+
+
+class StageClock:
+    """Add up the time spent in named stages that follow one another."""
+
+    def __init__(self) -> None:
+        """Start with no stage."""
+        self.seconds: dict[str, float] = {}
+        self._stage: str | None = None
+        self._since = 0.0
+
+    def enter(self, stage: str | None, now: float) -> None:
+        """End the stage that runs and begin another.
+
+        Args:
+            stage: name of the stage that begins, or None to end only.
+            now: clock reading in seconds.
+        """
+        if self._stage is not None:
+            self.seconds[self._stage] += now - self._since
+        if stage is not None:
+            self.seconds.setdefault(stage, 0.0)
+        self._stage = stage
+        self._since = now
+
+
+def table(seconds: dict[str, float]) -> list[str]:
+    """Render stages and their total as aligned lines.
+
+    Args:
+        seconds: elapsed seconds per stage, in the order to print.
+
+    Returns:
+        One line per stage and a line with the total.
+    """
+    rows = {**seconds, "total": sum(seconds.values())}
+    names = max(len(name) for name in rows)
+    figures = max(len(f"{value:.1f}") for value in rows.values())
+    return [f"{name:<{names}}  {value:>{figures}.1f} s" for name, value in rows.items()]
+
+
+class CallbackModule(CallbackBase):
+    """Time stages while the run goes on; print at its end."""
+
+    CALLBACK_VERSION = 2.0
+    CALLBACK_TYPE = "aggregate"
+    CALLBACK_NAME = "evenkeel.cluster.stages"
+    CALLBACK_NEEDS_ENABLED = True
+
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        """Start with no stage and no summary."""
+        super().__init__(*args, **kwargs)
+        self._clock = StageClock()
+        self._play = ""
+        self._summaries: dict[str, list[str]] = {}
+
+    def v2_playbook_on_play_start(self, play: Any) -> None:
+        """Remember the play: it is the stage of its tasks outside of roles."""
+        self._play = play.get_name().strip()
+
+    def v2_playbook_on_task_start(self, task: Any, is_conditional: bool) -> None:  # noqa: ARG002
+        """Enter the task's stage."""
+        self._enter(task)
+
+    def v2_playbook_on_handler_task_start(self, task: Any) -> None:
+        """Enter the handler's stage."""
+        self._enter(task)
+
+    def v2_runner_on_ok(self, result: Any) -> None:
+        """Keep the summary when a task sets it."""
+        lines = result.result.get("ansible_facts", {}).get("cluster_summary")
+        if isinstance(lines, list):
+            self._summaries[result.host.get_name()] = [str(line) for line in lines]
+
+    def v2_playbook_on_stats(self, stats: Any) -> None:  # noqa: ARG002
+        """Print the table and the summary; the recap stands above them."""
+        self._clock.enter(None, time.monotonic())
+        if len(self._clock.seconds) > 1:
+            self._print("STAGES", table(self._clock.seconds))
+        for lines in self._summaries.values():
+            self._print("SUMMARY", lines)
+
+    def _enter(self, task: Any) -> None:
+        """Enter the stage that a task belongs to."""
+        # The role of a task is known to Ansible's own callbacks by this attribute only.
+        role = task._role
+        self._clock.enter(role.get_name() if role else self._play, time.monotonic())
+
+    def _print(self, title: str, lines: list[str]) -> None:
+        """Print lines under a banner in the manner of the recap."""
+        self._display.banner(title)
+        for line in lines:
+            self._display.display(line)
