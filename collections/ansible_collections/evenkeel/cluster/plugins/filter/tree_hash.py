@@ -1,0 +1,135 @@
+# Copyright: Evenkeel contributors
+# SPDX-License-Identifier: Apache-2.0
+"""The content hash of an image's build context, and the list of files that it covers."""
+
+from __future__ import annotations
+
+DOCUMENTATION = r"""
+name: tree_hash
+short_description: Hash a build context and list its files
+version_added: 0.1.0
+author:
+  - Evenkeel contributors
+description:
+  - Walks a directory on the controller and hashes names, types, executable bits and contents, together with a salt.
+  - What the directory's C(.dockerignore) leaves out is left out here too.
+  - Times, owners and the other mode bits do not count, because a checkout does not preserve them.
+positional: _input
+options:
+  _input:
+    description: The directory, on the controller.
+    type: path
+    required: true
+  salt:
+    description: Anything else that the result depends on, as data that JSON can express.
+    type: raw
+    default: null
+  exclude:
+    description: Patterns in the syntax of C(.dockerignore), left out before that file's own patterns apply.
+    type: list
+    elements: str
+    default: []
+notes:
+  - Needs the Docker SDK for Python on the controller, whose C(.dockerignore) matcher it uses.
+"""
+
+EXAMPLES = r"""
+- name: Show the tag that the content of a build context gives
+  ansible.builtin.debug:
+    msg: "{{ ('files/static' | evenkeel.cluster.tree_hash(salt={'base': 'evenkeel/base:trixie'})).tag }}"
+"""
+
+RETURN = r"""
+_value:
+  description: The hash and what it covers.
+  type: dict
+  contains:
+    digest:
+      description: SHA-256 in hexadecimal digits.
+      type: str
+    tag:
+      description: The first 12 digits of the digest, for an image tag.
+      type: str
+    files:
+      description: The files and symbolic links covered, relative to the directory, sorted.
+      type: list
+      elements: str
+"""
+
+import hashlib
+import json
+import stat
+from collections.abc import Callable, Iterable
+from pathlib import Path
+from typing import Any
+
+from ansible.errors import AnsibleFilterError
+from docker.utils.build import exclude_paths
+
+_IGNORE_FILE = ".dockerignore"
+_TAG_DIGITS = 12
+_BLOCK = 1 << 20
+
+
+def _ignore_patterns(root: Path) -> list[str]:
+    path = root / _IGNORE_FILE
+    if not path.is_file():
+        return []
+    lines = (line.strip() for line in path.read_text(encoding="utf-8").splitlines())
+    return [line for line in lines if line and not line.startswith("#")]
+
+
+def _entry_digest(path: Path) -> str:
+    """What one entry adds to the hash: its type and executable bit, then its content or target."""
+    if path.is_symlink():
+        return f"link {path.readlink()}"
+    status = path.stat()
+    if not stat.S_ISREG(status.st_mode):
+        message = f"{path}: got a socket, pipe or device, want files, directories and links only (fix: remove it)"
+        raise AnsibleFilterError(message)
+    digest = hashlib.sha256()
+    with path.open("rb") as stream:
+        while block := stream.read(_BLOCK):
+            digest.update(block)
+    kind = "executable" if status.st_mode & stat.S_IXUSR else "file"
+    return f"{kind} {digest.hexdigest()}"
+
+
+def tree_hash(path: str, salt: object = None, exclude: Iterable[str] = ()) -> dict[str, Any]:
+    """Hash a directory's files.
+
+    :param path: the directory, on the controller.
+    :param salt: JSON-able data that the hash covers as well.
+    :param exclude: ``.dockerignore`` patterns; the directory's own file comes after them.
+    :returns: ``digest`` (64 hexadecimal digits), ``tag`` (the first 12) and ``files`` (sorted, relative).
+    :raises AnsibleFilterError: when the directory is missing or unreadable, or holds a name or an entry
+        that no build context can hold.
+    """
+    root = Path(path)
+    if not root.is_dir():
+        message = f"build context: got '{path}', want a directory on the controller (fix: correct the tier's context)"
+        raise AnsibleFilterError(message)
+    try:
+        patterns = [*exclude, *_ignore_patterns(root)]
+        # The matcher always keeps the ignore file for the engine's use; here its work is done.
+        names = sorted(str(name) for name in exclude_paths(str(root), patterns) if name != _IGNORE_FILE)
+        files = [name for name in names if (root / name).is_symlink() or not (root / name).is_dir()]
+        broken = next((name for name in files if "\n" in name), None)
+        if broken is not None:
+            message = f"{root}: got the file name {broken!r}, want one without line breaks (fix: rename it)"
+            raise AnsibleFilterError(message)
+        entries = [[name, _entry_digest(root / name)] for name in files]
+    except OSError as exc:
+        message = f"{exc.filename or root}: got '{exc.strerror}', want a readable file (fix: correct its permissions)"
+        raise AnsibleFilterError(message) from exc
+    content = json.dumps({"entries": entries, "salt": salt}, sort_keys=True)
+    digest = hashlib.sha256(content.encode()).hexdigest()
+    return {"digest": digest, "tag": digest[:_TAG_DIGITS], "files": files}
+
+
+class FilterModule:
+    """What Ansible loads."""
+
+    def filters(self) -> dict[str, Callable[..., Any]]:
+        """The filters of this file by name."""
+        return {"tree_hash": tree_hash}
