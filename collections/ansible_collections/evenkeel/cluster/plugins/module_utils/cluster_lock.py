@@ -1,0 +1,85 @@
+# Copyright: Evenkeel contributors
+# SPDX-License-Identifier: Apache-2.0
+"""One reconciliation of a cluster at a time: an advisory lock on the target that dies with its holder."""
+
+from __future__ import annotations
+
+import contextlib
+import fcntl
+import json
+import os
+import pwd
+import tempfile
+import time
+from collections.abc import Iterator
+from pathlib import Path
+
+_POLL_SECONDS = 0.1
+
+
+class LockBusyError(Exception):
+    """Another run holds the lock; the message names it."""
+
+
+def lock_path(cluster: str) -> Path:
+    """Where the cluster's lock is: the same file for root and for members of the docker group."""
+    folder = Path("/run/lock")
+    return (folder if folder.is_dir() else Path(tempfile.gettempdir())) / f"evenkeel-{cluster}.lock"
+
+
+def _open(path: Path) -> int:
+    # Without O_CREAT first: fs.protected_regular forbids it for another user's file in a sticky folder.
+    for flags in (os.O_RDWR, os.O_RDONLY, os.O_RDWR | os.O_CREAT):
+        with contextlib.suppress(FileNotFoundError, PermissionError):
+            return os.open(path, flags | os.O_CLOEXEC, 0o666)
+    raise LockBusyError(f"cluster lock: got no access to {path}, want a file this user may read (fix: remove {path})")
+
+
+def _holder(descriptor: int) -> str:
+    text = os.pread(descriptor, 4096, 0).decode(errors="replace")
+    try:
+        holder = json.loads(text)
+        return f"{holder['user']} (process {holder['pid']}, since {holder['since']}, {holder['what']})"
+    except (ValueError, KeyError, TypeError):
+        return "an unknown process"
+
+
+@contextlib.contextmanager
+def cluster_lock(cluster: str, what: str, wait_seconds: float) -> Iterator[float]:
+    """Hold the cluster's lock; yields the seconds waited for it.
+
+    ``flock`` locks belong to the open file and vanish with the process, so a run that was killed leaves none.
+
+    Raises:
+        LockBusyError: another run still holds it after ``wait_seconds``.
+    """
+    path = lock_path(cluster)
+    descriptor = _open(path)
+    started = time.monotonic()
+    try:
+        while True:
+            try:
+                fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+                break
+            except BlockingIOError:
+                if time.monotonic() - started >= wait_seconds:
+                    raise LockBusyError(
+                        f"cluster {cluster}: got a lock held by {_holder(descriptor)}, want it free within"
+                        f" {wait_seconds:g} s (fix: wait for that run to end)"
+                    ) from None
+                time.sleep(_POLL_SECONDS)
+        _sign(descriptor, what)
+        yield time.monotonic() - started
+    finally:
+        os.close(descriptor)
+
+
+def _sign(descriptor: int, what: str) -> None:
+    """Leave the holder's name for those who wait; best effort, another user's file may be read-only."""
+    user = pwd.getpwuid(os.geteuid()).pw_name
+    note = {"user": user, "pid": os.getpid(), "since": time.strftime("%H:%M:%S"), "what": what}
+    with contextlib.suppress(OSError):
+        os.fchmod(descriptor, 0o666)
+    with contextlib.suppress(OSError):
+        os.ftruncate(descriptor, 0)
+        os.pwrite(descriptor, json.dumps(note).encode(), 0)

@@ -1,0 +1,288 @@
+#!/usr/bin/python
+# Copyright: Evenkeel contributors
+# SPDX-License-Identifier: Apache-2.0
+"""Ansible module: reconcile the node pool of a cluster."""
+
+from __future__ import annotations
+
+DOCUMENTATION = r"""
+module: node_pool
+short_description: Reconcile all tiers of nodes behind the balancer
+version_added: 0.1.0
+description:
+  - Makes the running nodes of all tiers equal to the declared counts and revision, without losing a request.
+  - New nodes start first; when they answer their health check and the balancer has them in rotation, the old ones
+    drain and leave. Tiers are worked on side by side.
+  - Removes what is broken (exited or half-made nodes), replaces stale nodes in waves, counts guests (nodes that
+    somebody started by hand from a tier's image) and lets them leave first.
+  - Touches only containers with the cluster's labels. A container of somebody else that has a node's name is an error.
+  - Check mode, diff, RV(actions) and RV(changed) come from one plan, so the prediction is what a run does.
+  - One reconciliation per cluster runs at a time; others wait for its lock and then work on what they find.
+options:
+  workers:
+    description: How many containers are created at the same time.
+    type: int
+    default: 8
+  surge_percent:
+    description: How many nodes of a tier are replaced at a time, in percent of its count (at least one).
+    type: int
+    default: 25
+  ready_timeout:
+    description: Seconds without progress after which nodes that are not in rotation count as failed and are removed.
+    type: int
+    default: 60
+  lock_timeout:
+    description: Seconds to wait for another run on the same cluster.
+    type: int
+    default: 300
+extends_documentation_fragment:
+  - evenkeel.cluster.pool
+attributes:
+  check_mode:
+    description: Predicts exactly the actions of a run.
+    support: full
+  diff_mode:
+    description: Shows the pool before and after, one line per container.
+    support: full
+  idempotent:
+    description: A second run has nothing to do.
+    support: full
+author:
+  - Evenkeel contributors
+"""
+
+EXAMPLES = r"""
+- name: Reconcile the pool
+  evenkeel.cluster.node_pool:
+    cluster: "{{ cluster_spec.name }}"
+    network: "{{ cluster_spec.network }}"
+    tiers: "{{ cluster_spec.tiers }}"
+    images: "{{ app_images_refs }}"
+    hosts: "{{ cluster_spec.hosts }}"
+    routes_file: "{{ cluster_spec.state_dir }}/balancer/dynamic/tiers.yml"
+    api_url: http://127.0.0.1:9000
+    api_password_file: "{{ cluster_spec.state_dir }}/secrets/dashboard_password"
+"""
+
+RETURN = r"""
+actions:
+  description: What was done, or in check mode what would be done, in order.
+  returned: always
+  type: list
+  elements: dict
+  sample:
+    - {kind: start, tier: static, node: static-4, step: 1, reason: scale up, id: ""}
+summary:
+  description: The actions as text, one line each.
+  returned: always
+  type: list
+  elements: str
+  sample: ["start static-4 (scale up)"]
+tiers:
+  description: >-
+    Per tier the counts RV(ignore:desired), RV(ignore:running), RV(ignore:in_rotation) and RV(ignore:guests), the
+    balancer's RV(ignore:service), the RV(ignore:revision) and the remaining RV(ignore:drift).
+  returned: success
+  type: dict
+  sample:
+    static: {desired: 3, running: 3, in_rotation: 3, guests: 0, service: static-3f2a91bc, revision: 0c1d2e3f4a5b,
+             unknown_servers: [], drift: []}
+nodes:
+  description: All containers of all tiers, as Docker and the balancer see them.
+  returned: success
+  type: list
+  elements: dict
+  sample:
+    - {name: static-1, tier: static, managed: true, state: running, revision: 0c1d2e3f4a5b, address: 172.18.0.3,
+       url: "http://static-1:8080", served_by: static-1, in_rotation: true, balancer_status: UP}
+undeclared:
+  description: Tiers with nodes or routes that the inventory does not declare, and what a run does about them.
+  returned: success
+  type: dict
+  sample: {}
+balancer:
+  description: Whether the balancer's API answered, its version, or the reason why not.
+  returned: success
+  type: dict
+  sample: {reachable: true, version: 3.7.15, reason: ""}
+timings:
+  description: >-
+    Seconds: RV(ignore:lock) waited for the lock, RV(ignore:plan), RV(ignore:apply), and per node when it was
+    started, ready, in rotation, began to drain and was gone, counted from the begin of the reconciliation.
+  returned: always
+  type: dict
+  sample: {lock: 0.0, plan: 0.05, apply: 1.4, nodes: {static-4: {started: 0.3, ready: 0.9, in_rotation: 1.0}}}
+warnings:
+  description: What people should know although the run succeeded, such as nodes that had to be killed.
+  returned: when there are any
+  type: list
+  elements: str
+"""
+
+import dataclasses
+import time
+from typing import Any
+
+from ansible.module_utils.basic import AnsibleModule, missing_required_lib
+
+from ansible_collections.evenkeel.cluster.plugins.module_utils import docker_pool
+from ansible_collections.evenkeel.cluster.plugins.module_utils.cluster_lock import LockBusyError, cluster_lock
+from ansible_collections.evenkeel.cluster.plugins.module_utils.docker_pool import DockerPoolError
+from ansible_collections.evenkeel.cluster.plugins.module_utils.pool_context import (
+    PoolContext,
+    PoolInputError,
+    balancer_of,
+    describe,
+    load,
+    pool_arguments,
+)
+from ansible_collections.evenkeel.cluster.plugins.module_utils.pool_plan import (
+    START,
+    Action,
+    Node,
+    apply_to_model,
+    plan,
+    summary,
+)
+from ansible_collections.evenkeel.cluster.plugins.module_utils.reconcile import ReconcileError, Reconciler
+from ansible_collections.evenkeel.cluster.plugins.module_utils.traefik_api import TraefikApiError
+
+_EXPECTED_ERRORS = (PoolInputError, DockerPoolError, LockBusyError, ReconcileError, TraefikApiError, OSError)
+
+
+def argument_spec() -> dict[str, dict[str, Any]]:
+    """The module's options."""
+    return {
+        **pool_arguments(),
+        "workers": {"type": "int", "default": 8},
+        "surge_percent": {"type": "int", "default": 25},
+        "ready_timeout": {"type": "int", "default": 60},
+        "lock_timeout": {"type": "int", "default": 300},
+    }
+
+
+def check_names(context: PoolContext, actions: list[Action]) -> None:
+    """Refuse to begin when somebody else's container has a name that a new node needs.
+
+    Raises:
+        PoolInputError: naming the container and its image.
+    """
+    names = [action.node for action in actions if action.kind == START]
+    foreign = context.pool.foreign_names(names) if names else {}
+    if foreign:
+        raise PoolInputError(
+            "\n".join(
+                f"container {name}: got one of image {image} without the label evenkeel.cluster={context.cluster},"
+                f" want the name free (fix: docker rename or remove {name})"
+                for name, image in sorted(foreign.items())
+            )
+        )
+
+
+def check_images(context: PoolContext, actions: list[Action]) -> None:
+    """Refuse to begin when the image of a node to start is not on this host.
+
+    Raises:
+        PoolInputError: naming the tier and the image.
+    """
+    needed = {action.tier for action in actions if action.kind == START} & context.missing_images.keys()
+    if needed:
+        raise PoolInputError(
+            "\n".join(
+                f"image of tier {tier}: got no {context.missing_images[tier]} on this host, want it built or pulled"
+                " (fix: ansible-playbook site.yml)"
+                for tier in sorted(needed)
+            )
+        )
+
+
+def check_limits(params: dict[str, Any]) -> None:
+    """Check the numbers.
+
+    Raises:
+        PoolInputError: a number is outside its range.
+    """
+    ranges = {"workers": (1, 64), "surge_percent": (1, 100), "ready_timeout": (1, 3600), "lock_timeout": (0, 86400)}
+    for name, (low, high) in ranges.items():
+        if not low <= params[name] <= high:
+            raise PoolInputError(
+                f"{name}: got {params[name]}, want {low} to {high} (fix: {name}: {argument_spec()[name]['default']})"
+            )
+
+
+def run(module: AnsibleModule, result: dict[str, Any]) -> None:
+    """Plan, and unless in check mode carry the plan out; fills *result* as it goes."""
+    params = module.params
+    check_limits(params)
+    with cluster_lock(params["cluster"], "node_pool", 0 if module.check_mode else params["lock_timeout"]) as waited:
+        began = time.monotonic()
+        context = load(params)
+        nodes = context.pool.nodes()
+        actions = plan(nodes, context.targets, context.routed, params["surge_percent"])
+        actions += context.route_actions(actions)
+        result.update(
+            changed=bool(actions),
+            actions=[dataclasses.asdict(action) for action in actions],
+            summary=[str(action) for action in actions],
+            timings={"lock": round(waited, 3), "plan": round(time.monotonic() - began, 3), "apply": 0.0, "nodes": {}},
+        )
+        check_names(context, actions)
+        after: list[Node] = apply_to_model(nodes, actions, context.targets)
+        if actions and not module.check_mode:
+            check_images(context, actions)
+            result["changed"] = False  # until something has been done
+            apply(module, context, actions, result)
+            after = context.pool.nodes()
+        if module._diff:
+            result["diff"] = {
+                "before": "\n".join(summary(nodes)) + "\n",
+                "after": "\n".join(summary(after)) + "\n",
+                "before_header": "pool",
+                "after_header": "pool",
+            }
+        result.update(
+            describe(context, nodes if module.check_mode else after, None if module.check_mode else balancer_of(params))
+        )
+
+
+def apply(module: AnsibleModule, context: PoolContext, actions: list[Action], result: dict[str, Any]) -> None:
+    """Carry the plan out and record what was really done, also when a step fails."""
+    balancer_of(module.params).version()
+    began = time.monotonic()
+    reconciler = Reconciler(
+        context.pool,
+        lambda: balancer_of(module.params),
+        context.builds,
+        context.route_file(),
+        workers=module.params["workers"],
+        ready_timeout=module.params["ready_timeout"],
+    )
+    try:
+        reconciler.apply(actions)
+    finally:
+        for warning in reconciler.warnings:
+            module.warn(warning)
+        result["changed"] = bool(reconciler.done)
+        result["actions"] = [dataclasses.asdict(action) for action in reconciler.done]
+        result["timings"]["apply"] = round(time.monotonic() - began, 3)
+        result["timings"]["nodes"] = {
+            name: {key: value for key, value in dataclasses.asdict(timing).items() if value is not None}
+            for name, timing in sorted(reconciler.timings.items())
+        }
+
+
+def main() -> None:
+    """Entry point."""
+    module = AnsibleModule(argument_spec=argument_spec(), supports_check_mode=True)
+    if docker_pool.IMPORT_ERROR is not None:
+        module.fail_json(msg=missing_required_lib("docker"), exception=docker_pool.IMPORT_ERROR)
+    result: dict[str, Any] = {"changed": False, "actions": [], "summary": [], "timings": {}}
+    try:
+        run(module, result)
+    except _EXPECTED_ERRORS as error:
+        module.fail_json(msg=str(error), **result)
+    module.exit_json(**result)
+
+
+if __name__ == "__main__":
+    main()

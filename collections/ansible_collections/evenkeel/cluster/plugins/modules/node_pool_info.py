@@ -1,0 +1,189 @@
+#!/usr/bin/python
+# Copyright: Evenkeel contributors
+# SPDX-License-Identifier: Apache-2.0
+"""Ansible module: look at the node pool of a cluster."""
+
+from __future__ import annotations
+
+DOCUMENTATION = r"""
+module: node_pool_info
+short_description: Compare the declared pool with Docker and with the balancer
+version_added: 0.1.0
+description:
+  - Tells per tier how many nodes are declared, run, and are in rotation, and what a reconciliation would do.
+  - Changes nothing. A balancer that cannot be asked is reported in RV(balancer), not an error.
+options:
+  require_agreement:
+    description:
+      - Fail unless declaration, Docker and the balancer agree for every tier.
+      - Right after a change the balancer may need a moment; the module then asks again for up to O(settle_timeout).
+    type: bool
+    default: false
+  settle_timeout:
+    description: Seconds to wait for agreement.
+    type: int
+    default: 5
+extends_documentation_fragment:
+  - evenkeel.cluster.pool
+attributes:
+  check_mode:
+    description: Runs the same; there is nothing to change.
+    support: full
+  diff_mode:
+    description: There is nothing to change.
+    support: none
+  idempotent:
+    description: Changes nothing.
+    support: full
+author:
+  - Evenkeel contributors
+"""
+
+EXAMPLES = r"""
+- name: Look at the pool
+  evenkeel.cluster.node_pool_info:
+    cluster: "{{ cluster_spec.name }}"
+    network: "{{ cluster_spec.network }}"
+    tiers: "{{ cluster_spec.tiers }}"
+    hosts: "{{ cluster_spec.hosts }}"
+    routes_file: "{{ cluster_spec.state_dir }}/balancer/dynamic/tiers.yml"
+    api_url: http://127.0.0.1:9000
+    api_password_file: "{{ cluster_spec.state_dir }}/secrets/dashboard_password"
+    require_agreement: true
+"""
+
+RETURN = r"""
+tiers:
+  description: >-
+    Per tier the counts RV(ignore:desired), RV(ignore:running), RV(ignore:in_rotation) and RV(ignore:guests), the
+    balancer's RV(ignore:service), the RV(ignore:revision) and the RV(ignore:drift) in words.
+  returned: always
+  type: dict
+  sample:
+    static: {desired: 3, running: 3, in_rotation: 3, guests: 0, service: static-3f2a91bc, revision: 0c1d2e3f4a5b,
+             unknown_servers: [], drift: []}
+nodes:
+  description: All containers of all tiers, as Docker and the balancer see them.
+  returned: always
+  type: list
+  elements: dict
+  sample:
+    - {name: static-1, tier: static, managed: true, state: running, revision: 0c1d2e3f4a5b, address: 172.18.0.3,
+       url: "http://static-1:8080", served_by: static-1, in_rotation: true, balancer_status: UP}
+undeclared:
+  description: Tiers with nodes or routes that the inventory does not declare, and what a run does about them.
+  returned: always
+  type: dict
+  sample: {}
+balancer:
+  description: Whether the balancer's API answered, its version, or the reason why not.
+  returned: always
+  type: dict
+  sample: {reachable: true, version: 3.7.15, reason: ""}
+agreement:
+  description: Where declaration, Docker and the balancer differ, one line each; empty when they agree.
+  returned: always
+  type: list
+  elements: str
+  sample: []
+"""
+
+import time
+from collections.abc import Mapping
+from typing import Any
+
+from ansible.module_utils.basic import AnsibleModule, missing_required_lib
+
+from ansible_collections.evenkeel.cluster.plugins.module_utils import docker_pool
+from ansible_collections.evenkeel.cluster.plugins.module_utils.docker_pool import DockerPoolError
+from ansible_collections.evenkeel.cluster.plugins.module_utils.pool_context import (
+    PoolInputError,
+    balancer_of,
+    describe,
+    load,
+    pool_arguments,
+)
+from ansible_collections.evenkeel.cluster.plugins.module_utils.traefik_api import TraefikApi, TraefikApiError
+
+_POLL_SECONDS = 0.2
+
+
+def argument_spec() -> dict[str, dict[str, Any]]:
+    """The module's options."""
+    return {
+        **pool_arguments(),
+        "require_agreement": {"type": "bool", "default": False},
+        "settle_timeout": {"type": "int", "default": 5},
+    }
+
+
+def disagreements(view: Mapping[str, Any]) -> list[str]:
+    """Where the three sides differ, one line each."""
+    if not view["balancer"]["reachable"]:
+        return [view["balancer"]["reason"] or "balancer API: got no answer, want one (fix: docker ps)"]
+    lines: list[str] = []
+    for name, tier in view["tiers"].items():
+        out = [
+            f"{node['name']} is {node['state']}, {node['balancer_status']} at the balancer"
+            for node in view["nodes"]
+            if node["tier"] == name and not node["in_rotation"]
+        ]
+        named = ": " + "; ".join(out) if out else ""
+        if tier["running"] != tier["desired"]:
+            lines.append(
+                f"tier {name}: got {tier['running']} nodes running{named}, want {tier['desired']}"
+                " (fix: ansible-playbook site.yml)"
+            )
+        if tier["in_rotation"] != tier["running"]:
+            lines.append(
+                f"tier {name}: got {tier['in_rotation']} of {tier['running']} running nodes in rotation{named},"
+                " want all (fix: docker logs of the node named)"
+            )
+        lines += [
+            f"tier {name}: got server {url} in the balancer, want only running nodes (fix: see who labelled it)"
+            for url in tier["unknown_servers"]
+        ]
+        if tier["drift"] and tier["running"] == tier["desired"]:
+            lines.append(
+                f"tier {name}: got drift ({'; '.join(tier['drift'])}), want none (fix: ansible-playbook site.yml)"
+            )
+    for name, found in view["undeclared"].items():
+        lines.append(f"tier {name}: got {'; '.join(found)}, want no trace of it (fix: ansible-playbook site.yml)")
+    return lines
+
+
+def look(params: Mapping[str, Any]) -> dict[str, Any]:
+    """One look at all three sides."""
+    context = load(params)
+    balancer: TraefikApi | None = None
+    reason = ""
+    try:
+        balancer = balancer_of(params)
+    except TraefikApiError as error:
+        reason = str(error)
+    view = describe(context, context.pool.nodes(), balancer)
+    if balancer is None:
+        view["balancer"]["reason"] = reason
+    return {**view, "agreement": disagreements(view)}
+
+
+def main() -> None:
+    """Entry point."""
+    module = AnsibleModule(argument_spec=argument_spec(), supports_check_mode=True)
+    if docker_pool.IMPORT_ERROR is not None:
+        module.fail_json(msg=missing_required_lib("docker"), exception=docker_pool.IMPORT_ERROR)
+    try:
+        view = look(module.params)
+        deadline = time.monotonic() + module.params["settle_timeout"]
+        while module.params["require_agreement"] and view["agreement"] and time.monotonic() < deadline:
+            time.sleep(_POLL_SECONDS)
+            view = look(module.params)
+    except (PoolInputError, DockerPoolError) as error:
+        module.fail_json(msg=str(error))
+    if module.params["require_agreement"] and view["agreement"]:
+        module.fail_json(msg="\n".join(view["agreement"]), **view)
+    module.exit_json(changed=False, **view)
+
+
+if __name__ == "__main__":
+    main()
