@@ -237,5 +237,6 @@ def explain_connection_error(error: Exception) -> str:
         fix = f"add {user} to the docker group and log in again, or run as root"
         return f"Docker socket {socket}: got no permission for user {user}, want read and write access (fix: {fix})"
     if "No such file" in text or "FileNotFoundError" in text or "Connection refused" in text:
-        return f"Docker daemon: got no answer at {socket}, want a running daemon (fix: ansible-playbook site.yml starts it)"
+        fix = "ansible-playbook site.yml starts it"
+        return f"Docker daemon: got no answer at {socket}, want a running daemon (fix: {fix})"
     return f"Docker daemon at {socket}: got '{text[:200]}', want an answer (fix: see dockerd's log)"

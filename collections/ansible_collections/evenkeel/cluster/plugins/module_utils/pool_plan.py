@@ -188,9 +188,8 @@ def _route(target: TierTarget, routed: str | None) -> Action:
 
 
 def _is_fresh(node: Node, target: TierTarget) -> bool:
-    if node.managed:
-        return node.revision == target.revision
-    return node.image_id == target.image_id and node.service == target.service
+    same = node.revision == target.revision if node.managed else node.image_id == target.image_id
+    return same and node.service == target.service
 
 
 def _remove(node: Node) -> Action:
@@ -216,6 +215,11 @@ def free_names(tier: str, taken: Container[str], count: int) -> list[str]:
     """The ``count`` names ``<tier>-<n>`` with the lowest free n."""
     candidates = (f"{tier}-{number}" for number in itertools.count(1))
     return list(itertools.islice((name for name in candidates if name not in taken), max(count, 0)))
+
+
+def plan_removal(nodes: Iterable[Node]) -> list[Action]:
+    """Remove every node of the cluster at once, whatever its state; for taking the whole cluster down."""
+    return [Action(REMOVE, node.tier, node.name, 0, "the cluster is taken down", node.id) for node in _ordered(nodes)]
 
 
 def drift(nodes: Iterable[Node], targets: Iterable[TierTarget], routed: Mapping[str, str]) -> dict[str, list[str]]:

@@ -181,13 +181,15 @@ class Reconciler:
             raise ReconcileError("\n".join(dict.fromkeys(problems)))
 
     def _tier(self, actions: Sequence[Action]) -> None:
-        balancer = self._balancer()
+        needs_balancer = any(action.kind in {START, ROUTE} for action in actions)
+        balancer = self._balancer() if needs_balancer else None
         for step in sorted({action.step for action in actions}):
             of_step = [action for action in actions if action.step == step]
             self._together(self._starters, self._remove, _of_kind(of_step, REMOVE))
-            self._start_step(balancer, _of_kind(of_step, START))
-            for action in _of_kind(of_step, ROUTE):
-                self._route(balancer, action)
+            if balancer is not None:
+                self._start_step(balancer, _of_kind(of_step, START))
+                for action in _of_kind(of_step, ROUTE):
+                    self._route(balancer, action)
             self._together(self._drainers, self._drain, _of_kind(of_step, DRAIN))
 
     def _together(self, threads: ThreadPoolExecutor, work: Callable[[Action], None], actions: Iterable[Action]) -> None:

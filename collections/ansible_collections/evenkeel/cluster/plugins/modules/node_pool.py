@@ -19,6 +19,14 @@ description:
   - Check mode, diff, RV(actions) and RV(changed) come from one plan, so the prediction is what a run does.
   - One reconciliation per cluster runs at a time; others wait for its lock and then work on what they find.
 options:
+  state:
+    description:
+      - V(present) reconciles.
+      - V(absent) removes all nodes of the cluster at once, guests and stopped ones too, without draining them;
+        O(tiers) may be empty then and the balancer is not asked.
+    type: str
+    choices: [present, absent]
+    default: present
   workers:
     description: How many containers are created at the same time.
     type: int
@@ -62,6 +70,16 @@ EXAMPLES = r"""
     routes_file: "{{ cluster_spec.state_dir }}/balancer/dynamic/tiers.yml"
     api_url: http://127.0.0.1:9000
     api_password_file: "{{ cluster_spec.state_dir }}/secrets/dashboard_password"
+
+- name: Remove all nodes
+  evenkeel.cluster.node_pool:
+    cluster: evenkeel
+    network: evenkeel
+    tiers: []
+    routes_file: /var/lib/evenkeel/evenkeel/balancer/dynamic/tiers.yml
+    api_url: http://127.0.0.1:9000
+    api_password_file: /var/lib/evenkeel/evenkeel/secrets/dashboard_password
+    state: absent
 """
 
 RETURN = r"""
@@ -142,6 +160,7 @@ from ansible_collections.evenkeel.cluster.plugins.module_utils.pool_plan import 
     Node,
     apply_to_model,
     plan,
+    plan_removal,
     summary,
 )
 from ansible_collections.evenkeel.cluster.plugins.module_utils.reconcile import ReconcileError, Reconciler
@@ -154,6 +173,7 @@ def argument_spec() -> dict[str, dict[str, Any]]:
     """The module's options."""
     return {
         **pool_arguments(),
+        "state": {"type": "str", "choices": ["present", "absent"], "default": "present"},
         "workers": {"type": "int", "default": 8},
         "surge_percent": {"type": "int", "default": 25},
         "ready_timeout": {"type": "int", "default": 60},
@@ -218,8 +238,11 @@ def run(module: AnsibleModule, result: dict[str, Any]) -> None:
         began = time.monotonic()
         context = load(params)
         nodes = context.pool.nodes()
-        actions = plan(nodes, context.targets, context.routed, params["surge_percent"])
-        actions += context.route_actions(actions)
+        if params["state"] == "absent":
+            actions = plan_removal(nodes)
+        else:
+            actions = plan(nodes, context.targets, context.routed, params["surge_percent"])
+            actions += context.route_actions(actions)
         result.update(
             changed=bool(actions),
             actions=[dataclasses.asdict(action) for action in actions],
@@ -240,14 +263,14 @@ def run(module: AnsibleModule, result: dict[str, Any]) -> None:
                 "before_header": "pool",
                 "after_header": "pool",
             }
-        result.update(
-            describe(context, nodes if module.check_mode else after, None if module.check_mode else balancer_of(params))
-        )
+        asked = params["state"] == "present" and not module.check_mode
+        result.update(describe(context, after if asked else nodes, balancer_of(params) if asked else None))
 
 
 def apply(module: AnsibleModule, context: PoolContext, actions: list[Action], result: dict[str, Any]) -> None:
     """Carry the plan out and record what was really done, also when a step fails."""
-    balancer_of(module.params).version()
+    if module.params["state"] == "present":
+        balancer_of(module.params).version()
     began = time.monotonic()
     reconciler = Reconciler(
         context.pool,

@@ -1,0 +1,85 @@
+# Copyright: Evenkeel contributors
+# SPDX-License-Identifier: Apache-2.0
+"""A line of a password file for HTTP basic authentication."""
+
+from __future__ import annotations
+
+DOCUMENTATION = r"""
+name: htpasswd
+short_description: Make a line of an htpasswd file
+version_added: 0.1.0
+author:
+  - Evenkeel contributors
+description:
+  - Hashes a password with bcrypt, as basic authentication of Traefik, Apache and others reads it.
+  - The salt follows from user and password, so the same input gives the same line and a second run changes nothing.
+  - Meant for long generated passwords. The cost is low on purpose, because every request to the dashboard pays it;
+    a long random password needs no slow hash.
+positional: _input
+options:
+  _input:
+    description: The password; at most 72 bytes, the limit of bcrypt.
+    type: str
+    required: true
+  user:
+    description: The user's name.
+    type: str
+    required: true
+notes:
+  - Needs the Python library bcrypt on the controller.
+"""
+
+EXAMPLES = r"""
+- name: Write the users file of the dashboard
+  ansible.builtin.copy:
+    content: "{{ generated_password | evenkeel.cluster.htpasswd(user='admin') }}\n"
+    dest: /etc/dashboard_users
+    mode: "0600"
+  no_log: true
+"""
+
+RETURN = r"""
+_value:
+  description: The line, C(user:hash).
+  type: str
+"""
+
+import base64
+import hashlib
+from collections.abc import Callable
+
+import bcrypt
+from ansible.errors import AnsibleFilterError
+
+_COST = 5
+_MAX_BYTES = 72
+# bcrypt's own base-64 alphabet, in the order of the standard one.
+_TO_BCRYPT = str.maketrans(
+    "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/",
+    "./ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789",
+)
+
+
+def htpasswd(password: str, user: str) -> str:
+    """One line ``user:bcrypt-hash``.
+
+    Raises:
+        AnsibleFilterError: an empty or too long password, or a user with a colon.
+    """
+    secret = str(password).encode()
+    if not 0 < len(secret) <= _MAX_BYTES:
+        raise AnsibleFilterError(f"password: got {len(secret)} bytes, want 1 to {_MAX_BYTES} (fix: generate another)")
+    if not user or ":" in user:
+        raise AnsibleFilterError(f"user: got '{user}', want a name without a colon (fix: admin)")
+    digest = hashlib.sha256(user.encode() + b"\0" + secret).digest()[:16]
+    salt = base64.b64encode(digest).decode().rstrip("=").translate(_TO_BCRYPT)
+    line = bcrypt.hashpw(secret, f"$2b${_COST:02d}${salt}".encode())
+    return f"{user}:{line.decode()}"
+
+
+class FilterModule:
+    """The filters of this file."""
+
+    def filters(self) -> dict[str, Callable[..., str]]:
+        """Name to function."""
+        return {"htpasswd": htpasswd}
