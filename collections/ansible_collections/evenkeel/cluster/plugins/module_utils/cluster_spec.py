@@ -1,5 +1,5 @@
-# Copyright: Evenkeel contributors
-# SPDX-License-Identifier: Apache-2.0
+# Copyright (c) 2026 Evenkeel contributors
+# SPDX-License-Identifier: MIT
 """The declared cluster: raw inventory values in, a checked and completed specification out.
 
 Pure: no I/O. Every problem of the input is found in one pass and told as one line,
@@ -21,9 +21,13 @@ from typing import Any
 # A Linux bridge takes 1,024 ports; the balancer, the console and a margin for guests come off.
 MAX_NODES = 1000
 MAX_DRAIN_SECONDS = 600
+MAX_STOP_SECONDS = 3600
+MAX_PIDS = 4_194_304  # the kernel's own limit (PID_MAX_LIMIT)
 HEALTH_INTERVAL = "500ms"
 HEALTH_TIMEOUT = "300ms"
 TRANSPORT = "evenkeel@file"
+# Every node answers here with its counters; the balancer never routes to it.
+STATS_PORT = 9180
 
 ENGINES = ("docker",)
 IMAGE_SOURCES = ("packages", "registry")
@@ -33,7 +37,15 @@ RESERVED_TIERS = frozenset(
     {"all", "api", "balancer", "base", "bridge", "console", "dashboard", "empty", "evenkeel", "guard", "host"}
     | {"internal", "none", "portainer", "registry", "traefik", "web"}
 )
+# What the project itself builds: a tier of the same name would overwrite it.
+RESERVED_IMAGES = frozenset({"evenkeel/base", "res/traefik"})
 RESERVED_CLUSTERS = frozenset({"bridge", "default", "host", "ingress", "none"})
+
+_SHOWN_LENGTH = 80
+_HOST_NAME_LENGTH = 253
+_IMAGE_LENGTH = 255
+_COOKIE_MAX_AGE = 400 * 86400  # browsers keep no cookie for longer (RFC 6265bis, section 5.6.2)
+_MIN_CPUS = 0.01  # Docker refuses less
 
 _WHOLE = re.compile(r"0|[1-9][0-9]{0,8}", re.ASCII)
 _DECIMAL = re.compile(r"(0|[1-9][0-9]{0,5})(\.[0-9]{1,3})?", re.ASCII)
@@ -47,9 +59,17 @@ _REPOSITORY = re.compile(
 _REFERENCE_SUFFIX = re.compile(r"(?::[A-Za-z0-9_][A-Za-z0-9_.-]{0,127})?(?:@sha256:[0-9a-f]{64})?", re.ASCII)
 _PATH = re.compile(r"/(?:[A-Za-z0-9_~.-]+/)*", re.ASCII)
 _HEALTH_PATH = re.compile(r"/[A-Za-z0-9_~./-]*", re.ASCII)
-_COOKIE_NAME = re.compile(r"[A-Za-z0-9_-]{1,64}", re.ASCII)
+# Browsers keep __Host- and __Secure- for cookies over HTTPS.
+_COOKIE_NAME = re.compile(r"(?!__)[A-Za-z0-9_-]{1,64}", re.ASCII)
 _ENVIRONMENT_NAME = re.compile(r"[A-Za-z_][A-Za-z0-9_]*", re.ASCII)
 _MEMORY = re.compile(r"([1-9][0-9]{0,11})([bkmg]?)", re.ASCII | re.IGNORECASE)
+_VOLUME = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.-]{1,127}", re.ASCII)
+# No colon: it separates the parts of a bind mount.
+_FOLDER = re.compile(r"(?:/[^/:\x00-\x1f\x7f]+)+/?")
+_REGISTRY_PREFIX = re.compile(
+    r"(?:[a-z0-9](?:[a-z0-9.-]{0,252}[a-z0-9])?(?::[0-9]{1,5})?/(?:[a-z0-9][a-z0-9._-]*/)*)?", re.ASCII
+)
+_MIRROR = re.compile(r"(?:(?:https?|file)://[A-Za-z0-9._~:/@%+-]+)?", re.ASCII)
 _MEMORY_UNITS = {"": 1, "b": 1, "k": 1024, "m": 1024**2, "g": 1024**3}
 _MEMORY_FLOOR = 16 * 1024**2
 _SIZE_LIMIT = 2**60
@@ -129,7 +149,7 @@ class _Reader:
         self.problems: list[str] = []
 
     def problem(self, what: str, got: object, want: str, fix: str) -> None:
-        self.problems.append(f"{what}: got {show(got)}, want {want} (fix: {fix})")
+        self.problems.append(printable(f"{what}: got {show(got)}, want {want} (fix: {fix})"))
 
     def whole(self, what: str, value: object, low: int, high: int, fix: str) -> int:
         number = whole_number(value)
@@ -163,18 +183,29 @@ class _Reader:
         for key in value:
             if key in names:
                 continue
-            near = difflib.get_close_matches(str(key), names, n=1)
+            near = difflib.get_close_matches(show(key), names, n=1)
             fix = f"did you mean {near[0]}?" if near else "remove it"
             self.problem(what, key, "one of " + ", ".join(names), fix)
 
 
+def printable(text: str) -> str:
+    """The text on one line: line breaks, control characters and the like as escapes."""
+    return "".join(char if char.isprintable() else char.encode("unicode_escape").decode() for char in text)
+
+
 def show(value: object) -> str:
-    """A value as people would recognise it in an error line: quoted text, bounded in length."""
+    """A value as people would recognise it in an error line: quoted text, bounded in length, on one line."""
     if value is None:
         return "nothing"
-    text = str(value) if isinstance(value, str) else json.dumps(value, default=str, ensure_ascii=False)
-    text = text if len(text) <= 80 else text[:77] + "..."
-    return f"'{text}'" if isinstance(value, str) else text
+    if isinstance(value, str):
+        text = value
+    else:
+        try:
+            text = json.dumps(value, default=str, ensure_ascii=False)
+        except (TypeError, ValueError, RecursionError):  # keys that JSON has not, numbers of 5,000 digits, cycles
+            text = f"a {type(value).__name__}"
+    text = text if len(text) <= _SHOWN_LENGTH else text[: _SHOWN_LENGTH - 3] + "..."
+    return printable(f"'{text}'" if isinstance(value, str) else text)
 
 
 def whole_number(value: object) -> int | None:
@@ -204,12 +235,13 @@ def parse_size(value: object) -> int | None:
     if isinstance(value, int):
         return value if 0 < value < _SIZE_LIMIT else None
     match = _MEMORY.fullmatch(value)
-    return int(match[1]) * _MEMORY_UNITS[match[2].lower()] if match else None
+    size = int(match[1]) * _MEMORY_UNITS[match[2].lower()] if match else 0
+    return size if 0 < size < _SIZE_LIMIT else None
 
 
 def is_host_name(value: object) -> bool:
     """Whether the value is a DNS host name (RFC 1123, section 2.1) or an IPv4 address."""
-    if not isinstance(value, str) or not 0 < len(value) <= 253:
+    if not isinstance(value, str) or not 0 < len(value) <= _HOST_NAME_LENGTH:
         return False
     try:
         ipaddress.IPv4Address(value)
@@ -220,7 +252,7 @@ def is_host_name(value: object) -> bool:
     return True
 
 
-def policy_labels(tier: str, port: int, sticky: bool, strategy: str, cookie: Cookie, health_path: str) -> dict[str, str]:
+def policy_labels(sticky: bool, strategy: str, cookie: Cookie, health_path: str) -> dict[str, str]:
     """The balancing policy as options of Traefik's ``loadbalancer``: option -> value."""
     options = {
         "strategy": strategy,
@@ -271,34 +303,32 @@ def tier_labels(cluster: str, tier: str, service: str, policy: Mapping[str, str]
 
 _TIER_KEYS = frozenset(field.name for field in dataclasses.fields(Tier)) - {"name", "service", "labels"}
 _COOKIE_KEYS = frozenset(field.name for field in dataclasses.fields(Cookie))
+# Nodes have their scratch space here (tmpfs).
+_SCRATCH = frozenset({"/run", "/tmp"})  # noqa: S108 - paths inside the node
+_MIN_FOLDERS = 2
 _MOUNT_KEYS = frozenset({"source", "target", "read_only"})
 
 
 def _cookie(reader: _Reader, what: str, tier: str, raw: object) -> Cookie:
+    default = f"evenkeel_{tier}"
     if not isinstance(raw, Mapping):
         reader.problem(what, raw, "a mapping of cookie options", f"{what}: {{same_site: lax}}")
-        return Cookie(name=f"evenkeel_{tier}")
+        return Cookie(name=default)
     reader.known_keys(what, raw, _COOKIE_KEYS)
+    want = "letters, digits, _ and -, not beginning with __"
     cookie = Cookie(
-        name=reader.text(
-            f"{what}.name", raw.get("name", f"evenkeel_{tier}"), _COOKIE_NAME, "letters, digits, _ and -", "name: session"
-        ),
+        name=reader.text(f"{what}.name", raw.get("name", default), _COOKIE_NAME, want, f"{what}.name: session"),
         secure=reader.flag(f"{what}.secure", raw.get("secure", False)),
         http_only=reader.flag(f"{what}.http_only", raw.get("http_only", True)),
         same_site=reader.choice(f"{what}.same_site", raw.get("same_site", "lax"), SAME_SITE),
-        max_age=reader.whole(f"{what}.max_age", raw.get("max_age", 0), 0, 400 * 86400, f"{what}.max_age: 0"),
+        max_age=reader.whole(f"{what}.max_age", raw.get("max_age", 0), 0, _COOKIE_MAX_AGE, f"{what}.max_age: 0"),
     )
     if cookie.secure:
-        reader.problem(
-            f"{what}.secure",
-            True,
-            "false, because the web entry point speaks plain HTTP and browsers would never send the cookie back",
-            f"remove {what}.secure",
-        )
-    if cookie.same_site == "none" and not cookie.secure:
-        reader.problem(
-            f"{what}.same_site", "none", "lax or strict, because none needs a secure cookie", f"{what}.same_site: lax"
-        )
+        want = "false, because the web entry point speaks plain HTTP and browsers would never send the cookie back"
+        reader.problem(f"{what}.secure", True, want, f"remove {what}.secure")
+    elif cookie.same_site == "none":
+        want = "lax or strict, because none needs a secure cookie"
+        reader.problem(f"{what}.same_site", "none", want, f"{what}.same_site: lax")
     return cookie
 
 
@@ -311,10 +341,12 @@ def _memory(reader: _Reader, what: str, raw: object) -> int:
 
 
 def _cpus(reader: _Reader, what: str, raw: object) -> float:
-    if isinstance(raw, bool) or _DECIMAL.fullmatch(str(raw)) is None:
+    written = raw if isinstance(raw, str) else repr(raw) if isinstance(raw, float) else show(raw)
+    number = float(written) if not isinstance(raw, bool) and _DECIMAL.fullmatch(written) else -1.0
+    if number < 0 or 0 < number < _MIN_CPUS:
         reader.problem(what, raw, "a number of CPUs such as 0.5 (0 = no limit)", f"{what}: 0")
         return 0.0
-    return float(str(raw))
+    return number
 
 
 def _environment(reader: _Reader, what: str, raw: object) -> dict[str, str]:
@@ -325,10 +357,14 @@ def _environment(reader: _Reader, what: str, raw: object) -> dict[str, str]:
     for name, value in raw.items():
         if not isinstance(name, str) or _ENVIRONMENT_NAME.fullmatch(name) is None:
             reader.problem(what, name, "a variable name of letters, digits and _", "rename it")
-        elif not isinstance(value, (str, int, float, bool)):
-            reader.problem(f"{what}.{name}", type(value).__name__, "text, a number or true/false", "quote the value")
+        elif name.startswith("EVENKEEL_"):
+            reader.problem(what, name, "a name that does not begin with EVENKEEL_, which is ours", "rename it")
+        elif isinstance(value, str) and "\0" not in value:
+            environment[name] = str(value)
+        elif isinstance(value, (bool, int, float)):
+            environment[name] = show(value)
         else:
-            environment[str(name)] = str(value).lower() if isinstance(value, bool) else str(value)
+            reader.problem(f"{what}.{name}", value, "text, a number or true/false", "quote the value")
     return environment
 
 
@@ -337,92 +373,114 @@ def _mounts(reader: _Reader, what: str, raw: object) -> list[dict[str, Any]]:
         reader.problem(what, raw, "a list of {source, target, read_only}", f"{what}: []")
         return []
     mounts: list[dict[str, Any]] = []
+    targets = set(_SCRATCH)
     for index, item in enumerate(raw):
         place = f"{what}[{index}]"
         if not isinstance(item, Mapping):
             reader.problem(place, item, "a mapping {source, target, read_only}", "see roles/cluster/defaults/main.yml")
             continue
         reader.known_keys(place, item, _MOUNT_KEYS)
-        source, target = item.get("source"), item.get("target")
-        if not isinstance(source, str) or not source:
-            reader.problem(f"{place}.source", source, "a volume name or an absolute path", "source: my-data")
-        if not isinstance(target, str) or not target.startswith("/"):
-            reader.problem(f"{place}.target", target, "an absolute path in the container", "target: /data")
-        mounts.append(
-            {
-                "source": str(source),
-                "target": str(target),
-                "read_only": reader.flag(f"{place}.read_only", item.get("read_only", True)),
-            }
-        )
+        source = item.get("source")
+        if not isinstance(source, str) or not (_VOLUME.fullmatch(source) or _is_folder(source)):
+            reader.problem(f"{place}.source", source, "a volume name or an absolute path", f"{place}.source: my-data")
+        target = item.get("target")
+        if not isinstance(target, str) or not _is_folder(target):
+            reader.problem(f"{place}.target", target, "an absolute path in the node", f"{place}.target: /data")
+        elif target.rstrip("/") in targets:
+            want = "another than /run, /tmp and the other mounts"
+            reader.problem(f"{place}.target", target, want, f"{place}.target: /data")
+        else:
+            targets.add(target.rstrip("/"))
+        read_only = reader.flag(f"{place}.read_only", item.get("read_only", True))
+        mounts.append({"source": source, "target": target, "read_only": read_only})
     return mounts
 
 
+def _is_folder(text: str) -> bool:
+    return _FOLDER.fullmatch(text) is not None and not {".", ".."} & set(text.split("/"))
+
+
 def _image(reader: _Reader, what: str, raw: object, built: bool) -> str:
-    text = raw if isinstance(raw, str) else ""
+    text = raw if isinstance(raw, str) and len(raw) <= _IMAGE_LENGTH else ""
     if built:
-        return reader.text(
-            what, raw, _REPOSITORY, "an image name without a tag, because it is built here", f"{what}: res/express"
-        )
+        want = "an image name without a tag, because it is built here"
+        if text in RESERVED_IMAGES:
+            reader.problem(what, text, "a name that is not reserved", f"{what}: res/express")
+            return ""
+        return reader.text(what, raw if text else show(raw), _REPOSITORY, want, f"{what}: res/express")
     match = _REPOSITORY.match(text)
     if match is None or _REFERENCE_SUFFIX.fullmatch(text[match.end() :]) is None:
         reader.problem(what, raw, "an image reference such as registry.example.org/app:1.2", f"{what}: app:1.2")
         return ""
-    return str(text)
+    return text
 
 
 def _path(reader: _Reader, what: str, raw: object) -> str:
-    text = str(raw) if isinstance(raw, str) else ""
+    text = raw if isinstance(raw, str) else ""
     path = text if text.endswith("/") else text + "/"
     segments = path.strip("/").split("/")
     if not text.startswith("/") or _PATH.fullmatch(path) is None or {".", ".."} & set(segments):
         reader.problem(what, raw, "a path such as / or /api/dates/", f"{what}: /app/")
-        return "/"
+        return ""
     return path
+
+
+def _stop(reader: _Reader, at: str, raw: Mapping[str, Any]) -> tuple[int, int]:
+    known = len(reader.problems)
+    drain_fix, stop_fix = f"{at}.drain_seconds: 3", f"{at}.stop_seconds: 30"
+    drain = reader.whole(f"{at}.drain_seconds", raw.get("drain_seconds", 3), 0, MAX_DRAIN_SECONDS, drain_fix)
+    stop = reader.whole(f"{at}.stop_seconds", raw.get("stop_seconds", 30), 1, MAX_STOP_SECONDS, stop_fix)
+    if len(reader.problems) == known and stop <= drain:
+        want = f"more than drain_seconds ({drain}), because Docker kills the node then"
+        reader.problem(f"{at}.stop_seconds", stop, want, f"{at}.stop_seconds: {drain + 30}")
+    return drain, stop
+
+
+def _context(reader: _Reader, what: str, name: str, raw: object) -> str | None:
+    if raw is None:
+        return None
+    if not isinstance(raw, str) or not raw or printable(raw) != raw:
+        reader.problem(what, raw, "a folder with a Dockerfile", f"{what}: files/{name}")
+        return None
+    return raw
+
+
+def _tier_port(reader: _Reader, what: str, raw: object) -> int:
+    port = reader.whole(what, raw, 1, 65535, f"{what}: 8080")
+    if port == STATS_PORT:
+        reader.problem(what, port, "another, because nodes tell their counters there", f"{what}: 8080")
+    return port
 
 
 def _tier(reader: _Reader, cluster: str, name: str, raw: Mapping[str, Any]) -> Tier:
     at = f"cluster_tiers.{name}"
     reader.known_keys(at, raw, _TIER_KEYS)
-    for required in ("image", "port", "path", "nodes"):
-        if required not in raw:
-            reader.problem(f"{at}.{required}", None, "a value", f"add {required} to the tier")
-    context = raw.get("context")
-    if context is not None and (not isinstance(context, str) or not context):
-        reader.problem(f"{at}.context", context, "a folder with a Dockerfile", f"{at}.context: files/{name}")
-        context = None
-    port = reader.whole(f"{at}.port", raw.get("port", 1), 1, 65535, f"{at}.port: 8080")
+    missing = [required for required in ("image", "port", "path", "nodes") if required not in raw]
+    for required in missing:
+        reader.problem(f"{at}.{required}", None, "a value", f"add {required} to the tier")
+    # What is missing has been told: stand-ins keep it from being told twice.
+    raw = {"image": "missing", "port": 1, "nodes": 0, **raw}
+    context = _context(reader, f"{at}.context", name, raw.get("context"))
+    port = _tier_port(reader, f"{at}.port", raw["port"])
     sticky = reader.flag(f"{at}.sticky", raw.get("sticky", False))
     strategy = reader.choice(f"{at}.strategy", raw.get("strategy", "wrr"), STRATEGIES)
     cookie = _cookie(reader, f"{at}.cookie", name, raw.get("cookie", {}))
+    health = f"{at}.health_path"
     health_path = reader.text(
-        f"{at}.health_path",
-        raw.get("health_path", "/healthz"),
-        _HEALTH_PATH,
-        "a path such as /healthz",
-        f"{at}.health_path: /healthz",
+        health, raw.get("health_path", "/healthz"), _HEALTH_PATH, "a path such as /healthz", f"{health}: /healthz"
     )
-    drain = reader.whole(
-        f"{at}.drain_seconds", raw.get("drain_seconds", 3), 0, MAX_DRAIN_SECONDS, f"{at}.drain_seconds: 3"
-    )
-    stop = reader.whole(f"{at}.stop_seconds", raw.get("stop_seconds", 30), 1, 3600, f"{at}.stop_seconds: 30")
-    if stop <= drain:
-        reader.problem(
-            f"{at}.stop_seconds",
-            stop,
-            f"more than drain_seconds ({drain}), because Docker kills the node then",
-            f"{at}.stop_seconds: {drain + 30}",
-        )
-    policy = policy_labels(name, port, sticky, strategy, cookie, health_path)
+    drain, stop = _stop(reader, at, raw)
+    policy = policy_labels(sticky, strategy, cookie, health_path)
     service = service_name(name, port, policy)
+    count = _node_variable(name)
     return Tier(
         name=name,
-        image=_image(reader, f"{at}.image", raw.get("image", "missing"), built=context is not None),
+        image=_image(reader, f"{at}.image", raw["image"], built=raw.get("context") is not None),
         context=context,
         port=port,
-        path=_path(reader, f"{at}.path", raw.get("path", "/")),
+        path="" if "path" in missing else _path(reader, f"{at}.path", raw["path"]),
         strip_path=reader.flag(f"{at}.strip_path", raw.get("strip_path", False)),
-        nodes=reader.whole(f"{name}_nodes", raw.get("nodes", 0), 0, MAX_NODES, f"-e {name}_nodes=3"),
+        nodes=reader.whole(count, raw["nodes"], 0, MAX_NODES, f"-e {count}=3"),
         sticky=sticky,
         strategy=strategy,
         cookie=cookie,
@@ -431,12 +489,17 @@ def _tier(reader: _Reader, cluster: str, name: str, raw: Mapping[str, Any]) -> T
         stop_seconds=stop,
         memory=_memory(reader, f"{at}.memory", raw.get("memory", "256m")),
         cpus=_cpus(reader, f"{at}.cpus", raw.get("cpus", 0)),
-        pids=reader.whole(f"{at}.pids", raw.get("pids", 200), 0, 4_194_304, f"{at}.pids: 200"),
+        pids=reader.whole(f"{at}.pids", raw.get("pids", 200), 0, MAX_PIDS, f"{at}.pids: 200"),
         environment=_environment(reader, f"{at}.environment", raw.get("environment", {})),
         mounts=_mounts(reader, f"{at}.mounts", raw.get("mounts", [])),
         service=service,
         labels=tier_labels(cluster, name, service, policy),
     )
+
+
+_TIER_NAME_RULE = (
+    "lower-case letters, digits and -, beginning with a letter, at most 30 characters, not ending in -<number>"
+)
 
 
 def _tiers(reader: _Reader, cluster: str, raw: object) -> list[Tier]:
@@ -446,12 +509,7 @@ def _tiers(reader: _Reader, cluster: str, raw: object) -> list[Tier]:
     tiers: list[Tier] = []
     for name, options in raw.items():
         if not isinstance(name, str) or _NAME.fullmatch(name) is None or re.search(r"-[0-9]+$", name):
-            reader.problem(
-                "tier name",
-                name,
-                "lower-case letters, digits and -, beginning with a letter, at most 30 characters, not ending in -<number>",
-                "rename the tier in cluster_tiers",
-            )
+            reader.problem("tier name", name, _TIER_NAME_RULE, "rename the tier in cluster_tiers")
         elif name in RESERVED_TIERS:
             reader.problem("tier name", name, "a name that is not reserved", f"rename the tier, for example my-{name}")
         elif not isinstance(options, Mapping):
@@ -459,8 +517,21 @@ def _tiers(reader: _Reader, cluster: str, raw: object) -> list[Tier]:
         else:
             tiers.append(_tier(reader, cluster, str(name), options))
     _unique(reader, tiers, "path", lambda tier: tier.path, "give each tier a path of its own")
+    # Labels are in the image: a tier built under, or run from, another tier's image would join that tier too.
+    built = {tier.image for tier in tiers if tier.context}
     _unique(
-        reader, tiers, "image", lambda tier: tier.image if tier.context else None, "give each built tier an image of its own"
+        reader,
+        tiers,
+        "image",
+        lambda tier: _repository(tier.image) if _repository(tier.image) in built else "",
+        "give each tier an image of its own",
+    )
+    _unique(
+        reader,
+        tiers,
+        "cookie.name",
+        lambda tier: tier.cookie.name if tier.sticky else "",
+        "give each tier its own cookie",
     )
     total = sum(tier.nodes for tier in tiers)
     if total > MAX_NODES and all(tier.nodes <= MAX_NODES for tier in tiers):
@@ -468,7 +539,13 @@ def _tiers(reader: _Reader, cluster: str, raw: object) -> list[Tier]:
     return tiers
 
 
-def _unique(reader: _Reader, tiers: list[Tier], what: str, key: Callable[[Tier], str | None], fix: str) -> None:
+def _repository(image: str) -> str:
+    """An image reference without tag and digest."""
+    match = _REPOSITORY.match(image)
+    return match[0] if match else ""
+
+
+def _unique(reader: _Reader, tiers: list[Tier], what: str, key: Callable[[Tier], str], fix: str) -> None:
     owner: dict[str, str] = {}
     for tier in tiers:
         value = key(tier)
@@ -480,20 +557,53 @@ def _unique(reader: _Reader, tiers: list[Tier], what: str, key: Callable[[Tier],
 
 
 def _ports(reader: _Reader, raw: Mapping[str, Any]) -> tuple[int, int, int]:
-    names = ("web_port", "dashboard_port", "portainer_port")
-    numbers = [
-        reader.whole(f"cluster_{name}", raw.get(name), 1, 65535, f"-e cluster_{name}={default}")
-        for name, default in zip(names, (8080, 9000, 9090))
-    ]
-    for index, number in enumerate(numbers):
-        if number in numbers[:index] and number != 1:
-            reader.problem(
-                f"cluster_{names[index]}",
-                number,
-                f"another port than cluster_{names[numbers.index(number)]}",
-                "choose a free port",
-            )
+    owners: dict[int, str] = {}
+    numbers = []
+    for knob, default in (("web_port", 8080), ("dashboard_port", 9000), ("portainer_port", 9090)):
+        known = len(reader.problems)
+        number = reader.whole(f"cluster_{knob}", raw.get(knob), 1, 65535, f"-e cluster_{knob}={default}")
+        numbers.append(number)
+        if len(reader.problems) == known and owners.setdefault(number, knob) != knob:
+            want = f"another port than cluster_{owners[number]}"
+            reader.problem(f"cluster_{knob}", number, want, f"-e cluster_{knob}={default}")
     return numbers[0], numbers[1], numbers[2]
+
+
+def _hosts(reader: _Reader, raw: object, domain: object) -> list[str]:
+    if not isinstance(raw, list):
+        reader.problem("cluster_hosts", raw, "a list of host names (empty = any host)", "cluster_hosts: []")
+        return []
+    for host in raw:
+        if not is_host_name(host) and host != domain:  # a wrong domain is told once
+            reader.problem("cluster_hosts", host, "a host name", "mend or remove it")
+    return list(dict.fromkeys(host for host in raw if isinstance(host, str)))
+
+
+def _state_dir(reader: _Reader, raw: object) -> str:
+    # Two levels at least: what is ours alone, for it is removed with the cluster.
+    if not isinstance(raw, str) or not _is_folder(raw) or raw.rstrip("/").count("/") < _MIN_FOLDERS:
+        want = "an absolute path to a folder of its own"
+        reader.problem("cluster_state_dir", raw, want, "-e cluster_state_dir=/var/lib/evenkeel/evenkeel")
+        return ""
+    return raw.rstrip("/")
+
+
+def _sources(reader: _Reader, raw: Mapping[str, Any]) -> None:
+    """Where images come from; used by the roles as they are, so checked only."""
+    prefix = "a registry and path that ends in / (empty = none)"
+    reader.text(
+        "cluster_registry_prefix",
+        raw.get("registry_prefix", ""),
+        _REGISTRY_PREFIX,
+        prefix,
+        "-e cluster_registry_prefix=localhost:5000/library/",
+    )
+    mirror = "the address of a mirror (empty = the distribution's own)"
+    fix = "-e cluster_apt_mirror=http://mirror.example.org/debian"
+    reader.text("cluster_apt_mirror", raw.get("apt_mirror", ""), _MIRROR, mirror, fix)
+    bundle = raw.get("ca_bundle", "")
+    if not isinstance(bundle, str) or printable(bundle) != bundle:
+        reader.problem("cluster_ca_bundle", bundle, "the path of a file (empty = none)", "-e cluster_ca_bundle=")
 
 
 def _node_variables(reader: _Reader, tiers: object, variables: Iterable[str]) -> None:
@@ -533,23 +643,15 @@ def parse_cluster(raw: Mapping[str, Any], node_variables: Iterable[str] = ()) ->
     domain = raw.get("domain")
     if not is_host_name(domain):
         reader.problem("cluster_domain", domain, "a host name", "-e cluster_domain=labo-http.res.ch")
-    hosts = raw.get("hosts")
-    if not isinstance(hosts, list):
-        reader.problem("cluster_hosts", hosts, "a list of host names (empty = any host)", "cluster_hosts: []")
-        hosts = []
-    for host in hosts:
-        if not is_host_name(host) and host != domain:
-            reader.problem("cluster_hosts", host, "a host name", "mend or remove it")
+    hosts = _hosts(reader, raw.get("hosts"), domain)
     web_port, dashboard_port, portainer_port = _ports(reader, raw)
     tiers = _tiers(reader, name, raw.get("tiers"))
     _node_variables(reader, raw.get("tiers"), node_variables)
-    state_dir = raw.get("state_dir")
-    if not isinstance(state_dir, str) or not state_dir.startswith("/") or state_dir == "/":
-        reader.problem("cluster_state_dir", state_dir, "an absolute path", "cluster_state_dir: /var/lib/evenkeel/evenkeel")
+    _sources(reader, raw)
     spec = ClusterSpec(
         name=name,
         domain=str(domain),
-        hosts=[str(host) for host in dict.fromkeys(hosts)],
+        hosts=hosts,
         engine=reader.choice("cluster_engine", raw.get("engine"), ENGINES),
         network=name,
         web_port=web_port,
@@ -557,7 +659,7 @@ def parse_cluster(raw: Mapping[str, Any], node_variables: Iterable[str] = ()) ->
         portainer=reader.flag("cluster_portainer", raw.get("portainer")),
         portainer_port=portainer_port,
         image_source=reader.choice("cluster_image_source", raw.get("image_source"), IMAGE_SOURCES),
-        state_dir=str(state_dir),
+        state_dir=_state_dir(reader, raw.get("state_dir")),
         tiers=tiers,
     )
     return (None if reader.problems else spec), reader.problems

@@ -1,6 +1,6 @@
 # Copyright (c) 2026 Evenkeel contributors
 # SPDX-License-Identifier: MIT
-"""Thin I/O: what a machine is and has, as plain facts. Reads /proc, the file system and Docker's socket; writes nothing.
+"""Thin I/O: what a machine is and has, as plain facts. Reads /proc, file systems and Docker's socket; writes nothing.
 
 Docker is asked by plain HTTP over its socket rather than through the SDK: importing the SDK takes longer than all
 the questions together, and the first run on a fresh machine comes before the SDK is there.
@@ -93,12 +93,16 @@ class Listener:
 
 @dataclasses.dataclass(frozen=True)
 class Disk:
-    """The file system that holds (or will hold) a path: the nearest folder that exists, its free bytes, its device."""
+    """The file system that holds a path or would hold it: the nearest folder there is, free bytes, device number.
+
+    ``obstacle`` is the part of the path that is there and is no folder, or empty.
+    """
 
     folder: str
     free: int
     device: int
     writable: bool
+    obstacle: str = ""
 
 
 def read_machine() -> Machine:
@@ -175,15 +179,19 @@ def sudo_without_password() -> bool:
 
 def read_disk(path: str) -> Disk:
     """The file system on which the path lies or would be made."""
-    place = Path(path)
-    while not place.is_dir() and place != place.parent:
-        place = place.parent
+    place = path
+    obstacle = ""
+    while not os.path.isdir(place):  # noqa: PTH112 - Path.is_dir() raises where this user may not look
+        if os.path.lexists(place):
+            obstacle = place
+        place = os.path.dirname(place) or "/"  # noqa: PTH120
     status = os.statvfs(place)
     return Disk(
-        folder=str(place),
+        folder=place,
         free=status.f_bavail * status.f_frsize,
-        device=place.stat().st_dev,
+        device=os.stat(place).st_dev,  # noqa: PTH116
         writable=os.access(place, os.W_OK | os.X_OK),
+        obstacle=obstacle,
     )
 
 
@@ -193,7 +201,7 @@ def parse_listeners(text: str, ports: Iterable[int]) -> dict[str, int]:
     inodes: dict[str, int] = {}
     for line in text.splitlines()[1:]:
         fields = line.split()
-        if len(fields) > 9 and fields[3] == _LISTEN:  # noqa: PLR2004 - the inode is the tenth column
+        if len(fields) > 9 and fields[3] == _LISTEN:  # the tenth column is the inode
             port = int(fields[1].rpartition(":")[2], 16)
             if port in wanted:
                 inodes[fields[9]] = port
@@ -223,7 +231,7 @@ def _socket_owners(inodes: set[str]) -> dict[str, int]:
         with contextlib.suppress(OSError), os.scandir(f"/proc/{pid}/fd") as descriptors:
             for descriptor in descriptors:
                 with contextlib.suppress(OSError):
-                    inode = targets.get(os.readlink(descriptor.path))
+                    inode = targets.get(os.readlink(descriptor.path))  # noqa: PTH115 - half the time
                     if inode is not None:
                         owners.setdefault(inode, pid)
         if len(owners) == len(targets):
@@ -320,4 +328,3 @@ def image_present(docker: Docker, reference: str) -> bool:
     """Whether the image is on this machine; a reference without a tag means ``latest``."""
     name = reference.rpartition("/")[2]
     return (reference if ":" in name or "@" in name else f"{reference}:latest") in docker.images
-

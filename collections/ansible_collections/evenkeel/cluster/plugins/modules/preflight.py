@@ -84,7 +84,7 @@ options:
     type: path
   existing_files:
     description:
-      - The files on the controller that are there, of all that O(tiers), O(ca_bundle) and O(portainer_archive) refer to.
+      - The files on the controller that are there, of those that O(tiers), O(ca_bundle) and O(portainer_archive) name.
       - The module runs on the managed machine and cannot see for itself.
     type: list
     elements: str
@@ -182,7 +182,9 @@ machine:
   type: dict
   sample: {os_id: debian, os_version: "12", architecture: x86_64, user: root, root: true, cpus: 2}
 msg:
-  description: The number of problems, then one line per problem. It is all that a failure returns, to be short on the screen.
+  description:
+    - The number of problems, then one line per problem.
+    - It is all that a failure returns, to be short on the screen.
   returned: failure
   type: str
   sample: |-
@@ -232,13 +234,10 @@ KNOBS = (
     "dashboard_port",
     "portainer",
     "portainer_port",
-    "state_dir",
     "image_source",
-    "registry_prefix",
-    "apt_mirror",
-    "ca_bundle",
     "tiers",
 )
+OPTIONAL_KNOBS = ("state_dir", "registry_prefix", "apt_mirror", "ca_bundle", "portainer_archive", "min_free_disk")
 
 
 def line(what: str, got: str, want: str, fix: str) -> str:
@@ -331,7 +330,9 @@ def check_docker(machine: Machine, docker: Docker) -> list[str]:
 
 def _check_absent_docker(machine: Machine, docker: Docker) -> str:
     if not machine.root:
-        what, got = ("Docker daemon", f"no answer at {docker.socket}") if machine.docker_installed else ("Docker", "none")
+        what, got = (
+            ("Docker daemon", f"no answer at {docker.socket}") if machine.docker_installed else ("Docker", "none")
+        )
         want = "a running daemon"
         return line(what, got, want, f"install and start Docker as root, or {SUDO_HINT}")
     if not machine.docker_installed and (machine.os_id, machine.os_version) not in INSTALLABLE:
@@ -344,9 +345,7 @@ def _check_absent_docker(machine: Machine, docker: Docker) -> str:
     return ""
 
 
-def check_files(
-    spec: ClusterSpec, root: str, existing: Iterable[str], named: Mapping[str, str]
-) -> list[str]:
+def check_files(spec: ClusterSpec, root: str, existing: Iterable[str], named: Mapping[str, str]) -> list[str]:
     """Build contexts and named files are there, on the controller."""
     present = set(existing)
     problems = []
@@ -420,10 +419,13 @@ def check_disks(disks: Sequence[tuple[str, Disk]], need: int) -> list[str]:
 def check_state_dir(spec: ClusterSpec, declared: object, machine: Machine, docker: Docker, disk: Disk) -> list[str]:
     """The state folder can be made, and is the one that the running cluster uses unless another is declared."""
     problems = []
-    if not disk.writable:
-        what = f"cluster_state_dir {spec.state_dir}"
-        fix = "choose a folder of your own with -e cluster_state_dir=..."
+    what, fix = f"cluster_state_dir {spec.state_dir}", "choose another folder with -e cluster_state_dir=..."
+    if disk.obstacle:
+        problems.append(line(what, f"{disk.obstacle}, which is no folder", "a folder, or nothing there", fix))
+    elif not disk.writable:
         problems.append(line(what, f"no permission in {disk.folder} for user {machine.user}", "write access", fix))
+    if f"{machine.home.rstrip('/')}/".startswith(f"{spec.state_dir}/"):
+        problems.append(line(what, f"a folder around {machine.home}", "a folder of the cluster's own", fix))
     for container in docker.containers:
         source = container.mounts.get(BALANCER_STATE, "")
         if container.name != f"{spec.name}-balancer" or not is_ours(container, spec) or not source or declared:
@@ -456,15 +458,16 @@ def check_ports(spec: ClusterSpec, docker: Docker, listeners: Mapping[int, Liste
         if publisher is not None:
             if publisher.name == owner and is_ours(publisher, spec):
                 continue
-            got = f"container {publisher.name} (image {publisher.image})"
+            got = f"container {publisher.name} (image {publisher.image}) publishing it"
             fix = f"stop it, or choose another port with -e {knob}=..."
         elif port in listeners:
             listener = listeners[port]
-            got = f"pid {listener.pid} ({listener.command})" if listener.pid else "a process of another user"
+            who = f"pid {listener.pid} ({listener.command})" if listener.pid else "a process of another user"
+            got = f"{who} listening on it"
             fix = f"end it, or choose another port with -e {knob}=..."
         else:
             continue
-        problems.append(line(f"port {port} ({knob})", f"it taken by {got}", "a free port", fix))
+        problems.append(line(f"port {port} ({knob})", got, "it free", fix))
     return problems
 
 
@@ -487,17 +490,23 @@ def check_names(spec: ClusterSpec, docker: Docker) -> list[str]:
     labels = docker.networks.get(spec.network)
     if labels is not None and labels.get(LABEL) != spec.name:
         fix = f"docker network rm {spec.network}, or choose another cluster_name"
-        problems.append(line(f"network {spec.network}", f"one that is not of cluster {spec.name}", "the name free", fix))
+        problems.append(
+            line(f"network {spec.network}", f"one that is not of cluster {spec.name}", "the name free", fix)
+        )
     return problems
 
 
 def declared_cluster(params: Mapping[str, Any], machine: Machine) -> tuple[ClusterSpec | None, int | None, list[str]]:
     """What is declared: the specification, the free space to insist on (``None`` = find out), and the problems."""
-    raw = {knob: params.get(knob) for knob in KNOBS}
+    raw = {knob: params.get(knob) for knob in (*KNOBS, *OPTIONAL_KNOBS)}
     if is_unset(raw["state_dir"]):
         raw["state_dir"] = default_state_dir(raw["name"] if isinstance(raw["name"], str) else "cluster", machine)
     spec, problems = parse_cluster(raw, params.get("node_variables") or ())
-    disk = params.get("min_free_disk")
+    archive = raw["portainer_archive"]
+    if not isinstance(archive, (str, type(None))):
+        fix = "leave it empty for the image of a registry"
+        problems.append(line("portainer_image_archive", show(archive), "the path of a file", fix))
+    disk = raw["min_free_disk"]
     free = None if is_unset(disk) else parse_size(disk)
     if free is None and not is_unset(disk):
         problems.append(
@@ -531,33 +540,21 @@ def check_all(
     ]
 
 
+def argument_spec() -> dict[str, Any]:
+    """The options, in Ansible's form; judged by :func:`declared_cluster`, so mostly raw."""
+    return {
+        **{knob: {"type": "raw"} for knob in KNOBS},
+        **{knob: {"type": "raw", "default": ""} for knob in OPTIONAL_KNOBS},
+        "root": {"type": "path"},
+        "node_variables": {"type": "list", "elements": "str", "default": []},
+        "existing_files": {"type": "list", "elements": "str", "default": []},
+        "may_become": {"type": "bool", "default": True},
+    }
+
+
 def main() -> None:
-    """Run as an Ansible module."""
-    module = AnsibleModule(
-        argument_spec={
-            "name": {"type": "raw"},
-            "domain": {"type": "raw"},
-            "hosts": {"type": "raw"},
-            "engine": {"type": "raw"},
-            "web_port": {"type": "raw"},
-            "dashboard_port": {"type": "raw"},
-            "portainer": {"type": "raw"},
-            "portainer_port": {"type": "raw"},
-            "state_dir": {"type": "raw", "default": ""},
-            "image_source": {"type": "raw"},
-            "registry_prefix": {"type": "raw", "default": ""},
-            "apt_mirror": {"type": "raw", "default": ""},
-            "ca_bundle": {"type": "raw", "default": ""},
-            "portainer_archive": {"type": "raw", "default": ""},
-            "tiers": {"type": "raw"},
-            "node_variables": {"type": "list", "elements": "str", "default": []},
-            "min_free_disk": {"type": "raw", "default": ""},
-            "root": {"type": "path"},
-            "existing_files": {"type": "list", "elements": "str", "default": []},
-            "may_become": {"type": "bool", "default": True},
-        },
-        supports_check_mode=True,
-    )
+    """Entry point."""
+    module = AnsibleModule(argument_spec=argument_spec(), supports_check_mode=True)
     machine = facts.read_machine()
     docker = facts.read_docker()
     reason = docker_reason(machine, docker)
