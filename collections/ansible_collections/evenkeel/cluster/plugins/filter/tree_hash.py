@@ -25,7 +25,7 @@ options:
     type: raw
     default: null
   exclude:
-    description: Patterns in the syntax of C(.dockerignore), left out before that file's own patterns apply.
+    description: Patterns in the syntax of C(.dockerignore), left out whatever that file says.
     type: list
     elements: str
     default: []
@@ -100,7 +100,7 @@ def tree_hash(path: str, salt: object = None, exclude: Iterable[str] = ()) -> di
 
     :param path: the directory, on the controller.
     :param salt: JSON-able data that the hash covers as well.
-    :param exclude: ``.dockerignore`` patterns; the directory's own file comes after them.
+    :param exclude: ``.dockerignore`` patterns that overrule the directory's own file.
     :returns: ``digest`` (64 hexadecimal digits), ``tag`` (the first 12) and ``files`` (sorted, relative).
     :raises AnsibleFilterError: when the directory is missing or unreadable, or holds a name or an entry
         that no build context can hold.
@@ -110,7 +110,7 @@ def tree_hash(path: str, salt: object = None, exclude: Iterable[str] = ()) -> di
         message = f"build context: got '{path}', want a directory on the controller (fix: correct the tier's context)"
         raise AnsibleFilterError(message)
     try:
-        patterns = [*exclude, *_ignore_patterns(root)]
+        patterns = [*_ignore_patterns(root), *exclude]
         # The matcher always keeps the ignore file for the engine's use; here its work is done.
         names = sorted(str(name) for name in exclude_paths(str(root), patterns) if name != _IGNORE_FILE)
         files = [name for name in names if (root / name).is_symlink() or not (root / name).is_dir()]

@@ -1,0 +1,95 @@
+#!/bin/bash
+# Starts, stops and cleans up after a dockerd that no service manager looks after.
+# Prints one line for each thing it changed, and nothing when there was nothing to do.
+set -euo pipefail
+
+pid_file=/run/docker.pid
+
+# runs PID NAME: whether that process lives and is that program, and not another one that got its number since.
+runs() {
+  [ -n "$1" ] && [ "$(cat "/proc/$1/comm" 2>/dev/null || true)" = "$2" ]
+}
+
+pid_of() {
+  if [ -f "$1" ]; then
+    tr -dc 0-9 <"$1"
+  fi
+}
+
+dockerd_runs() {
+  runs "$(pid_of "$pid_file")" dockerd
+}
+
+# listening SOCKET: whether a process accepts connections there; /var/run is the same directory as /run.
+listening() {
+  awk -v socket="$1" '$4 ~ /^0001/ && ($8 == socket || $8 == "/var" socket) { found = 1 } END { exit !found }' /proc/net/unix
+}
+
+remove_remains() {
+  if dockerd_runs; then
+    return
+  fi
+  for entry in docker.pid:dockerd docker-ssd.pid:dockerd docker/containerd/containerd.pid:containerd; do
+    file=/run/${entry%:*}
+    if [ -f "$file" ] && ! runs "$(pid_of "$file")" "${entry#*:}"; then
+      rm -f "$file"
+      echo "removed $file: its process is gone"
+    fi
+  done
+  # A dead /run/containerd/containerd.sock would make dockerd wait for that containerd instead of starting its own.
+  for socket in /run/docker.sock /run/docker/metrics.sock /run/docker/containerd/*.sock* /run/containerd/containerd.sock*; do
+    if [ -S "$socket" ] && ! listening "$socket"; then
+      rm -f "$socket"
+      echo "removed $socket: nobody listens there"
+    fi
+  done
+}
+
+start() {
+  if dockerd_runs; then
+    return
+  fi
+  remove_remains
+  ulimit -n 1048576 2>/dev/null || ulimit -n "$(ulimit -H -n)"
+  # A clean environment: only what a service manager would give it, and the proxies that pulls need.
+  environment=(PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin HOME=/root)
+  for name in HTTP_PROXY HTTPS_PROXY NO_PROXY http_proxy https_proxy no_proxy SSL_CERT_FILE SSL_CERT_DIR; do
+    if [ -n "${!name:-}" ]; then
+      environment+=("$name=${!name}")
+    fi
+  done
+  setsid --fork env --ignore-environment "${environment[@]}" dockerd </dev/null >>"$1" 2>&1
+  echo "started dockerd"
+}
+
+stop() {
+  if ! dockerd_runs; then
+    return
+  fi
+  pid=$(pid_of "$pid_file")
+  kill -TERM "$pid"
+  tries=0
+  while runs "$pid" dockerd; do
+    tries=$((tries + 1))
+    if [ "$tries" -gt 300 ]; then
+      echo "dockerd: got no end in 30 s after SIGTERM, want it stopped (fix: see its log)" >&2
+      exit 1
+    fi
+    sleep 0.1
+  done
+  echo "stopped dockerd"
+}
+
+case $1 in
+  remains) remove_remains ;;
+  started) start "$2" ;;
+  stopped) stop ;;
+  restarted)
+    stop
+    start "$2"
+    ;;
+  *)
+    echo "engine.sh: got '$1', want remains, started, stopped or restarted" >&2
+    exit 2
+    ;;
+esac
