@@ -402,15 +402,17 @@ def _is_folder(text: str) -> bool:
 
 def _image(reader: _Reader, what: str, raw: object, built: bool) -> str:
     text = raw if isinstance(raw, str) and len(raw) <= _IMAGE_LENGTH else ""
-    if built:
-        want = "an image name without a tag, because it is built here"
-        if text in RESERVED_IMAGES:
-            reader.problem(what, text, "a name that is not reserved", f"{what}: res/express")
-            return ""
-        return reader.text(what, raw if text else show(raw), _REPOSITORY, want, f"{what}: res/express")
     match = _REPOSITORY.match(text)
-    if match is None or _REFERENCE_SUFFIX.fullmatch(text[match.end() :]) is None:
-        reader.problem(what, raw, "an image reference such as registry.example.org/app:1.2", f"{what}: app:1.2")
+    suffix = text[match.end() :] if match else ""
+    if match is None or _REFERENCE_SUFFIX.fullmatch(suffix) is None or (built and suffix):
+        if built:
+            want, fix = "an image name without a tag, because it is built here", f"{what}: res/express"
+        else:
+            want, fix = "an image reference such as registry.example.org/app:1.2", f"{what}: app:1.2"
+        reader.problem(what, raw, want, fix)
+        return ""
+    if built and text in RESERVED_IMAGES:
+        reader.problem(what, text, "a name that is not reserved", f"{what}: res/express")
         return ""
     return text
 
@@ -565,7 +567,8 @@ def _ports(reader: _Reader, raw: Mapping[str, Any]) -> tuple[int, int, int]:
         numbers.append(number)
         if len(reader.problems) == known and owners.setdefault(number, knob) != knob:
             want = f"another port than cluster_{owners[number]}"
-            reader.problem(f"cluster_{knob}", number, want, f"-e cluster_{knob}={default}")
+            free = next(port for port in (default, *range(8081, 8090)) if port not in owners)
+            reader.problem(f"cluster_{knob}", number, want, f"-e cluster_{knob}={free}")
     return numbers[0], numbers[1], numbers[2]
 
 
