@@ -1,5 +1,5 @@
-# Copyright (c) 2026 Evenkeel contributors
-# SPDX-License-Identifier: MIT
+# Copyright: Evenkeel contributors
+# SPDX-License-Identifier: Apache-2.0
 """Callback that closes a run with the elapsed time per stage and the cluster's summary."""
 
 from __future__ import annotations
@@ -85,7 +85,7 @@ class CallbackModule(CallbackBase):
         """Remember the play: it is the stage of its tasks outside of roles."""
         self._play = play.get_name().strip()
 
-    def v2_playbook_on_task_start(self, task: Any, is_conditional: bool) -> None:  # noqa: ARG002
+    def v2_playbook_on_task_start(self, task: Any, is_conditional: bool) -> None:
         """Enter the task's stage."""
         self._enter(task)
 
@@ -99,7 +99,7 @@ class CallbackModule(CallbackBase):
         if isinstance(lines, list):
             self._summaries[result.host.get_name()] = [str(line) for line in lines]
 
-    def v2_playbook_on_stats(self, stats: Any) -> None:  # noqa: ARG002
+    def v2_playbook_on_stats(self, stats: Any) -> None:
         """Print the table and the summary; the recap stands above them."""
         self._clock.enter(None, time.monotonic())
         if len(self._clock.seconds) > 1:

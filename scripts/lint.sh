@@ -1,0 +1,42 @@
+#!/usr/bin/env bash
+# Run every linter; go on after a finding, so that one run shows them all.
+set -euo pipefail
+cd "$(dirname "$0")/.."
+export PATH="$PWD/.venv/bin:$PATH" ANSIBLE_CONFIG="$PWD/ansible.cfg"
+
+failed=()
+
+check() {
+  local name=$1
+  shift
+  echo "==> $name"
+  "$@" || failed+=("$name")
+}
+
+# Prints the files of the project, without what tools have put beside them.
+files() {
+  find . \( -path ./.git -o -path ./.venv -o -path ./.ansible -o -path ./.cache -o -name node_modules -o -path './files/*/node' \) \
+    -prune -o -type f "$@" -print0
+}
+
+mapfile -d '' dockerfiles < <(files -name 'Dockerfile*' ! -name '*.j2')
+shell=()
+while IFS= read -r -d '' file; do
+  IFS= read -r first <"$file" 2>/dev/null || continue
+  if [[ $first =~ ^#!.*[/\ ](ba|da)?sh( |$) ]]; then shell+=("$file"); fi
+done < <(files ! -name '*.j2')
+
+check 'ruff check' ruff check .
+check 'ruff format' ruff format --check .
+check mypy mypy
+check bandit bandit -q -r collections -c pyproject.toml
+check yamllint yamllint --strict .
+check hadolint hadolint "${dockerfiles[@]}"
+check shellcheck shellcheck -x "${shell[@]}"
+check ansible-lint ansible-lint
+
+if [ ${#failed[@]} -gt 0 ]; then
+  printf 'lint: got findings from %s, want none (fix: see above)\n' "$(printf '%s, ' "${failed[@]}" | sed 's/, $//')" >&2
+  exit 1
+fi
+echo 'lint: no findings'

@@ -1,0 +1,18 @@
+#!/usr/bin/env bash
+# Run a playbook in .venv; ask for sudo's password only when a run cannot do without it.
+# usage: scripts/play.sh PLAYBOOK [ansible-playbook arguments]
+set -euo pipefail
+cd "$(dirname "$0")/.."
+
+# Named, because Ansible does not look for it in a directory that everybody may write to.
+export ANSIBLE_CONFIG=$PWD/ansible.cfg
+
+docker_answers() {
+  .venv/bin/python -c 'import docker; docker.from_env(timeout=5).ping()' 2>/dev/null
+}
+
+ask=()
+if [ "$(id -u)" -ne 0 ] && ! docker_answers && ! sudo -n true 2>/dev/null; then
+  ask=(--ask-become-pass)
+fi
+exec .venv/bin/ansible-playbook "${ask[@]}" "$@"
