@@ -1,4 +1,5 @@
-# Evenkeel: the statistics behind the checks.
+# Copyright: Evenkeel contributors
+# SPDX-License-Identifier: Apache-2.0
 """Pure functions: exact round robin, chi-square, sample sizes, bounds, percentiles.
 
 Managed hosts have no SciPy, so the few special functions needed are here, each

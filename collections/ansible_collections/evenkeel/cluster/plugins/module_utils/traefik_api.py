@@ -1,4 +1,5 @@
-# Evenkeel: thin client of Traefik's API and of its Prometheus metrics.
+# Copyright: Evenkeel contributors
+# SPDX-License-Identifier: Apache-2.0
 """Read what the balancer knows: servers, routers, reloads and request counters.
 
 Everything is read-only.  Parsing is pure (:func:`metric_samples` and the
@@ -130,6 +131,21 @@ def parse_server_up(text: str, service: str) -> dict[str, bool]:
 def qualified(name: str, provider: str = "docker") -> str:
     """``name@provider``; a name which already bears a provider is kept."""
     return name if "@" in name else f"{name}@{provider}"
+
+
+@dataclass(frozen=True)
+class Snapshot:
+    """What the balancer knew of one service at one moment.
+
+    Attributes:
+        reloads: the configuration generation.
+        requests: requests handed to the service's servers so far.
+        servers: server URL -> ``UP``/``DOWN`` by the active health check.
+    """
+
+    reloads: int
+    requests: int
+    servers: dict[str, str]
 
 
 # --------------------------------------------------------------------------
@@ -273,14 +289,26 @@ class TraefikApi:
 
     def config_reloads(self) -> int:
         """How many configurations were loaded so far: the current generation."""
-        reloads = self._parsed(parse_config_reloads, self.metrics())
-        if reloads is None:
-            raise TraefikApiError(
-                "no traefik_config_reloads_total in /metrics",
-                "Traefik's Prometheus metrics",
-                "enable metrics.prometheus in the balancer",
-            )
-        return int(reloads)
+        return _present(self._parsed(parse_config_reloads, self.metrics()))
+
+    def snapshot(self, service: str, provider: str = "docker") -> Snapshot:
+        """Generation, request count and server states of a service which must exist.
+
+        Raises:
+            TraefikApiError: also when the balancer does not know the service.
+        """
+        record = self.service(service, provider)
+        name = qualified(service, provider)
+        if record is None:
+            raise TraefikApiError(f"no service {name}", "a service which the balancer knows", "see /api/http/services")
+        status = record.get("serverStatus")
+        text = self.metrics()
+        reloads = self._parsed(parse_config_reloads, text)
+        return Snapshot(
+            reloads=_present(reloads),
+            requests=int(self._parsed(parse_service_requests, text, name)),
+            servers={str(url): str(state) for url, state in status.items()} if isinstance(status, dict) else {},
+        )
 
     def service_requests(self, service: str, provider: str = "docker") -> int:
         """Requests handed to the service's servers so far; 0 when it had none."""
@@ -373,6 +401,17 @@ class TraefikApi:
 
 class _NoAnswerError(TraefikApiError):
     """Nothing answered (internal: lets ping() tell it from a refusal)."""
+
+
+def _present(reloads: int | None) -> int:
+    """The counter, which a balancer with metrics always shows."""
+    if reloads is None:
+        raise TraefikApiError(
+            "no traefik_config_reloads_total in /metrics",
+            "Traefik's Prometheus metrics",
+            "enable metrics.prometheus in the balancer",
+        )
+    return reloads
 
 
 def _reason(exc: Exception) -> str:

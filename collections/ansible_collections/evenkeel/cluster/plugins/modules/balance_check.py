@@ -1,0 +1,383 @@
+#!/usr/bin/python
+# Copyright: Evenkeel contributors
+# SPDX-License-Identifier: Apache-2.0
+"""Ansible module: prove that the balancer distributes requests over the nodes of a tier."""
+
+from __future__ import annotations
+
+DOCUMENTATION = r"""
+module: balance_check
+short_description: Prove that requests are distributed over the nodes of a tier
+version_added: 0.1.0
+description:
+  - Sends requests without cookies through the balancer and judges which nodes answered. Changes nothing.
+  - "Every request must be answered with 200, by expected nodes only, and every node must take part."
+  - >-
+    With O(strategy=wrr) the distribution must be exact inside one configuration generation: the answers divide into
+    cycles in each of which every node serves once. With O(strategy=p2c) it must pass a chi-square test.
+  - >-
+    O(strategy=hrw) keeps a client on one node and O(strategy=leasttime) prefers the fastest: there only the answers
+    are judged, and that one client stays on one node with V(hrw).
+  - >-
+    The control sends as many requests to one node directly and judges them by the same function. It must fail;
+    when it does not, the check fails.
+extends_documentation_fragment:
+  - evenkeel.cluster.check
+options:
+  requests:
+    description:
+      - How many requests to send.
+      - >-
+        V(0) derives it: for V(wrr) so many that a random choice would pass with a probability below 1e-9; for V(p2c)
+        so many that a node with twice the share of the others is found with a probability of 99.9 %.
+    type: int
+    default: 0
+  connections:
+    description: Parallel connections. With more than 1 the order is not judged, so counts may differ by 2.
+    type: int
+    default: 1
+  alpha:
+    description: Probability of a false alarm of the chi-square test.
+    type: float
+    default: 0.000001
+  control_url:
+    description: Address of one node, past the balancer. Empty for no control.
+    type: str
+    default: ""
+"""
+
+EXAMPLES = r"""
+- name: Check that the dynamic tier is balanced
+  evenkeel.cluster.balance_check:
+    url: http://127.0.0.1:8080/api/dates/
+    host: labo-http.res.ch
+    tier: dynamic
+    nodes: [dynamic-1, dynamic-2, dynamic-3]
+    control_url: http://172.18.0.4:3000/
+    api_url: http://127.0.0.1:9000
+    api_password_file: /var/lib/evenkeel/evenkeel/secrets/dashboard_password
+    service: dynamic-3f2a91bc
+
+- name: Check that a tier without nodes answers 503
+  evenkeel.cluster.balance_check:
+    url: http://127.0.0.1:8080/api/dates/
+    tier: dynamic
+    nodes: []
+"""
+
+RETURN = r"""
+verdict:
+  description: V(pass) or V(fail).
+  returned: after a measurement, also when it fails
+  type: str
+  sample: pass
+message:
+  description: The verdict in one line; the same as RV(ignore:msg) when it fails.
+  returned: after a measurement, also when it fails
+  type: str
+  sample: >-
+    balance of dynamic: 60 of 60 requests answered, 20 each on 3 nodes (exact); control failed as it must
+problems:
+  description: Everything that is not as it must be, one line each.
+  returned: after a measurement, also when it fails
+  type: list
+  elements: str
+  sample: []
+notes:
+  description: What a reader must know about the judgement.
+  returned: after a measurement, also when it fails
+  type: list
+  elements: str
+  sample: []
+method:
+  description: >-
+    How it was judged: V(exact), V(chi-square), V(affinity) (hrw), V(availability) (one node, or leasttime) or
+    V(guard) (no node).
+  returned: after a measurement, also when it fails
+  type: str
+  sample: exact
+requests:
+  description: Requests that the judged measurement had to send.
+  returned: after a measurement, also when it fails
+  type: int
+  sample: 60
+sent:
+  description: Requests sent in all attempts, without the control.
+  returned: after a measurement, also when it fails
+  type: int
+  sample: 60
+lost:
+  description: Requests of all attempts which were not answered with 200 (with 503 by the guard).
+  returned: after a measurement, also when it fails
+  type: int
+  sample: 0
+counts:
+  description: Node to answers with 200; expected nodes are present with 0.
+  returned: after a measurement, also when it fails
+  type: dict
+  sample: {dynamic-1: 20, dynamic-2: 20, dynamic-3: 20}
+sequence:
+  description: The nodes of the first 100 requests in the order of sending; empty text for one that named no node.
+  returned: after a measurement, also when it fails
+  type: list
+  elements: str
+  sample: [dynamic-2, dynamic-3, dynamic-1]
+statistic:
+  description: Chi-square statistic against equal shares; null when it cannot be computed or is not judged.
+  returned: after a measurement, also when it fails
+  type: float
+  sample: 0.0
+p_value:
+  description: Its p-value; informative with V(exact).
+  returned: after a measurement, also when it fails
+  type: float
+  sample: 1.0
+latency_ms:
+  description: Nearest-rank percentiles of the answered requests in milliseconds; empty when none was answered.
+  returned: after a measurement, also when it fails
+  type: dict
+  sample: {p50: 1.2, p95: 2.0, max: 4.1}
+generation:
+  description: >-
+    What the balancer did meanwhile: whether it was observed, attempts, configuration counter before and after,
+    requests it counted for the service, requests of others, and the servers' states.
+  returned: after a measurement, also when it fails
+  type: dict
+  sample: {observed: true, attempts: 1, before: 7, after: 7, counted: 60, foreign_requests: 0,
+           servers: {"http://dynamic-1:3000": UP}}
+control:
+  description: >-
+    The control: whether it applied, whether it failed as it must (RV(ignore:control.failed)), its counts and
+    what it was found guilty of.
+  returned: after a measurement, also when it fails
+  type: dict
+  sample: {applicable: true, failed: true, url: "http://172.18.0.4:3000/", requests: 60, counts: {dynamic-2: 60},
+           message: "got 0 of 60 requests on dynamic-1, dynamic-3, want 20 each (fix: docker logs dynamic-1)"}
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+from typing import Any
+
+from ansible.module_utils.basic import AnsibleModule
+
+from ansible_collections.evenkeel.cluster.plugins.module_utils.http_load import (
+    Bounds,
+    HttpLoadError,
+    Target,
+    check_target,
+    send,
+)
+from ansible_collections.evenkeel.cluster.plugins.module_utils.observation import (
+    MAX_REQUESTS,
+    CheckInputError,
+    Observed,
+    check_options,
+    conclude,
+    in_range,
+    latency_summary,
+    lost_before_problems,
+    observer_of,
+    unobserved,
+    validate_common,
+)
+from ansible_collections.evenkeel.cluster.plugins.module_utils.statistics import (
+    MIN_EXPECTED,
+    sample_size_for_balance,
+    sample_size_for_coverage,
+    sample_size_for_cycles,
+)
+from ansible_collections.evenkeel.cluster.plugins.module_utils.traefik_api import TraefikApiError
+from ansible_collections.evenkeel.cluster.plugins.module_utils.verdicts import (
+    BalanceRule,
+    Judgement,
+    Problem,
+    each,
+    judge_answers,
+    judge_balance,
+    judge_guard,
+    judge_shares,
+    node_counts,
+    not_guarded,
+    some,
+)
+
+_AVAILABILITY_REQUESTS = 20
+_GUARD_REQUESTS = 5
+_ROUND_ROBIN_MIN = 60
+_SEQUENCE_SHOWN = 100
+_MAX_CONNECTIONS = 64
+
+
+def argument_spec() -> dict[str, Any]:
+    """The module's options."""
+    return {
+        **check_options(),
+        "requests": {"type": "int", "default": 0},
+        "connections": {"type": "int", "default": 1},
+        "alpha": {"type": "float", "default": 1e-6},
+        "control_url": {"type": "str", "default": ""},
+    }
+
+
+def derived_requests(nodes: int, strategy: str, alpha: float) -> int:
+    """How many requests the claim needs; a multiple of the nodes where shares are compared."""
+    if nodes == 0:
+        return _GUARD_REQUESTS
+    if nodes == 1 or strategy in ("hrw", "leasttime"):
+        return _AVAILABILITY_REQUESTS
+    if strategy == "wrr":
+        # Not less than the coverage bound, so that the chi-square fallback judges enough, too.
+        size = max(_ROUND_ROBIN_MIN, sample_size_for_cycles(nodes), nodes * MIN_EXPECTED)
+    else:
+        size = max(sample_size_for_balance(nodes, alpha), sample_size_for_coverage(nodes))
+    return min(MAX_REQUESTS, -(-size // nodes) * nodes)
+
+
+@dataclass(frozen=True)
+class Plan:
+    """What to measure, and by which rule to judge it."""
+
+    target: Target
+    bounds: Bounds
+    requests: int
+    connections: int
+    rule: BalanceRule
+    control: Target | None
+
+
+def make_plan(params: Mapping[str, Any]) -> Plan:
+    """Validate the parameters.
+
+    Raises:
+        CheckInputError: one cannot be used.
+    """
+    target, bounds = validate_common(params)
+    in_range(params, "requests", 0, MAX_REQUESTS)
+    in_range(params, "connections", 1, _MAX_CONNECTIONS)
+    in_range(params, "alpha", 1e-12, 0.5)
+    nodes = tuple(params["nodes"])
+    control = None
+    if params["control_url"]:
+        control = replace(target, url=params["control_url"])
+        try:
+            check_target(control, "control_url")
+        except HttpLoadError as exc:
+            raise CheckInputError(str(exc)) from exc
+    requests = params["requests"] or derived_requests(len(nodes), params["strategy"], params["alpha"])
+    compared = len(nodes) > 1 and params["strategy"] in ("wrr", "p2c")
+    if compared and requests < len(nodes) * MIN_EXPECTED:
+        raise CheckInputError(
+            f"requests: got {requests} for {len(nodes)} nodes, want at least {len(nodes) * MIN_EXPECTED}"
+            " (fix: requests: 0 derives it)"
+        )
+    rule = BalanceRule(nodes, params["strategy"], params["alpha"], ordered=params["connections"] == 1)
+    return Plan(target, bounds, requests, params["connections"], rule, control if compared else None)
+
+
+def run_control(plan: Plan, rule: BalanceRule) -> tuple[dict[str, Any], list[Problem]]:
+    """Send as many requests to one node, judge them alike, and demand that the judgement fails."""
+    if plan.control is None:
+        return {"applicable": False, "failed": None, "url": None, "requests": 0, "counts": {}, "message": ""}, []
+    replies = send(plan.control, plan.requests, plan.connections, plan.bounds)
+    counts = node_counts(replies)
+    # Only unequal shares count as the failure that is wanted; a control that was not answered proves nothing.
+    broken = judge_answers(replies, plan.requests, rule.nodes)
+    guilty = judge_shares([reply.served_by for reply in replies if reply.answered and reply.served_by], rule)
+    problems = [replace(problem, got=f"a control with {problem.got}") for problem in broken]
+    if guilty.ok:
+        problems.append(
+            Problem(
+                f"a control which did not fail at {plan.control.url} ({', '.join(counts)})",
+                "unequal shares from one node",
+                "pass the direct address of one node as control_url",
+            )
+        )
+    failed = not guilty.ok and not broken
+    return {
+        "applicable": True,
+        "failed": failed,
+        "url": plan.control.url,
+        "requests": len(replies),
+        "counts": counts,
+        "message": str((guilty.problems or problems)[0]),
+    }, problems
+
+
+def success(plan: Plan, observed: Observed, judgement: Judgement, control: Mapping[str, Any]) -> str:
+    """The verdict of a passed check in words."""
+    count, nodes = len(observed.replies), plan.rule.nodes
+    if not nodes:
+        return f"no node: all {count} requests answered with 503 by the guard"
+    text = f"{count} of {count} requests answered"
+    if judgement.method == "availability":
+        return f"{text} by {some(nodes)}; {judgement.notes[0]}"
+    if judgement.method == "affinity":
+        return f"{text} by one node; {judgement.notes[0]}"
+    if judgement.method == "exact":
+        text += f", {each(count, len(nodes)) if plan.rule.ordered else 'equal shares'} on {len(nodes)} nodes (exact)"
+    elif judgement.chi_square:
+        text += f" by {len(nodes)} nodes (chi-square {judgement.chi_square.statistic:.1f},"
+        text += f" p {judgement.chi_square.p_value:.3g})"
+    return text + ("; control failed as it must" if control["failed"] else "; no control")
+
+
+def check(params: Mapping[str, Any]) -> dict[str, Any]:
+    """Measure, judge, run the control, and give the module's result.
+
+    Raises:
+        CheckInputError: a parameter cannot be used.
+        TraefikApiError: the balancer's API gave no usable answer.
+    """
+    plan = make_plan(params)
+
+    def measure() -> Any:
+        return send(plan.target, plan.requests, plan.connections, plan.bounds)
+
+    if not plan.rule.nodes:
+        observed = unobserved(measure())
+        judgement = judge_guard(observed.replies)
+        rule = plan.rule
+    else:
+        observed = observer_of(params).measure(measure)
+        rule = replace(plan.rule, disturbed=observed.disturbed)
+        judgement = judge_balance(observed.replies, plan.requests, rule)
+    control, control_problems = run_control(plan, rule)
+    problems = [*lost_before_problems(observed), *judgement.problems, *observed.problems, *control_problems]
+    return conclude(
+        f"balance of {params['tier']}",
+        problems,
+        success(plan, observed, judgement, control) if not problems else "",
+        {
+            "notes": [*judgement.notes, *observed.notes],
+            "method": judgement.method,
+            "requests": plan.requests,
+            "sent": observed.sent,
+            "lost": observed.lost if rule.nodes else not_guarded(observed.replies),
+            "counts": node_counts(observed.replies, rule.nodes),
+            "sequence": [reply.served_by or "" for reply in observed.replies[:_SEQUENCE_SHOWN]],
+            "statistic": judgement.chi_square.statistic if judgement.chi_square else None,
+            "p_value": judgement.chi_square.p_value if judgement.chi_square else None,
+            "latency_ms": latency_summary(observed.replies),
+            "generation": observed.facts,
+            "control": control,
+        },
+    )
+
+
+def main() -> None:
+    """Entry point."""
+    module = AnsibleModule(argument_spec=argument_spec(), supports_check_mode=True)
+    try:
+        result = check(module.params)
+    except CheckInputError as error:
+        module.fail_json(msg=str(error))
+    except TraefikApiError as error:
+        module.fail_json(msg=f"balance of {module.params['tier']}: {error}")
+    if result["verdict"] != "pass":
+        module.fail_json(msg=result["message"], changed=False, **result)
+    module.exit_json(changed=False, **result)
+
+
+if __name__ == "__main__":
+    main()
