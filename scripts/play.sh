@@ -13,6 +13,6 @@ docker_answers() {
 
 ask=()
 if [ "$(id -u)" -ne 0 ] && ! docker_answers && ! sudo -n true 2>/dev/null; then
-  ask=(--ask-become-pass)
+  ask=(--ask-become-pass -e cluster_become=true)
 fi
 exec .venv/bin/ansible-playbook "${ask[@]}" "$@"
