@@ -35,7 +35,7 @@ STRATEGIES = ("wrr", "p2c", "hrw", "leasttime")
 SAME_SITE = ("lax", "strict", "none")
 RESERVED_TIERS = frozenset(
     {"all", "api", "balancer", "base", "bridge", "console", "dashboard", "empty", "evenkeel", "guard", "host"}
-    | {"internal", "none", "portainer", "registry", "traefik", "web"}
+    | {"internal", "none", "portainer", "registry", "traefik"}
 )
 # What the project itself builds: a tier of the same name would overwrite it.
 RESERVED_IMAGES = frozenset({"evenkeel/base", "res/traefik"})
@@ -305,7 +305,9 @@ _TIER_KEYS = frozenset(field.name for field in dataclasses.fields(Tier)) - {"nam
 _COOKIE_KEYS = frozenset(field.name for field in dataclasses.fields(Cookie))
 # Nodes have their scratch space here (tmpfs).
 _SCRATCH = frozenset({"/run", "/tmp"})  # noqa: S108 - paths inside the node
-_MIN_FOLDERS = 2
+# No place for state: the system's own, and what is too near to the root. The empty name stands for no path at all.
+_SYSTEM_FOLDERS = frozenset({"", "bin", "boot", "dev", "etc", "lib", "lib64", "proc", "run", "sbin", "sys", "usr"})
+_MIN_FOLDERS = {"home": 3, "var": 3}
 _MOUNT_KEYS = frozenset({"source", "target", "read_only"})
 
 
@@ -583,8 +585,9 @@ def _hosts(reader: _Reader, raw: object, domain: object) -> list[str]:
 
 
 def _state_dir(reader: _Reader, raw: object) -> str:
-    # Two levels at least: what is ours alone, for it is removed with the cluster.
-    if not isinstance(raw, str) or not _is_folder(raw) or raw.rstrip("/").count("/") < _MIN_FOLDERS:
+    # Nobody else's, for it is removed with the cluster.
+    parts = raw.strip("/").split("/") if isinstance(raw, str) and _is_folder(raw) else [""]
+    if not isinstance(raw, str) or parts[0] in _SYSTEM_FOLDERS or len(parts) < _MIN_FOLDERS.get(parts[0], 2):
         want = "an absolute path to a folder of its own"
         reader.problem("cluster_state_dir", raw, want, "-e cluster_state_dir=/var/lib/evenkeel/evenkeel")
         return ""

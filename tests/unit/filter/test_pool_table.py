@@ -1,0 +1,45 @@
+"""The table that status and scale show."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from ansible_collections.evenkeel.cluster.plugins.filter.pool_table import pool_table
+
+
+def pool(**changes: Any) -> dict[str, Any]:
+    tier = {"desired": 2, "running": 2, "in_rotation": 2, "guests": 0, "revision": "abc", "drift": []}
+    node = {"name": "web-1", "state": "running", "balancer_status": "UP", "in_rotation": True}
+    return {
+        "tiers": {"web": tier},
+        "nodes": [node],
+        "undeclared": {},
+        "balancer": {"reachable": True, "reason": ""},
+        **changes,
+    }
+
+
+def test_columns_are_aligned() -> None:
+    lines = pool_table(pool())
+    assert lines == [
+        "TIER  DESIRED  RUNNING  IN ROTATION  GUESTS  REVISION  DRIFT",
+        "web   2        2        2            0       abc       none",
+    ]
+
+
+def test_drift_is_told_action_by_action() -> None:
+    view = pool()
+    view["tiers"]["web"]["drift"] = ["start web-2 (scale up)"]
+    assert pool_table(view)[1].endswith("1 to do")
+    assert pool_table(view)[-1] == "web: would start web-2 (scale up)"
+
+
+def test_nodes_out_of_rotation_are_named() -> None:
+    view = pool(nodes=[{"name": "web-2", "state": "exited", "balancer_status": "not listed", "in_rotation": False}])
+    assert pool_table(view)[-1] == "web-2: exited, not listed at the balancer"
+
+
+def test_a_silent_balancer_makes_no_claim_about_rotation() -> None:
+    lines = pool_table(pool(balancer={"reachable": False, "reason": "balancer API: got nothing"}))
+    assert "unknown" in lines[1]
+    assert lines[-1] == "balancer API: got nothing"
