@@ -1,0 +1,7 @@
+<?php
+
+declare(strict_types=1);
+
+require __DIR__ . '/../lib/node.php';
+
+Evenkeel\serve(['GET'], static fn () => Evenkeel\answer(Evenkeel\stats()));
