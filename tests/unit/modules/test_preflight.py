@@ -63,6 +63,7 @@ PARAMS: dict[str, Any] = {
     "node_variables": [],
     "root": "/repo",
     "existing_files": ["/repo/files/static/Dockerfile"],
+    "teardown": False,
     "may_become": True,
 }
 SUDO = "add -K -e cluster_become=true where sudo asks for a password"
@@ -149,7 +150,7 @@ ABSENT = Docker("/var/run/docker.sock", trouble="absent")
             MACHINE,
             Docker("/var/run/docker.sock", trouble="permission"),
             "Docker socket /var/run/docker.sock: got no permission for user alice, want read and write access"
-            f" (fix: sudo usermod -aG docker alice and log in again, or {SUDO})",
+            f" (fix: as root: usermod -aG docker alice, then log in again; or {SUDO})",
             "user alice has no permission on /var/run/docker.sock",
         ),
         (
@@ -260,10 +261,12 @@ def test_state_folder(disk: Disk, problem: str) -> None:
     assert problems == ([problem] if problem else [])
 
 
-@pytest.mark.parametrize("folder", ["/home/alice", "/home/alice/"])
+@pytest.mark.parametrize("folder", ["/data/people", "/data/people/alice/"])
 def test_state_folder_around_a_home(folder: str) -> None:
-    assert preflight.check_state_dir(spec_of(MACHINE, state_dir=folder), True, MACHINE, DOCKER, FREE) == [
-        "cluster_state_dir /home/alice: got a folder around /home/alice, want a folder of the cluster's own"
+    machine = dataclasses.replace(MACHINE, home="/data/people/alice")
+    shown = folder.rstrip("/")
+    assert preflight.check_state_dir(spec_of(MACHINE, state_dir=folder), True, machine, DOCKER, FREE) == [
+        f"cluster_state_dir {shown}: got a folder around /data/people/alice, want a folder of the cluster's own"
         " (fix: choose another folder with -e cluster_state_dir=...)"
     ]
 
@@ -391,6 +394,27 @@ def test_port_of_a_process() -> None:
     (line,) = preflight.check_ports(spec_of(), DOCKER, {9000: Listener(9000, 0, "")})
     assert "got a process of another user listening on it" in line
     assert len(preflight.check_ports(spec_of(portainer=True), DOCKER, listeners)) == 2
+
+
+@pytest.mark.parametrize(
+    "trouble, pid, command, refused",
+    [
+        ("permission", 0, "", False),
+        ("absent", 9, "/usr/bin/docker-proxy -proto tcp", False),
+        ("permission", 9, "nginx", True),
+        ("absent", 9, "nginx", True),
+    ],
+)
+def test_port_while_docker_cannot_tell_whose_it_is(trouble: str, pid: int, command: str, refused: bool) -> None:
+    docker = Docker("/x", trouble=trouble)
+    problems = preflight.check_ports(spec_of(), docker, {8080: Listener(8080, pid, command)})
+    assert bool(problems) is refused
+
+
+def test_resources_while_docker_cannot_tell_what_runs() -> None:
+    docker = Docker("/x", trouble="permission")
+    assert preflight.check_memory(spec_of(), dataclasses.replace(MACHINE, memory_available=1), docker) == []
+    assert preflight.needed_disk(spec_of(), docker, None) == 500 * MIB
 
 
 def test_port_of_a_container() -> None:
@@ -558,6 +582,19 @@ def test_who_becomes_root(
     assert result.get("become") is become
     if become is None:
         assert result["msg"].splitlines()[1].startswith("Docker daemon: got no answer at ")
+
+
+def test_teardown_needs_no_fit_machine(run: Any) -> None:
+    poor = dataclasses.replace(MACHINE, architecture="riscv64", memory_available=1)
+    foreign = dataclasses.replace(DOCKER, containers=(container("static-1"), container("shop-balancer")))
+    assert run(poor, foreign, teardown=True, existing_files=[])["cluster_spec"]["name"] == "shop"
+    assert run(poor, ABSENT, teardown=True)["docker"]["usable"] is False
+
+
+def test_teardown_without_permission_is_refused(run: Any) -> None:
+    """It would remove the state folder and leave the containers."""
+    result = run(MACHINE, Docker("/x", trouble="permission"), teardown=True)
+    assert result["msg"].splitlines()[1].startswith("Docker socket /x: got no permission for user alice")
 
 
 def test_wrong_types_of_our_own_caller_are_told_by_ansible(run: Any) -> None:

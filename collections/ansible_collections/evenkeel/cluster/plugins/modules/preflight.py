@@ -89,6 +89,12 @@ options:
     type: list
     elements: str
     default: []
+  teardown:
+    description:
+      - Whether the cluster is about to be removed.
+      - Then the machine need not be able to carry it. Docker must be in reach if it runs, and the state folder right.
+    type: bool
+    default: false
   may_become:
     description:
       - Whether the caller can run the module again as root when Docker is out of this user's reach.
@@ -302,7 +308,7 @@ def check_docker(machine: Machine, docker: Docker) -> list[str]:
             f"Docker socket {docker.socket}",
             f"no permission for user {machine.user}",
             "read and write access",
-            f"sudo usermod -aG docker {machine.user} and log in again, or {SUDO_HINT}",
+            f"as root: usermod -aG docker {machine.user}, then log in again; or {SUDO_HINT}",
         )
     elif docker.trouble == "absent":
         problem = _check_absent_docker(machine, docker)
@@ -378,8 +384,15 @@ def is_ours(container: Container, spec: ClusterSpec) -> bool:
     return container.labels.get(LABEL) == spec.name
 
 
+def knows_containers(docker: Docker) -> bool:
+    """Whether the list of containers is true: Docker told it, or is down and runs none."""
+    return docker.trouble in {"", "absent"}
+
+
 def check_memory(spec: ClusterSpec, machine: Machine, docker: Docker) -> list[str]:
     """The nodes that are yet to be started fit into the memory that is available."""
+    if not knows_containers(docker):
+        return []
     running = sum(
         1
         for container in docker.containers
@@ -398,7 +411,7 @@ def needed_disk(spec: ClusterSpec, docker: Docker, declared: int | None) -> int:
     if declared is not None:
         return declared
     built = [tier.image for tier in spec.tiers if tier.context] + [BALANCER_IMAGE]
-    missing = not all(facts.image_present(docker, image) for image in built)
+    missing = knows_containers(docker) and not all(facts.image_present(docker, image) for image in built)
     return DISK_FOR_BUILDS if spec.image_source == "packages" and missing else DISK_OTHERWISE
 
 
@@ -462,6 +475,8 @@ def check_ports(spec: ClusterSpec, docker: Docker, listeners: Mapping[int, Liste
             fix = f"stop it, or choose another port with -e {knob}=..."
         elif port in listeners:
             listener = listeners[port]
+            if docker.trouble and (not listener.pid or "docker-proxy" in listener.command):
+                continue  # it may well be our own balancer's port
             who = f"pid {listener.pid} ({listener.command})" if listener.pid else "a process of another user"
             got = f"{who} listening on it"
             fix = f"end it, or choose another port with -e {knob}=..."
@@ -524,6 +539,9 @@ def check_all(
     spec: ClusterSpec, free_disk: int | None, params: Mapping[str, Any], machine: Machine, docker: Docker
 ) -> list[str]:
     """Everything that takes the specification and the machine; reads disks and ports."""
+    state_dir_declared = not is_unset(params.get("state_dir"))
+    if params.get("teardown"):
+        return check_state_dir(spec, state_dir_declared, machine, docker, facts.read_disk(spec.state_dir))
     named = {"cluster_ca_bundle": params.get("ca_bundle"), "portainer_image_archive": params.get("portainer_archive")}
     files = {knob: path for knob, path in named.items() if isinstance(path, str)}
     data_disk, state_disk = facts.read_disk(docker.data_root), facts.read_disk(spec.state_dir)
@@ -534,7 +552,7 @@ def check_all(
         *check_cpus(spec, machine),
         *check_memory(spec, machine, docker),
         *check_disks(disks, needed_disk(spec, docker, free_disk)),
-        *check_state_dir(spec, not is_unset(params.get("state_dir")), machine, docker, state_disk),
+        *check_state_dir(spec, state_dir_declared, machine, docker, state_disk),
         *check_ports(spec, docker, listeners),
         *check_names(spec, docker),
     ]
@@ -548,6 +566,7 @@ def argument_spec() -> dict[str, Any]:
         "root": {"type": "path"},
         "node_variables": {"type": "list", "elements": "str", "default": []},
         "existing_files": {"type": "list", "elements": "str", "default": []},
+        "teardown": {"type": "bool", "default": False},
         "may_become": {"type": "bool", "default": True},
     }
 
@@ -561,7 +580,12 @@ def main() -> None:
     if reason and module.params["may_become"] and not machine.root and facts.sudo_without_password():
         module.exit_json(changed=False, become=True)
     spec, free_disk, problems = declared_cluster(module.params, machine)
-    problems += [*check_machine(machine), *check_docker(machine, docker)]
+    # A daemon that is down is no obstacle to a teardown, which then has no containers to remove.
+    teardown = bool(module.params["teardown"])
+    if not (teardown and docker.trouble == "absent"):
+        problems += check_docker(machine, docker)
+    if not teardown:
+        problems += check_machine(machine)
     if spec is not None:
         problems += check_all(spec, free_disk, module.params, machine, docker)
     if problems or spec is None:
