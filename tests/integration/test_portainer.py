@@ -1,0 +1,407 @@
+"""The role portainer against a real Docker daemon, with a stand-in image: Portainer's own exists only in registries.
+
+The stand-in (tests/integration/portainer/stand_in) proves what the role does, not what Portainer makes of it.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import socket
+import stat
+import subprocess
+import sys
+from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import docker
+import pytest
+import requests
+from docker.errors import ImageNotFound
+from docker.models.containers import Container
+
+ROOT = Path(__file__).resolve().parents[2]
+HERE = ROOT / "tests" / "integration" / "portainer"
+CLUSTER = "t-portainer"
+CONTAINER = "t-portainer-portainer"
+VOLUME = "t-portainer-data"
+IMAGE = "t-portainer/stand-in:1"
+BASE = "evenkeel/base:trixie"
+OWN_BASE = "t-portainer/base:1"
+
+
+class Run(NamedTuple):
+    """What one run of ansible-playbook ended with."""
+
+    code: int
+    stats: dict[str, int]
+    tasks: dict[str, dict[str, Any]]
+    output: str
+
+    @property
+    def changed(self) -> list[str]:
+        """Names of the tasks that changed something, or would."""
+        return [name for name, result in self.tasks.items() if result.get("changed")]
+
+    @property
+    def errors(self) -> list[str]:
+        """Messages of the failed tasks that ended the run."""
+        return [str(result.get("msg")) for result in self.tasks.values() if result.get("failed")]
+
+
+class Playbooks:
+    """Runs the throw-away playbooks with one state directory and one port."""
+
+    def __init__(self, state: Path, port: int) -> None:
+        self.password_file = state / "secrets" / "portainer_password"
+        self.url = f"http://127.0.0.1:{port}"
+        self.variables: dict[str, object] = {
+            "cluster_name": CLUSTER,
+            "cluster_state_dir": str(state),
+            "cluster_registry_prefix": "",
+            "cluster_portainer_port": port,
+            "portainer_address": "127.0.0.1",
+            "portainer_volume": VOLUME,
+            "portainer_image": IMAGE,
+            "portainer_image_archive": str(state / "stand-in.tar"),
+            "portainer_ready_seconds": 20,
+        }
+
+    def run(self, playbook: str, *options: str, **variables: object) -> Run:
+        """Run `playbook` with more options and variables.
+
+        Args:
+            playbook: Name in the directory of this test's playbooks, without suffix.
+            *options: Options of ansible-playbook, e.g. `--check`.
+            **variables: Extra variables beside the cluster's.
+
+        Returns:
+            Exit status, counts, and the result of every task that ran.
+        """
+        environment = os.environ | {
+            "ANSIBLE_STDOUT_CALLBACK": "ansible.posix.json",
+            # Not the project's own: they would print beside the report.
+            "ANSIBLE_CALLBACKS_ENABLED": "ansible.builtin.minimal",
+            "ANSIBLE_FORCE_COLOR": "0",
+        }
+        command = [
+            str(Path(sys.executable).parent / "ansible-playbook"),
+            *("-i", str(HERE / "hosts.yml")),
+            *("-e", json.dumps(self.variables | variables)),
+            *options,
+            str(HERE / f"{playbook}.yml"),
+        ]
+        done = subprocess.run(command, cwd=ROOT, env=environment, capture_output=True, text=True, check=False)
+        output = done.stdout + done.stderr
+        try:
+            report = json.loads(done.stdout[done.stdout.index("{") :])
+        except ValueError:
+            pytest.fail(f"ansible-playbook printed no report:\n{output}")
+        tasks = {
+            task["task"]["name"]: task["hosts"]["this_machine"]
+            for play in report["plays"]
+            for task in play["tasks"]
+            if "this_machine" in task["hosts"]
+        }
+        return Run(done.returncode, report["stats"]["this_machine"], tasks, output)
+
+
+def free_port() -> int:
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        return int(probe.getsockname()[1])
+
+
+def remove_everything(client: docker.DockerClient) -> None:
+    """Remove what this test makes, also what an interrupted run of it has left."""
+    for container in client.containers.list(all=True, filters={"name": f"^/({CONTAINER}|t-portainer-foreign)$"}):
+        container.remove(force=True, v=True)
+    for volume in client.volumes.list(filters={"name": "t-portainer-"}):
+        volume.remove(force=True)
+    for image in (IMAGE, OWN_BASE):
+        if client.images.list(name=image):
+            client.images.remove(image, force=True)
+
+
+def base_image(client: docker.DockerClient) -> str:
+    """Return the name of a Debian base image, made here if the project has not built its own yet."""
+    try:
+        client.images.get(BASE)
+    except ImageNotFound:
+        command = ["mmdebstrap", "--quiet", "--variant=minbase", "trixie", "-"]
+        with subprocess.Popen(command, stdout=subprocess.PIPE) as make:
+            subprocess.run(["docker", "import", "-", OWN_BASE], stdin=make.stdout, check=True, capture_output=True)
+        assert make.returncode == 0, "mmdebstrap failed"
+        return OWN_BASE
+    return BASE
+
+
+@pytest.fixture(scope="module")
+def client() -> Iterator[docker.DockerClient]:
+    client = docker.from_env()
+    remove_everything(client)
+    yield client
+    remove_everything(client)
+    client.close()
+
+
+@pytest.fixture(scope="module")
+def playbooks(client: docker.DockerClient, tmp_path_factory: pytest.TempPathFactory) -> Playbooks:
+    """Return the playbooks, with the stand-in in an archive and not in Docker."""
+    state = tmp_path_factory.mktemp("t-portainer")
+    client.images.build(path=str(HERE / "stand_in"), tag=IMAGE, buildargs={"BASE": base_image(client)}, rm=True)
+    with (state / "stand-in.tar").open("wb") as archive:
+        for part in client.images.get(IMAGE).save(named=IMAGE):
+            archive.write(part)
+    client.images.remove(IMAGE)
+    return Playbooks(state, free_port())
+
+
+@pytest.fixture(scope="module")
+def first_run(playbooks: Playbooks) -> Run:
+    """Return the run that installed it from the archive."""
+    return playbooks.run("site", "--diff")
+
+
+@pytest.fixture
+def container(client: docker.DockerClient, first_run: Run) -> Container:
+    assert first_run.code == 0, first_run.output
+    return client.containers.get(CONTAINER)
+
+
+def exists(client: docker.DockerClient) -> dict[str, bool]:
+    """Tell which of the role's objects Docker has."""
+    return {
+        "container": bool(client.containers.list(all=True, filters={"name": f"^/{CONTAINER}$"})),
+        "volume": VOLUME in [volume.name for volume in client.volumes.list()],
+        "image": bool(client.images.list(name=IMAGE)),
+    }
+
+
+ABSENT = "127.0.0.1:1/t-portainer/absent:1"
+# Why no image is to be had -> its variables, and what the error line says it got.
+NO_IMAGE: dict[str, tuple[dict[str, object], str]] = {
+    "registry-unreachable": (
+        {"portainer_image": ABSENT, "portainer_image_archive": ""},
+        f"Error pulling image {ABSENT}",
+    ),
+    "archive-missing": ({"portainer_image_archive": "/absent.tar"}, "no file /absent.tar,"),
+    "archive-broken": ({"portainer_image_archive": "/etc/hostname"}, "Detected no loaded images."),
+}
+
+
+@pytest.fixture(scope="module")
+def fruitless_runs(playbooks: Playbooks) -> dict[str, Run]:
+    """Return the runs that change nothing, made side by side because each takes seconds."""
+    with ThreadPoolExecutor(max_workers=2) as pool:
+        runs = {"check": pool.submit(playbooks.run, "site", "--check", "--diff")}
+        for name, (variables, _) in NO_IMAGE.items():
+            runs[name] = pool.submit(playbooks.run, "site", **variables)
+    return {name: run.result() for name, run in runs.items()}
+
+
+def test_runs_without_an_image_or_in_check_mode_change_nothing(
+    client: docker.DockerClient, playbooks: Playbooks, fruitless_runs: dict[str, Run]
+) -> None:
+    assert set(fruitless_runs) == {"check", *NO_IMAGE}
+    assert exists(client) == {"container": False, "volume": False, "image": False}
+    assert not playbooks.password_file.parent.exists()
+
+
+def test_check_mode_says_what_it_would_do(fruitless_runs: dict[str, Run]) -> None:
+    run = fruitless_runs["check"]
+    assert run.code == 0, run.output
+    assert run.changed == [
+        "portainer : Predict that the archive is loaded",
+        "portainer : Ensure the directory of secrets is there",
+        "portainer : Ensure a password is generated once",
+        "portainer : Ensure the data volume is there",
+        "portainer : Ensure the container runs with these options",
+    ]
+
+
+@pytest.mark.parametrize("reason", NO_IMAGE)
+def test_no_image_is_one_clear_line(fruitless_runs: dict[str, Run], reason: str) -> None:
+    variables, got = NO_IMAGE[reason]
+    run = fruitless_runs[reason]
+    assert run.code != 0
+    (error,) = [error for error in run.errors if error.startswith("portainer image:")]
+    assert error.startswith(f"portainer image: got {got}")
+    image = variables.get("portainer_image", IMAGE)
+    assert f", want {image} (fix: -e portainer_image_archive=/path/portainer.tar or -e portainer_image=" in error
+    assert "\n" not in error
+    assert run.changed == []
+
+
+def test_objects_that_are_not_ours_are_named_and_left_alone(client: docker.DockerClient, playbooks: Playbooks) -> None:
+    base = base_image(client)
+    client.volumes.create("t-portainer-other", labels={"evenkeel.cluster": "another"})
+    client.containers.create(base, ["sleep", "60"], name=CONTAINER)
+    client.containers.run(
+        base, ["sleep", "60"], name="t-portainer-foreign", detach=True, init=True, volumes=["t-portainer-other:/data"]
+    )
+    playbooks.password_file.parent.mkdir(mode=0o700)
+    playbooks.password_file.write_text("12341234\n")
+    try:
+        run = playbooks.run("site", portainer_volume="t-portainer-other")
+        assert run.code != 0
+        assert [line.split(" (fix: ")[0] for line in run.errors[0].splitlines()] == [
+            f"portainer container: got a container {CONTAINER} without this cluster's labels, want that name free",
+            "portainer volume: got t-portainer-other of cluster another, want one of its own",
+            "portainer volume: got t-portainer-other in use by t-portainer-foreign, want it free",
+            f"portainer password: got 8 characters in {playbooks.password_file}, want 12 or more",
+        ]
+        assert run.changed == []
+        assert "12341234" not in run.output
+        assert client.containers.get(CONTAINER).status == "created"
+    finally:
+        client.containers.get(CONTAINER).remove(force=True)
+        client.containers.get("t-portainer-foreign").remove(force=True)
+        client.volumes.get("t-portainer-other").remove()
+        playbooks.password_file.unlink()
+        playbooks.password_file.parent.rmdir()
+
+
+def test_first_run_loads_the_archive_and_answers(playbooks: Playbooks, container: Container, first_run: Run) -> None:
+    assert "portainer : Load the archive" in first_run.changed
+    assert container.status == "running"
+    assert requests.get(f"{playbooks.url}/api/system/status", timeout=5).json()["Version"] == "stand-in"
+    assert "stand-in for Portainer" in requests.get(playbooks.url, timeout=5).text
+    assert first_run.tasks["portainer : Wait until the local environment is there"]["censored"]
+
+
+def test_second_run_changes_nothing(playbooks: Playbooks, container: Container) -> None:
+    run = playbooks.run("site")
+    assert run.code == 0, run.output
+    assert run.changed == []
+    assert run.stats["changed"] == 0
+    container.reload()
+    assert container.status == "running"
+
+
+def test_arguments_are_the_wanted_ones(playbooks: Playbooks, container: Container) -> None:
+    assert container.labels["evenkeel.role"] == "portainer"
+    assert requests.get(f"{playbooks.url}/stand-in/arguments", timeout=5).json() == [
+        *("-H", "unix:///var/run/docker.sock"),
+        *("--admin-password-file", "/run/secrets/portainer_password"),
+    ]
+
+
+def test_password_is_in_its_file_only(playbooks: Playbooks, container: Container, first_run: Run) -> None:
+    password = playbooks.password_file.read_text()
+    assert len(password) == 24
+    assert stat.S_IMODE(playbooks.password_file.stat().st_mode) == 0o600
+    assert stat.S_IMODE(playbooks.password_file.parent.stat().st_mode) == 0o700
+    assert password not in json.dumps(container.attrs)
+    assert password not in container.logs().decode()
+    assert password not in first_run.output
+    login = requests.post(f"{playbooks.url}/api/auth", json={"Username": "admin", "Password": password}, timeout=5)
+    assert login.status_code == 200
+
+
+def test_container_is_hardened_and_labelled(client: docker.DockerClient, container: Container) -> None:
+    host = container.attrs["HostConfig"]
+    assert host["CapDrop"] == ["ALL"]
+    assert [name.removeprefix("CAP_") for name in host["CapAdd"]] == ["DAC_OVERRIDE"]
+    assert host["SecurityOpt"] == ["no-new-privileges:true"]
+    assert host["ReadonlyRootfs"] is True
+    assert host["Memory"] == 512 * 1024**2
+    assert host["PidsLimit"] == 200
+    assert host["RestartPolicy"]["Name"] == "unless-stopped"
+    assert {mount["Destination"]: mount["RW"] for mount in container.attrs["Mounts"]} == {
+        "/data": True,
+        "/run/secrets/portainer_password": False,
+        "/var/run/docker.sock": True,
+    }
+    labels = {"evenkeel.cluster": CLUSTER, "evenkeel.role": "portainer"}
+    assert labels.items() <= container.labels.items()
+    assert "traefik.enable" not in container.labels
+    assert client.volumes.get(VOLUME).attrs["Labels"] == labels
+
+
+def test_locked_instance_is_restarted(playbooks: Playbooks, container: Container) -> None:
+    started = container.attrs["State"]["StartedAt"]
+    assert container.exec_run(["touch", "/data/locked"]).exit_code == 0
+    status = requests.get(f"{playbooks.url}/api/system/status", allow_redirects=False, timeout=5)
+    assert status.status_code == 303
+
+    predicted = playbooks.run("site", "--check")
+    container.reload()
+    assert (predicted.code, predicted.changed) == (0, ["portainer : Restart a locked Portainer"]), predicted.output
+    assert container.attrs["State"]["StartedAt"] == started
+
+    # The password is somebody's own affair with this setting, however wrong the file; it stays private all the same.
+    password = playbooks.password_file.read_text()
+    playbooks.password_file.write_text("another password\n")
+    playbooks.password_file.chmod(0o644)
+    run = playbooks.run("site", portainer_check_password=False)
+    playbooks.password_file.write_text(password)
+    container.reload()
+    assert (run.code, run.changed) == (
+        0,
+        ["portainer : Ensure only its owner can read the password", "portainer : Restart a locked Portainer"],
+    ), run.output
+    assert stat.S_IMODE(playbooks.password_file.stat().st_mode) == 0o600
+    assert container.attrs["State"]["StartedAt"] != started
+    assert requests.get(f"{playbooks.url}/api/system/status", timeout=5).status_code == 200
+
+
+def test_archive_with_another_image_names_what_it_holds(
+    client: docker.DockerClient, playbooks: Playbooks, container: Container
+) -> None:
+    run = playbooks.run("site", portainer_image="t-portainer/other:1")
+    assert run.code != 0
+    assert run.errors == [
+        f"portainer image: got {IMAGE} in {playbooks.variables['portainer_image_archive']}, "
+        f"want t-portainer/other:1 (fix: -e portainer_image={IMAGE})"
+    ]
+    assert client.containers.get(CONTAINER).id == container.id
+
+
+def test_instance_that_never_answers_is_reported_with_its_log(
+    client: docker.DockerClient, playbooks: Playbooks, container: Container
+) -> None:
+    assert container.status == "running"
+    run = playbooks.run("site", portainer_arguments=["--admin-password-file", "/absent"], portainer_ready_seconds=2)
+    assert run.code != 0
+    (error,) = run.errors
+    assert error.startswith(f"portainer readiness: got no answer from {playbooks.url}/api/system/status after ")
+    assert "cannot read /absent" in error
+    assert "\n" not in error
+    assert client.containers.get(CONTAINER).id != container.id
+
+
+def test_removal_without_data_keeps_it(client: docker.DockerClient, playbooks: Playbooks, first_run: Run) -> None:
+    assert first_run.code == 0
+    predicted = playbooks.run("remove", "--check")
+    assert (predicted.code, predicted.changed) == (0, ["portainer : Ensure the container is gone"]), predicted.output
+    assert exists(client)["container"]
+    run = playbooks.run("remove")
+    assert (run.code, run.changed) == (0, ["portainer : Ensure the container is gone"]), run.output
+    assert exists(client) == {"container": False, "volume": True, "image": True}
+    assert playbooks.password_file.exists()
+
+
+def test_data_with_another_password_are_explained(client: docker.DockerClient, playbooks: Playbooks) -> None:
+    assert exists(client)["volume"]
+    playbooks.password_file.unlink()
+    run = playbooks.run("site")
+    assert run.code != 0
+    (error,) = run.errors
+    assert error.startswith("portainer admin password: got status 422 for admin with ")
+    assert f"{playbooks.password_file}, want a login" in error
+    assert "\n" not in error
+    assert playbooks.password_file.read_text() not in run.output
+    assert client.containers.get(CONTAINER).status == "running"
+
+
+def test_removal_with_data_leaves_nothing(client: docker.DockerClient, playbooks: Playbooks, first_run: Run) -> None:
+    assert first_run.code == 0
+    run = playbooks.run("remove", portainer_remove_data=True)
+    assert run.code == 0, run.output
+    assert exists(client) == {"container": False, "volume": False, "image": True}
+    assert not playbooks.password_file.exists()
+    again = playbooks.run("remove", portainer_remove_data=True)
+    assert (again.code, again.changed) == (0, []), again.output
