@@ -5,6 +5,13 @@ MAKEFLAGS += --no-builtin-rules --no-print-directory
 .DEFAULT_GOAL := help
 .NOTPARALLEL:
 
+# Named, because Ansible does not look for it in a directory that everybody may write to.
+export ANSIBLE_CONFIG := $(CURDIR)/ansible.cfg
+# Ansible works with UTF-8 only.
+ifneq ($(shell locale charmap 2>/dev/null),UTF-8)
+export LC_ALL := C.UTF-8
+endif
+
 # Arguments for the playbook or the tests, for example ARGS="-e static_nodes=5"
 ARGS ?=
 BIN := .venv/bin

@@ -2,7 +2,7 @@
 # Run every linter; go on after a finding, so that one run shows them all.
 set -euo pipefail
 cd "$(dirname "$0")/.."
-export PATH="$PWD/.venv/bin:$PATH" ANSIBLE_CONFIG="$PWD/ansible.cfg"
+export PATH="$PWD/.venv/bin:$PATH"
 
 failed=()
 
@@ -29,7 +29,8 @@ done < <(files ! -name '*.j2')
 check 'ruff check' ruff check .
 check 'ruff format' ruff format --check .
 check mypy mypy
-check bandit bandit -q -r collections -c pyproject.toml
+# Findings of low severity are every use of subprocess and the like; ruff's rules of the same names look closer.
+check bandit bandit --quiet --severity-level medium --recursive collections files --exclude '*/node_modules/*,*/node/*'
 check yamllint yamllint --strict .
 check hadolint hadolint "${dockerfiles[@]}"
 check shellcheck shellcheck -x "${shell[@]}"

@@ -4,9 +4,6 @@
 set -euo pipefail
 cd "$(dirname "$0")/.."
 
-# Named, because Ansible does not look for it in a directory that everybody may write to.
-export ANSIBLE_CONFIG=$PWD/ansible.cfg
-
 docker_answers() {
   .venv/bin/python -c 'import docker; docker.from_env(timeout=5).ping()' 2>/dev/null
 }

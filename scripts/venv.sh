@@ -32,6 +32,8 @@ find_python() {
   for name in ${PYTHON:-python3.13 python3.12 python3.11 python3}; do
     # All of the PATH: its first hit may be a version manager's stub that does not start.
     while read -r candidate; do
+      # An activated environment cannot make itself anew.
+      if [[ $candidate == "$PWD/$venv/"* ]]; then continue; fi
       seen+="${seen:+, }$(version_of "$candidate" || echo 'not working') ($candidate)"
       suitable "$candidate" || continue
       newest=${newest:-$candidate}
@@ -50,10 +52,11 @@ install_ensurepip() {
   local python=$1 package hint become=()
   package="python$(version_of "$python" | cut -d. -f1,2)-venv"
   hint="Python: got $python without ensurepip, want one that makes virtual environments (fix: apt-get install $package)"
+  command -v apt-get >/dev/null || fail "$hint"
   if [ "$(id -u)" -ne 0 ]; then
+    # Without a terminal nobody can give sudo its password.
+    sudo -n true 2>/dev/null || { [ -t 0 ] && command -v sudo >/dev/null; } || fail "$hint"
     become=(sudo)
-    # Without a terminal, sudo could only wait for a password that nobody can give.
-    [ -t 0 ] || become+=(-n)
   fi
   echo "==> Installing $package"
   if ! { "${become[@]}" apt-get update -qq &&

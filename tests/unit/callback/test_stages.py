@@ -33,11 +33,8 @@ class Run:
             self.callback.v2_playbook_on_task_start(task, is_conditional=False)
         self.now += seconds
 
-    def ok(self, result: dict[str, Any], host: str = "here") -> None:
-        self.callback.v2_runner_on_ok(SimpleNamespace(result=result, host=SimpleNamespace(get_name=lambda: host)))
-
-    def end(self) -> list[str]:
-        self.callback.v2_playbook_on_stats(None)
+    def end(self, **custom: Any) -> list[str]:
+        self.callback.v2_playbook_on_stats(SimpleNamespace(custom={"_run": custom} if custom else {}))
         return self.printed
 
 
@@ -80,19 +77,14 @@ def test_summary_comes_last(run: Run) -> None:
     run.play("Play")
     run.task(1.0, role="cluster")
     run.task(1.0, role="evidence")
-    run.ok({"ansible_facts": {"cluster_summary": ["Web  http://localhost:8080/", 3]}})
-    assert run.end()[-4:] == ["total     2.0 s", "[SUMMARY]", "Web  http://localhost:8080/", "3"]
+    printed = run.end(cluster_summary=["Web  http://localhost:8080/", 3])
+    assert printed[-4:] == ["total     2.0 s", "[SUMMARY]", "Web  http://localhost:8080/", "3"]
 
 
-def test_summary_is_printed_without_a_table_too_and_the_last_one_counts(run: Run) -> None:
-    run.ok({"ansible_facts": {"cluster_summary": ["old"]}})
-    run.ok({"ansible_facts": {"cluster_summary": ["new"]}})
-    run.ok({"ansible_facts": {"other": 1}})
-    run.ok({"ansible_facts": {"cluster_summary": ["far"]}}, host="there")
-    assert run.end() == ["[SUMMARY]", "new", "[SUMMARY]", "far"]
+def test_summary_is_printed_without_a_table_too(run: Run) -> None:
+    assert run.end(cluster_summary=["lines"]) == ["[SUMMARY]", "lines"]
 
 
-@pytest.mark.parametrize("result", [{}, {"ansible_facts": {}}, {"ansible_facts": {"cluster_summary": "text"}}])
-def test_results_without_a_list_of_lines_are_no_summary(run: Run, result: dict[str, Any]) -> None:
-    run.ok(result)
-    assert run.end() == []
+@pytest.mark.parametrize("custom", [{}, {"other": ["lines"]}, {"cluster_summary": "text"}])
+def test_statistics_without_a_list_of_lines_are_no_summary(run: Run, custom: dict[str, Any]) -> None:
+    assert run.end(**custom) == []

@@ -1,5 +1,5 @@
 # Copyright: Evenkeel contributors
-# SPDX-License-Identifier: Apache-2.0
+# SPDX-License-Identifier: MIT
 """Callback that closes a run with the elapsed time per stage and the cluster's summary."""
 
 from __future__ import annotations
@@ -12,8 +12,8 @@ version_added: 0.1.0
 description:
   - Prints after the recap how long each stage took. A stage is a role, or a play for its tasks outside of roles.
     A stage that comes up several times is one line with its total.
-  - Prints last the lines of the fact C(cluster_summary), a list of strings which a play sets by
-    M(ansible.builtin.set_fact), so that what the user needs next stays on the screen.
+  - Prints last the lines of the custom statistic C(cluster_summary), a list of strings which a play sets by
+    M(ansible.builtin.set_stats), so that what the user needs next stays on the screen.
   - A run of a single stage prints no table.
 author:
   - Evenkeel contributors
@@ -75,11 +75,10 @@ class CallbackModule(CallbackBase):
     CALLBACK_NEEDS_ENABLED = True
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
-        """Start with no stage and no summary."""
+        """Start with no stage."""
         super().__init__(*args, **kwargs)
         self._clock = StageClock()
         self._play = ""
-        self._summaries: dict[str, list[str]] = {}
 
     def v2_playbook_on_play_start(self, play: Any) -> None:
         """Remember the play: it is the stage of its tasks outside of roles."""
@@ -93,19 +92,14 @@ class CallbackModule(CallbackBase):
         """Enter the handler's stage."""
         self._enter(task)
 
-    def v2_runner_on_ok(self, result: Any) -> None:
-        """Keep the summary when a task sets it."""
-        lines = result.result.get("ansible_facts", {}).get("cluster_summary")
-        if isinstance(lines, list):
-            self._summaries[result.host.get_name()] = [str(line) for line in lines]
-
     def v2_playbook_on_stats(self, stats: Any) -> None:
         """Print the table and the summary; the recap stands above them."""
         self._clock.enter(None, time.monotonic())
         if len(self._clock.seconds) > 1:
             self._print("STAGES", table(self._clock.seconds))
-        for lines in self._summaries.values():
-            self._print("SUMMARY", lines)
+        lines = stats.custom.get("_run", {}).get("cluster_summary")
+        if isinstance(lines, list):
+            self._print("SUMMARY", [str(line) for line in lines])
 
     def _enter(self, task: Any) -> None:
         """Enter the stage that a task belongs to."""
