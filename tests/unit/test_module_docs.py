@@ -31,9 +31,10 @@ def documentation(kind: str, name: str) -> dict[str, Any]:
     options = dict(docs.get("options", {}))
     for reference in docs.get("extends_documentation_fragment", []):
         fragment = load("doc_fragments", reference.removeprefix(f"{COLLECTION}.")).ModuleDocFragment
-        shared = yaml.safe_load(fragment.DOCUMENTATION)["options"]
-        assert not set(shared) & set(options), f"options both in {reference} and in {name}"
-        options |= shared
+        shared = yaml.safe_load(fragment.DOCUMENTATION)
+        assert not set(shared["options"]) & set(options), f"options both in {reference} and in {name}"
+        options |= shared["options"]
+        docs = {**shared, **docs}
     return {**docs, "options": options}
 
 

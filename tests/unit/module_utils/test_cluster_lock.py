@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-import multiprocessing
 import os
-import signal
+import subprocess
+import sys
 import uuid
 from collections.abc import Iterator
+from pathlib import Path
 
 import pytest
 
@@ -16,6 +17,8 @@ from ansible_collections.evenkeel.cluster.plugins.module_utils.cluster_lock impo
     lock_path,
 )
 
+COLLECTIONS = Path(__file__).parents[3] / "collections"
+
 
 @pytest.fixture
 def cluster() -> Iterator[str]:
@@ -24,37 +27,36 @@ def cluster() -> Iterator[str]:
     lock_path(name).unlink(missing_ok=True)
 
 
-def hold(cluster: str, held: multiprocessing.synchronize.Event) -> None:
-    with cluster_lock(cluster, "test run", 5):
-        held.set()
-        signal.pause()
+HOLDER = """
+import signal, sys
+from ansible_collections.evenkeel.cluster.plugins.module_utils.cluster_lock import cluster_lock
+with cluster_lock(sys.argv[1], "test run", 5):
+    print("held", flush=True)
+    signal.pause()
+"""
 
 
-def start_holder(cluster: str) -> multiprocessing.process.BaseProcess:
-    context = multiprocessing.get_context("spawn")
-    held = context.Event()
-    process = context.Process(target=hold, args=(cluster, held))
-    process.start()
-    assert held.wait(20)
-    return process
+@pytest.fixture
+def holder(cluster: str) -> Iterator[subprocess.Popen[str]]:
+    command = [sys.executable, "-c", HOLDER, cluster]
+    environment = {**os.environ, "PYTHONPATH": str(COLLECTIONS)}
+    with subprocess.Popen(command, stdout=subprocess.PIPE, text=True, env=environment) as process:
+        assert process.stdout is not None
+        assert process.stdout.readline() == "held\n"
+        yield process
+        process.kill()
 
 
-def test_a_second_run_is_refused_with_the_holder_named(cluster: str) -> None:
-    holder = start_holder(cluster)
-    try:
-        with pytest.raises(LockBusyError) as caught, cluster_lock(cluster, "second run", 0.3):
-            pytest.fail("two runs held the lock")
-        assert f"process {holder.pid}" in str(caught.value)
-        assert "test run" in str(caught.value)
-    finally:
-        os.kill(holder.pid or 0, signal.SIGKILL)
-        holder.join()
+def test_a_second_run_is_refused_with_the_holder_named(cluster: str, holder: subprocess.Popen[str]) -> None:
+    with pytest.raises(LockBusyError) as caught, cluster_lock(cluster, "second run", 0.3):
+        pytest.fail("two runs held the lock")
+    assert f"process {holder.pid}" in str(caught.value)
+    assert "test run" in str(caught.value)
 
 
-def test_a_killed_holder_leaves_no_lock(cluster: str) -> None:
-    holder = start_holder(cluster)
-    os.kill(holder.pid or 0, signal.SIGKILL)
-    holder.join()
+def test_a_killed_holder_leaves_no_lock(cluster: str, holder: subprocess.Popen[str]) -> None:
+    holder.kill()
+    holder.wait()
     with cluster_lock(cluster, "next run", 1) as waited:
         assert waited < 1
 

@@ -63,7 +63,7 @@ PARAMS: dict[str, Any] = {
     "node_variables": [],
     "root": "/repo",
     "existing_files": ["/repo/files/static/Dockerfile"],
-    "teardown": False,
+    "check_machine": True,
     "may_become": True,
 }
 SUDO = "add -K -e cluster_become=true where sudo asks for a password"
@@ -584,16 +584,16 @@ def test_who_becomes_root(
         assert result["msg"].splitlines()[1].startswith("Docker daemon: got no answer at ")
 
 
-def test_teardown_needs_no_fit_machine(run: Any) -> None:
+def test_looking_and_removing_need_no_fit_machine(run: Any) -> None:
     poor = dataclasses.replace(MACHINE, architecture="riscv64", memory_available=1)
     foreign = dataclasses.replace(DOCKER, containers=(container("static-1"), container("shop-balancer")))
-    assert run(poor, foreign, teardown=True, existing_files=[])["cluster_spec"]["name"] == "shop"
-    assert run(poor, ABSENT, teardown=True)["docker"]["usable"] is False
+    assert run(poor, foreign, check_machine=False, existing_files=[])["cluster_spec"]["name"] == "shop"
+    assert run(poor, ABSENT, check_machine=False)["docker"]["usable"] is False
 
 
-def test_teardown_without_permission_is_refused(run: Any) -> None:
+def test_removal_without_permission_is_refused(run: Any) -> None:
     """It would remove the state folder and leave the containers."""
-    result = run(MACHINE, Docker("/x", trouble="permission"), teardown=True)
+    result = run(MACHINE, Docker("/x", trouble="permission"), check_machine=False)
     assert result["msg"].splitlines()[1].startswith("Docker socket /x: got no permission for user alice")
 
 

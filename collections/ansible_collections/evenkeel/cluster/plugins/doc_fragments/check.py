@@ -1,5 +1,5 @@
 # Copyright: Evenkeel contributors
-# SPDX-License-Identifier: Apache-2.0
+# SPDX-License-Identifier: MIT
 """Documentation shared by the modules that measure a tier through the balancer."""
 
 from __future__ import annotations

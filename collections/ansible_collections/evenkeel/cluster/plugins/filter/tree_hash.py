@@ -1,5 +1,5 @@
 # Copyright: Evenkeel contributors
-# SPDX-License-Identifier: Apache-2.0
+# SPDX-License-Identifier: MIT
 """The content hash of an image's build context, and the list of files that it covers."""
 
 from __future__ import annotations

@@ -1,5 +1,5 @@
 # Copyright: Evenkeel contributors
-# SPDX-License-Identifier: Apache-2.0
+# SPDX-License-Identifier: MIT
 """The balancer's routes of all tiers, as Traefik's dynamic configuration (file provider).
 
 Pure: no I/O. Services come from the containers' labels (docker provider); only what joins a path to a

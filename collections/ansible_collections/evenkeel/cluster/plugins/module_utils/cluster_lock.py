@@ -1,5 +1,5 @@
 # Copyright: Evenkeel contributors
-# SPDX-License-Identifier: Apache-2.0
+# SPDX-License-Identifier: MIT
 """One reconciliation of a cluster at a time: an advisory lock on the target that dies with its holder."""
 
 from __future__ import annotations

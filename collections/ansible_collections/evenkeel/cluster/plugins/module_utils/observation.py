@@ -1,5 +1,5 @@
 # Copyright: Evenkeel contributors
-# SPDX-License-Identifier: Apache-2.0
+# SPDX-License-Identifier: MIT
 """Measure while watching the balancer: did its configuration or health change, and did others send too?"""
 
 from __future__ import annotations

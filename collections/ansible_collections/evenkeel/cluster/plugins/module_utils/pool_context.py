@@ -1,5 +1,5 @@
 # Copyright: Evenkeel contributors
-# SPDX-License-Identifier: Apache-2.0
+# SPDX-License-Identifier: MIT
 """What the pool modules share: their arguments, and the pool as declared, as Docker has it, as the balancer sees it."""
 
 from __future__ import annotations

@@ -1,5 +1,5 @@
 # Copyright: Evenkeel contributors
-# SPDX-License-Identifier: Apache-2.0
+# SPDX-License-Identifier: MIT
 """What has to happen to make the pool equal to what is declared.
 
 Pure: no I/O. ``plan()`` is the one source of what a run does, of what check mode predicts, of the diff and of

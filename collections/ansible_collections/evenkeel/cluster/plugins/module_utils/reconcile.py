@@ -1,5 +1,5 @@
 # Copyright: Evenkeel contributors
-# SPDX-License-Identifier: Apache-2.0
+# SPDX-License-Identifier: MIT
 """Carries a plan out: thin I/O around :mod:`pool_plan`, with the balancer's API as the judge of every step.
 
 Nothing here waits for a time; it waits for facts (the node answers, the balancer lists it, the route leads to it)

@@ -1,5 +1,5 @@
 # Copyright: Evenkeel contributors
-# SPDX-License-Identifier: Apache-2.0
+# SPDX-License-Identifier: MIT
 """What a node is made of: its container options, and the revision that names image and options together. Pure."""
 
 from __future__ import annotations

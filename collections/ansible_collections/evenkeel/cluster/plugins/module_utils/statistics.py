@@ -1,5 +1,5 @@
 # Copyright: Evenkeel contributors
-# SPDX-License-Identifier: Apache-2.0
+# SPDX-License-Identifier: MIT
 """Pure functions: exact round robin, chi-square, sample sizes, bounds, percentiles.
 
 Managed hosts have no SciPy, so the few special functions needed are here, each

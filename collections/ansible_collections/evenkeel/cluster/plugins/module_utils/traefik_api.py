@@ -1,5 +1,5 @@
 # Copyright: Evenkeel contributors
-# SPDX-License-Identifier: Apache-2.0
+# SPDX-License-Identifier: MIT
 """Read what the balancer knows: servers, routers, reloads and request counters.
 
 Everything is read-only.  Parsing is pure (:func:`metric_samples` and the

@@ -1,5 +1,5 @@
 # Copyright: Evenkeel contributors
-# SPDX-License-Identifier: Apache-2.0
+# SPDX-License-Identifier: MIT
 """Judge what a measurement saw: pure functions from replies to problems.
 
 A judgement never looks at the network and never decides what to measure; the

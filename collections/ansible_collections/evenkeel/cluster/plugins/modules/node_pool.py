@@ -1,6 +1,6 @@
 #!/usr/bin/python
 # Copyright: Evenkeel contributors
-# SPDX-License-Identifier: Apache-2.0
+# SPDX-License-Identifier: MIT
 """Ansible module: reconcile the node pool of a cluster."""
 
 from __future__ import annotations

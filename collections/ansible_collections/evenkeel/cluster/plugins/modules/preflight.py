@@ -89,12 +89,12 @@ options:
     type: list
     elements: str
     default: []
-  teardown:
+  check_machine:
     description:
-      - Whether the cluster is about to be removed.
-      - Then the machine need not be able to carry it. Docker must be in reach if it runs, and the state folder right.
+      - Whether the machine must be able to carry the cluster.
+      - To look at a cluster or to remove it, it need not. Docker must be in reach if it runs, and the state folder right.
     type: bool
-    default: false
+    default: true
   may_become:
     description:
       - Whether the caller can run the module again as root when Docker is out of this user's reach.
@@ -540,7 +540,7 @@ def check_all(
 ) -> list[str]:
     """Everything that takes the specification and the machine; reads disks and ports."""
     state_dir_declared = not is_unset(params.get("state_dir"))
-    if params.get("teardown"):
+    if not params["check_machine"]:
         return check_state_dir(spec, state_dir_declared, machine, docker, facts.read_disk(spec.state_dir))
     named = {"cluster_ca_bundle": params.get("ca_bundle"), "portainer_image_archive": params.get("portainer_archive")}
     files = {knob: path for knob, path in named.items() if isinstance(path, str)}
@@ -566,7 +566,7 @@ def argument_spec() -> dict[str, Any]:
         "root": {"type": "path"},
         "node_variables": {"type": "list", "elements": "str", "default": []},
         "existing_files": {"type": "list", "elements": "str", "default": []},
-        "teardown": {"type": "bool", "default": False},
+        "check_machine": {"type": "bool", "default": True},
         "may_become": {"type": "bool", "default": True},
     }
 
@@ -580,11 +580,11 @@ def main() -> None:
     if reason and module.params["may_become"] and not machine.root and facts.sudo_without_password():
         module.exit_json(changed=False, become=True)
     spec, free_disk, problems = declared_cluster(module.params, machine)
-    # A daemon that is down is no obstacle to a teardown, which then has no containers to remove.
-    teardown = bool(module.params["teardown"])
-    if not (teardown and docker.trouble == "absent"):
+    # A daemon that is down is no obstacle to a removal, which then has no containers to remove.
+    must_carry = bool(module.params["check_machine"])
+    if must_carry or docker.trouble != "absent":
         problems += check_docker(machine, docker)
-    if not teardown:
+    if must_carry:
         problems += check_machine(machine)
     if spec is not None:
         problems += check_all(spec, free_disk, module.params, machine, docker)

@@ -1,6 +1,6 @@
 #!/usr/bin/python
 # Copyright: Evenkeel contributors
-# SPDX-License-Identifier: Apache-2.0
+# SPDX-License-Identifier: MIT
 """Ansible module: prove that clients of a tier stay on their node, or that they do not."""
 
 from __future__ import annotations

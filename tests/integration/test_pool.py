@@ -1,0 +1,253 @@
+"""The pool on this machine's own engine: nodes come, go, break and change, and nobody loses a request."""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import re
+import shutil
+from collections import Counter
+from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+
+import docker
+import docker.errors
+import pytest
+import requests
+from docker.models.containers import Container
+
+from .conftest import DASHBOARD, PATHS, ROOT, STATE, WEB, Watcher, play, played, served_by, until
+
+IMAGES = {"static": "res/apache_php", "dynamic": "res/express"}
+
+
+def nodes(engine: docker.DockerClient, tier: str) -> dict[str, Container]:
+    """Running nodes of a tier, by name."""
+    labels = ["evenkeel.cluster=evenkeel", f"evenkeel.tier={tier}"]
+    return {container.name or "": container for container in engine.containers.list(filters={"label": labels})}
+
+
+@contextlib.contextmanager
+def guest(engine: docker.DockerClient, image: str, **options: object) -> Iterator[Container]:
+    """A container started by hand, removed at the end."""
+    container = engine.containers.run(image, detach=True, **options)  # type: ignore[call-overload]
+    try:
+        yield container
+    finally:
+        with contextlib.suppress(docker.errors.NotFound):
+            container.remove(force=True)
+
+
+@pytest.mark.parametrize("tier", ["static", "dynamic"])
+def test_a_container_started_by_hand_joins_and_leaves_without_loss(cluster: docker.DockerClient, tier: str) -> None:
+    with Watcher() as watcher:
+        with guest(cluster, IMAGES[tier]) as container:
+            name = container.attrs["Config"]["Hostname"]
+            until(lambda: name in served_by(tier, 4), 2, f"guest {name} serves")
+            container.stop()
+        assert name not in served_by(tier, 9)
+    assert watcher.sent > 100
+    assert watcher.failed == []
+
+
+def test_the_next_run_settles_guests_first(cluster: docker.DockerClient) -> None:
+    before = set(nodes(cluster, "dynamic"))
+    with guest(cluster, IMAGES["dynamic"]) as container:
+        assert "guests leave first" in played("playbooks/status.yml")
+        with Watcher() as watcher:
+            played("playbooks/scale.yml")
+        assert watcher.failed == []
+        assert set(nodes(cluster, "dynamic")) == before
+        with pytest.raises(docker.errors.NotFound):
+            container.reload()
+
+
+def test_scaling_loses_nothing_and_check_mode_told_it_before(cluster: docker.DockerClient) -> None:
+    arguments = ("-e", "static_nodes=5", "-e", "dynamic_nodes=1")
+    predicted = played("playbooks/scale.yml", *arguments, "--check", "--diff")
+    assert len(nodes(cluster, "static")) == 3
+    with Watcher() as watcher:
+        performed = played("playbooks/scale.yml", *arguments, "--diff")
+    assert watcher.failed == []
+    for change in ("+static-4", "+static-5", "-dynamic-2", "-dynamic-3"):
+        assert change in predicted
+        assert change in performed
+    assert set(nodes(cluster, "static")) == {f"static-{number}" for number in range(1, 6)}
+    assert set(nodes(cluster, "dynamic")) == {"dynamic-1"}
+    assert "changed=0" in played("playbooks/scale.yml", *arguments)
+
+
+def test_an_empty_tier_answers_503_and_comes_back(cluster: docker.DockerClient) -> None:
+    played("playbooks/scale.yml", "-e", "dynamic_nodes=0")
+    assert requests.get(WEB + PATHS["dynamic"], timeout=5).status_code == 503
+    assert requests.get(WEB + PATHS["static"], timeout=5).status_code == 200
+    played("playbooks/verify.yml", "-e", "dynamic_nodes=0")
+    played("playbooks/scale.yml")
+    assert Counter(served_by("dynamic", 9)) == {f"dynamic-{number}": 3 for number in (1, 2, 3)}
+
+
+def test_a_killed_and_a_half_made_node_are_replaced(cluster: docker.DockerClient) -> None:
+    nodes(cluster, "static")["static-2"].kill()
+    victim = nodes(cluster, "dynamic")["dynamic-1"]
+    image, labels = victim.attrs["Config"]["Image"], victim.labels
+    victim.remove(force=True)
+    cluster.containers.create(image, name="dynamic-1", labels=labels)
+    failing = play("playbooks/verify.yml")
+    assert failing.returncode != 0
+    assert "static-2 is exited" in failing.stdout
+    played("playbooks/scale.yml")
+    played("playbooks/verify.yml")
+    assert set(nodes(cluster, "static")) == {"static-1", "static-2", "static-3"}
+    assert set(nodes(cluster, "dynamic")) == {"dynamic-1", "dynamic-2", "dynamic-3"}
+
+
+def test_a_foreign_container_with_our_name_is_refused_and_named(cluster: docker.DockerClient) -> None:
+    with guest(cluster, "evenkeel/base:trixie", name="static-4", command="sleep 60") as foreign:
+        done = play("playbooks/scale.yml", "-e", "static_nodes=4")
+        assert done.returncode != 0
+        assert "container static-4" in done.stdout
+        assert "Traceback" not in done.stdout + done.stderr
+        foreign.reload()
+        assert foreign.status == "running"
+    assert len(nodes(cluster, "static")) == 3
+
+
+def test_a_foreign_container_with_our_service_name_changes_nothing(cluster: docker.DockerClient) -> None:
+    service = nodes(cluster, "static")["static-1"].labels["evenkeel.service"]
+    labels = {
+        "traefik.enable": "true",
+        f"traefik.http.services.{service}.loadbalancer.server.port": "80",
+        f"traefik.http.services.{service}.loadbalancer.strategy": "p2c",
+    }
+    with Watcher(("static",)) as watcher, guest(cluster, "evenkeel/base:trixie", labels=labels, command="sleep 60"):
+        assert Counter(served_by("static", 30)).keys() == {"static-1", "static-2", "static-3"}
+    assert watcher.failed == []
+
+
+def tiers(static: dict[str, object] | None = None, dynamic: dict[str, object] | None = None) -> str:
+    """The default tiers with changed options, for -e."""
+    return json.dumps(
+        {
+            "cluster_tiers": {
+                "static": {
+                    "image": IMAGES["static"],
+                    "context": "files/static",
+                    "port": 8080,
+                    "path": "/",
+                    "nodes": 3,
+                    "sticky": True,
+                    **(static or {}),
+                },
+                "dynamic": {
+                    "image": IMAGES["dynamic"],
+                    "context": "files/dynamic",
+                    "port": 3000,
+                    "path": "/api/dates/",
+                    "strip_path": True,
+                    "nodes": 3,
+                    **(dynamic or {}),
+                },
+            }
+        }
+    )
+
+
+@pytest.fixture
+def changed_static(tmp_path: Path) -> Iterator[Path]:
+    """A changed copy of the static tier's build context; the original is rolled out again afterwards."""
+    context = tmp_path / "static"
+    shutil.copytree(ROOT / "files/static", context)
+    page = context / "public/index.php"
+    page.write_text(page.read_text() + "<!-- changed content -->\n")
+    yield context
+    played("site.yml", "--skip-tags", "verify")
+
+
+def test_changed_content_rolls_the_nodes_without_loss(cluster: docker.DockerClient, changed_static: Path) -> None:
+    before = {container.id for container in nodes(cluster, "static").values()}
+    dynamic = {container.id for container in nodes(cluster, "dynamic").values()}
+    with Watcher() as watcher:
+        played("site.yml", "-e", tiers(static={"context": str(changed_static)}))
+    assert watcher.sent > 200
+    assert watcher.failed == []
+    after = {container.id for container in nodes(cluster, "static").values()}
+    assert len(after) == 3
+    assert not after & before
+    assert {container.id for container in nodes(cluster, "dynamic").values()} == dynamic
+    assert "changed content" in requests.get(WEB + "/", timeout=5).text
+
+
+@pytest.mark.parametrize(
+    "broken,message",
+    [
+        ("RUN echo the-build-breaks-here && false", "the-build-breaks-here"),
+        ('ENTRYPOINT ["sleep", "1"]', "want it running"),
+    ],
+    ids=["the build fails", "the node never becomes ready"],
+)
+def test_a_bad_image_leaves_the_pool_serving(
+    cluster: docker.DockerClient, changed_static: Path, broken: str, message: str
+) -> None:
+    dockerfile = changed_static / "Dockerfile"
+    dockerfile.write_text(dockerfile.read_text() + f"\n{broken}\n")
+    before = {container.id for container in nodes(cluster, "static").values()}
+    with Watcher() as watcher:
+        done = play("site.yml", "-e", tiers(static={"context": str(changed_static)}))
+    assert done.returncode != 0
+    assert message in done.stdout
+    assert "Traceback" not in done.stdout + done.stderr
+    assert watcher.failed == []
+    assert {container.id for container in nodes(cluster, "static").values()} == before
+
+
+def test_a_changed_policy_switches_live(cluster: docker.DockerClient) -> None:
+    with Watcher() as watcher:
+        played("site.yml", "-e", tiers(static={"sticky": False}, dynamic={"sticky": True}))
+        assert "Set-Cookie" not in requests.get(WEB + "/", timeout=5).headers
+        assert "evenkeel_dynamic" in requests.get(WEB + PATHS["dynamic"], timeout=5).headers["Set-Cookie"]
+        played("site.yml")
+    assert watcher.failed == []
+
+
+def test_two_runs_at_once_both_succeed(cluster: docker.DockerClient) -> None:
+    with ThreadPoolExecutor(2) as threads:
+        runs = [threads.submit(play, "playbooks/scale.yml", "-e", f"static_nodes={count}") for count in (4, 5)]
+        assert [run.result().returncode for run in runs] == [0, 0]
+    assert len(nodes(cluster, "static")) in {4, 5}
+    assert play("playbooks/verify.yml", "-e", f"static_nodes={len(nodes(cluster, 'static'))}").returncode == 0
+
+
+def test_status_shows_the_drift_and_changes_nothing(cluster: docker.DockerClient) -> None:
+    before = {container.id for container in cluster.containers.list(all=True)}
+    output = played("playbooks/status.yml", "-e", "static_nodes=4")
+    assert re.search(r"static +4 +3 +3 +0 +[0-9a-f]{12} +1 to do", output)
+    assert "static: would start static-4 (scale up)" in output
+    assert {container.id for container in cluster.containers.list(all=True)} == before
+
+
+def test_the_dashboard_wants_its_password_and_nothing_shows_it(cluster: docker.DockerClient) -> None:
+    secret = STATE / "secrets/dashboard_password"
+    password = secret.read_text().strip()
+    assert secret.stat().st_mode & 0o777 == 0o600
+    for path in ("/", "/api/rawdata", "/metrics", "/ping", "/dashboard/"):
+        assert requests.get(DASHBOARD + path, timeout=5).status_code == 401
+        assert requests.get(DASHBOARD + path, timeout=5, auth=("admin", password)).status_code == 200
+    output = played("playbooks/verify.yml", "-vvv")
+    balancer = cluster.containers.get("evenkeel-balancer")
+    assert password not in output
+    assert password not in balancer.logs().decode()
+    assert password not in str(balancer.attrs)
+
+
+def test_paths_lead_where_people_expect(cluster: docker.DockerClient) -> None:
+    for host in ("localhost", "labo-http.res.ch"):
+        page = requests.get("http://127.0.0.1:8080/", headers={"Host": host}, timeout=5)
+        assert page.status_code == 200
+        assert page.headers["X-Served-By"].startswith("static-")
+    assert requests.get(WEB + "/", headers={"Host": "elsewhere.example"}, timeout=5).status_code == 404
+    redirect = requests.get(WEB + "/api/dates?count=2", timeout=5, allow_redirects=False)
+    assert (redirect.status_code, redirect.headers["Location"]) == (302, f"{WEB}/api/dates/?count=2")
+    dates = requests.get(WEB + "/api/dates?count=2", timeout=5)
+    assert dates.headers["X-Served-By"].startswith("dynamic-")
+    assert len(dates.json()["dates"]) == 2
