@@ -77,16 +77,27 @@ export function createApp({ node, stats }) {
     later(delay, () => response.json({ node, dates: randomDates(range) }));
   });
 
+  const unsupported = (request, response) => {
+    const type = shown(request.get('Content-Type') ?? '');
+    response.status(415).json({ error: `Content-Type: got ${type}, want application/json` });
+  };
+
   const digest = (request, response, bytes) => {
+    request.bodyLength = bytes.length;
     request.fingerprint = createHash('sha256').update(bytes).digest('base64url');
   };
 
   app.post(
     '/',
+    (request, response, next) => {
+      // Refused before the parser, which would call a form malformed JSON.
+      if (request.get('Content-Type') !== undefined && request.is('json') === false) unsupported(request, response);
+      else next();
+    },
     express.json({ limit: BODY_LIMIT_BYTES, verify: digest, type: () => true }),
     (request, response) => {
-      if (request.fingerprint !== undefined && !request.is('json')) {
-        response.status(415).json({ error: `Content-Type: got ${shown(request.get('Content-Type') ?? '')}, want application/json` });
+      if (request.bodyLength > 0 && !request.is('json')) {
+        unsupported(request, response);
         return;
       }
       const key = idempotencyKey(request);

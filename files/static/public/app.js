@@ -14,7 +14,7 @@ const TIERS = {
 const byId = (id) => document.getElementById(id);
 const pageNode = document.body.dataset.pageNode;
 let timer = 0;
-let bursting = false;
+let busy = false; // a round or a burst is under way
 
 function element(tag, className, text) {
   const made = document.createElement(tag);
@@ -137,37 +137,41 @@ async function round() {
   showError(errors.filter(Boolean).join('; '));
 }
 
-function schedule() {
-  timer = setTimeout(async () => {
-    if (!bursting && !document.hidden) await round();
-    if (timer !== 0) schedule();
-  }, PERIOD_MS);
+async function tick() {
+  if (busy || document.hidden) return;
+  busy = true;
+  await round();
+  busy = false;
 }
 
 function drawState() {
   const running = timer !== 0;
   byId('toggle').textContent = running ? 'Stop' : 'Start';
-  byId('toggle').setAttribute('aria-pressed', String(running));
   byId('state').textContent = running ? `One call to each tier every ${PERIOD_MS / 1000} s` : 'Stopped';
+}
+
+function start() {
+  timer = setInterval(tick, PERIOD_MS);
+  tick();
+  drawState();
 }
 
 byId('toggle').addEventListener('click', () => {
   if (timer === 0) {
-    schedule();
-    round();
-  } else {
-    clearTimeout(timer);
-    timer = 0;
+    start();
+    return;
   }
+  clearInterval(timer);
+  timer = 0;
   drawState();
 });
 
 byId('burst').addEventListener('click', async () => {
-  bursting = true;
+  busy = true;
   byId('burst').disabled = true;
   for (let i = 0; i < BURST; i += 1) await round(); // in turn: the order of nodes can be seen
   byId('burst').disabled = false;
-  bursting = false;
+  busy = false;
 });
 
 byId('reset').addEventListener('click', () => {
@@ -179,6 +183,4 @@ byId('reset').addEventListener('click', () => {
   showError('');
 });
 
-schedule();
-drawState();
-round();
+start();

@@ -38,7 +38,7 @@ $node = htmlspecialchars(Evenkeel\node(), ENT_QUOTES | ENT_SUBSTITUTE, 'UTF-8');
 
   <section class="card controls" aria-label="Controls">
     <div class="buttons">
-      <button type="button" id="toggle" class="primary" aria-pressed="true">Stop</button>
+      <button type="button" id="toggle" class="primary">Stop</button>
       <button type="button" id="burst">Burst of 20</button>
       <button type="button" id="reset">Reset the tallies</button>
     </div>
