@@ -60,8 +60,11 @@ integration: venv-dev  ## Test the cluster on this machine's own Docker; it must
 	@echo '==> integration tests'
 	@PATH="$(CURDIR)/$(BIN):$$PATH" python -m pytest tests/integration $(ARGS)
 
+# Each figure is a program: its head says what it measures and against what.
 bench: venv-dev  ## Measure beside other tools on this machine
-	@PATH="$(CURDIR)/$(BIN):$$PATH" python -m pytest tests/bench $(ARGS)
+	@for figure in $$(grep -l '^if __name__' tests/bench/*.py); do \
+		$(BIN)/python -m "$$(tr / . <<<"$${figure%.py}")" $(ARGS); \
+	done
 
 lock: venv-dev  ## Lock requirements*.in anew, with hashes
 	@$(PIP_COMPILE) --output-file=requirements.txt requirements.in
