@@ -615,7 +615,7 @@ BAD_MOUNTS: list[object] = [
     {"source": "data", "target": "b"},
     {"source": "data", "target": "/"},
     {"source": "data", "target": "/run"},
-    {"source": "data", "target": "/tmp/"},  # noqa: S108 - a path inside the node
+    {"source": "data", "target": "/tmp/"},
     {"source": "data", "target": "/a/../b"},
     {"source": "data", "target": "/a:ro"},
     {"source": "data", "target": None},
@@ -839,3 +839,12 @@ def test_labels_of_a_tier_that_is_not_sticky() -> None:
 def test_age_of_a_cookie_is_a_label() -> None:
     tier = parsed(with_static(cookie={"max_age": 60})).tiers[0]
     assert tier.labels[f"traefik.http.services.{tier.service}.loadbalancer.sticky.cookie.maxage"] == "60"
+
+
+def test_a_sticky_tier_cannot_hash_addresses() -> None:
+    tier = {"image": "res/app", "port": 80, "path": "/", "nodes": 1, "sticky": True, "strategy": "hrw"}
+    _, problems = parse_cluster(cluster(tiers={"app": tier}))
+    assert problems == [
+        "cluster_tiers.app.strategy: got 'hrw', want wrr, p2c or leasttime for a sticky tier"
+        " (fix: cluster_tiers.app.strategy: wrr)"
+    ]

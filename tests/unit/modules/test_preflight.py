@@ -484,7 +484,7 @@ def test_foreign_network_with_our_name() -> None:
 # --- the entry point ------------------------------------------------------------------------------------------------
 
 
-class Outcome(Exception):  # noqa: N818 - ends the module as sys.exit() would
+class OutcomeError(Exception):
     """What the module returned."""
 
     def __init__(self, result: dict[str, Any]) -> None:

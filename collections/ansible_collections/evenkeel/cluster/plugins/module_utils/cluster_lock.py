@@ -31,7 +31,7 @@ def _open(path: Path) -> int:
     # Without O_CREAT first: fs.protected_regular forbids it for another user's file in a sticky folder.
     for flags in (os.O_RDWR, os.O_RDONLY, os.O_RDWR | os.O_CREAT):
         with contextlib.suppress(FileNotFoundError, PermissionError):
-            return os.open(path, flags | os.O_CLOEXEC, 0o666)
+            return os.open(path, flags | os.O_CLOEXEC, 0o644)
     raise LockBusyError(f"cluster lock: got no access to {path}, want a file this user may read (fix: remove {path})")
 
 
@@ -39,9 +39,12 @@ def _holder(descriptor: int) -> str:
     text = os.pread(descriptor, 4096, 0).decode(errors="replace")
     try:
         holder = json.loads(text)
-        return f"{holder['user']} (process {holder['pid']}, since {holder['since']}, {holder['what']})"
+        # A user who may only read the file cannot sign it: then it still names an earlier run, which is gone.
+        if Path(f"/proc/{int(holder['pid'])}").exists():
+            return f"{holder['user']} (process {holder['pid']}, since {holder['since']}, {holder['what']})"
     except (ValueError, KeyError, TypeError):
-        return "an unknown process"
+        pass
+    return "another user's process"
 
 
 @contextlib.contextmanager
@@ -78,8 +81,6 @@ def _sign(descriptor: int, what: str) -> None:
     """Leave the holder's name for those who wait; best effort, another user's file may be read-only."""
     user = pwd.getpwuid(os.geteuid()).pw_name
     note = {"user": user, "pid": os.getpid(), "since": time.strftime("%H:%M:%S"), "what": what}
-    with contextlib.suppress(OSError):
-        os.fchmod(descriptor, 0o666)
     with contextlib.suppress(OSError):
         os.ftruncate(descriptor, 0)
         os.pwrite(descriptor, json.dumps(note).encode(), 0)

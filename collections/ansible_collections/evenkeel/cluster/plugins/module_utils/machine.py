@@ -165,7 +165,7 @@ def sudo_without_password() -> bool:
         return False
     try:
         outcome = subprocess.run(
-            ["sudo", "-n", "true"],  # noqa: S607 - the user's own sudo, wherever it is
+            ["sudo", "-n", "true"],
             check=False,
             stdin=subprocess.DEVNULL,
             stdout=subprocess.DEVNULL,
@@ -181,15 +181,15 @@ def read_disk(path: str) -> Disk:
     """The file system on which the path lies or would be made."""
     place = path
     obstacle = ""
-    while not os.path.isdir(place):  # noqa: PTH112 - Path.is_dir() raises where this user may not look
+    while not os.path.isdir(place):
         if os.path.lexists(place):
             obstacle = place
-        place = os.path.dirname(place) or "/"  # noqa: PTH120
+        place = os.path.dirname(place) or "/"
     status = os.statvfs(place)
     return Disk(
         folder=place,
         free=status.f_bavail * status.f_frsize,
-        device=os.stat(place).st_dev,  # noqa: PTH116
+        device=os.stat(place).st_dev,
         writable=os.access(place, os.W_OK | os.X_OK),
         obstacle=obstacle,
     )
@@ -227,11 +227,11 @@ def _socket_owners(inodes: set[str]) -> dict[str, int]:
     """Socket inode -> the lowest process id that holds it; what this user may not see is left out."""
     targets = {f"socket:[{inode}]": inode for inode in inodes}
     owners: dict[str, int] = {}
-    for pid in sorted(int(entry) for entry in os.listdir("/proc") if entry.isdigit()):  # noqa: PTH208 - half the time
+    for pid in sorted(int(entry) for entry in os.listdir("/proc") if entry.isdigit()):
         with contextlib.suppress(OSError), os.scandir(f"/proc/{pid}/fd") as descriptors:
             for descriptor in descriptors:
                 with contextlib.suppress(OSError):
-                    inode = targets.get(os.readlink(descriptor.path))  # noqa: PTH115 - half the time
+                    inode = targets.get(os.readlink(descriptor.path))
                     if inode is not None:
                         owners.setdefault(inode, pid)
         if len(owners) == len(targets):

@@ -332,6 +332,6 @@ def _of_kind(actions: Iterable[Action], kind: str) -> list[Action]:
 def _answers(url: str) -> bool:
     try:
         answer = requests.get(url, timeout=_PROBE_TIMEOUT_SECONDS, headers={"Connection": "close"})
-        return answer.status_code == requests.codes.ok
+        return bool(answer.status_code == requests.codes.ok)
     except requests.RequestException:
         return False

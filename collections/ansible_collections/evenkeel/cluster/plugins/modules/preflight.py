@@ -92,7 +92,8 @@ options:
   check_machine:
     description:
       - Whether the machine must be able to carry the cluster.
-      - To look at a cluster or to remove it, it need not. Docker must be in reach if it runs, and the state folder right.
+      - To look at a cluster or to remove it, it need not; but Docker must be in reach if it runs, and the state
+        folder right.
     type: bool
     default: true
   may_become:
