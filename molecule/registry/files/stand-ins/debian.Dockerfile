@@ -1,0 +1,2 @@
+# A bare Debian, made from packages.
+FROM evenkeel/base:trixie
