@@ -367,11 +367,11 @@ def test_nothing_is_written_outside_run_and_tmp(start: Start) -> None:
 @pytest.mark.parametrize("process", ["apache2", "php-fpm"])
 def test_a_node_ends_when_one_of_its_servers_does(start: Start, process: str) -> None:
     node = start()
-    script = (
-        'for p in /proc/[0-9]*; do case $(tr "\\0" " " <"$p/cmdline") in '
-        f'{process}*) kill -KILL "${{p#/proc/}}"; exit;; esac; done'
+    script = (  # the server itself, not a process of its own: those it starts again
+        'for p in /proc/[0-9]*; do grep -q "^PPid:.1$" "$p/status" || continue; '
+        f'case $(tr "\\0" " " <"$p/cmdline") in {process}*) kill -KILL "${{p#/proc/}}"; exit;; esac; done; exit 9'
     )
-    node.run("sh", "-c", script)
+    assert node.run("sh", "-c", script)[0] == 0
     assert node.exit_code(5) == 1
     assert "ended by itself" in node.container.logs().decode()
 
