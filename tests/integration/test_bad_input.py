@@ -252,7 +252,7 @@ AS_NOBODY = f"exec setpriv --reuid={NOBODY} --regid={NOBODY} --clear-groups /usr
 def test_docker_socket_without_permission(play: Play, open_folder: Path) -> None:
     interpreter = script(open_folder / "python", f'{AS_NOBODY} "$@"')
     assert_refused(
-        play("-e", f"ansible_python_interpreter={interpreter}", cluster_state_dir="/var/tmp/t-input/state"),  # noqa: S108
+        play("-e", f"ansible_python_interpreter={interpreter}", cluster_state_dir="/var/tmp/t-input/state"),
         "Docker socket /var/run/docker.sock: got no permission for user nobody, want read and write access"
         " (fix: as root: usermod -aG docker nobody, then log in again;"
         " or add -K -e cluster_become=true where sudo asks for a password)",
