@@ -30,7 +30,7 @@ function verdict(name, tier) {
   const spread = Math.max(...counts) - Math.min(...counts);
   if (counts.length === 1) {
     const page = name === 'static' && tier.latest === pageNode ? ', which also served the page' : '';
-    return `All ${tier.calls} calls by one node${page}`;
+    return `${tier.calls === 1 ? 'One call' : `All ${tier.calls} calls`} by one node${page}`;
   }
   const moves = `${tier.moves} of ${tier.calls - 1} calls moved to another node`;
   return `${counts.length} nodes, counts differ by ${spread} at most; ${moves}`;
