@@ -1,0 +1,44 @@
+"""All benchmarks of this machine's running cluster, one after the other: scale_up, no_op, stop_under_load.
+
+Command: ``make bench``, or ``python -m tests.bench.run [--smoke] [scale_up no_op stop_under_load]``.  ``--smoke`` only
+shows that they work: few nodes, one round; its figures say nothing.  bare_machine.py is not among them, because it
+removes Docker from this machine.
+Each prints its table and writes its raw data to tests/bench/results/. What must fail in each of them to be believed is
+told in its own description.
+"""
+
+from __future__ import annotations
+
+import argparse
+from collections.abc import Callable, Sequence
+
+from tests.bench import common, no_op, scale_up, stop_under_load
+
+Main = Callable[[Sequence[str] | None], int]
+
+BENCHMARKS: dict[str, tuple[Main, list[str]]] = {
+    "scale_up": (scale_up.main, ["--nodes", "6", "--rounds", "1"]),
+    "no_op": (no_op.main, ["--nodes", "6", "--rounds", "1"]),
+    "stop_under_load": (stop_under_load.main, ["--stops", "4", "--control-stops", "3", "--seconds", "8"]),
+}
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """Run them; the first exit status that is not zero, at the end."""
+    parser = argparse.ArgumentParser(description="measure this cluster beside other tools")
+    parser.add_argument("names", nargs="*", metavar="benchmark", help=f"of {', '.join(BENCHMARKS)}; all when not given")
+    parser.add_argument("--smoke", action="store_true", help="only show that they work")
+    options = parser.parse_args(argv)
+    unknown = sorted(set(options.names) - BENCHMARKS.keys())
+    if unknown:
+        parser.error(f"benchmark: got {', '.join(unknown)}, want {', '.join(BENCHMARKS)}")
+    statuses = []
+    for name, (benchmark, smoke) in BENCHMARKS.items():
+        if not options.names or name in options.names:
+            common.say(f"==> {name}")
+            statuses.append(benchmark(smoke if options.smoke else []))
+    return next((status for status in statuses if status), 0)
+
+
+if __name__ == "__main__":
+    common.run_main(main)
