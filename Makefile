@@ -60,11 +60,8 @@ integration: venv-dev  ## Test the cluster on this machine's own Docker; it must
 	@echo '==> integration tests'
 	@PATH="$(CURDIR)/$(BIN):$$PATH" python -m pytest tests/integration $(ARGS)
 
-# Each figure is a program: its head says what it measures and against what.
-bench: venv-dev  ## Measure beside other tools on this machine
-	@for figure in $$(grep -l '^if __name__' tests/bench/*.py); do \
-		$(BIN)/python -m "$$(tr / . <<<"$${figure%.py}")" $(ARGS); \
-	done
+bench: venv-dev  ## Measure beside other tools on this machine; ARGS=--smoke only shows that it works
+	@PATH="$(CURDIR)/$(BIN):$$PATH" python -m tests.bench.run $(ARGS)
 
 lock: venv-dev  ## Lock requirements*.in anew, with hashes
 	@$(PIP_COMPILE) --output-file=requirements.txt requirements.in
