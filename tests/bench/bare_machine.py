@@ -18,6 +18,7 @@ Goal: 120 s; downloads dominate.
 from __future__ import annotations
 
 import argparse
+import http.client
 import os
 import re
 import shutil
@@ -27,7 +28,6 @@ import subprocess
 import sys
 import tempfile
 import time
-import urllib.request
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
@@ -239,11 +239,12 @@ def check_serves() -> None:
     """
     for path, body in (("/", None), ("/echo.php", b"{}"), ("/api/dates/", None), ("/api/dates/", b"{}")):
         headers = {"Content-Type": "application/json", "Idempotency-Key": f"bench-{time.time_ns():x}"} if body else {}
-        request = urllib.request.Request(WEB + path, data=body, headers=headers)  # noqa: S310 - a constant http URL
         try:
-            with urllib.request.urlopen(request, timeout=10) as answer:  # noqa: S310 - likewise
-                node = answer.headers.get("X-Served-By")
-        except OSError as error:
+            connection = http.client.HTTPConnection(WEB, timeout=10)
+            connection.request("POST" if body else "GET", path, body=body, headers=headers)
+            node = connection.getresponse().headers.get("X-Served-By")
+            connection.close()
+        except (OSError, http.client.HTTPException) as error:
             raise BenchError(
                 f"control: got '{error}' from {path}, want an answer (fix: playbooks/status.yml)"
             ) from error

@@ -78,7 +78,7 @@ class Load:
         """
         self._targets = list(targets)
         self._rate = rate
-        self._random = random.Random(seed)  # noqa: S311 - a repeatable order, no secret
+        self._random = random.Random(seed)
         self._run = f"bench-{time.time_ns():x}"
         self._sessions: list[aiohttp.ClientSession] = []
         self.outcomes: list[Outcome] = []
