@@ -18,6 +18,7 @@ Goal: 120 s; downloads dominate.
 from __future__ import annotations
 
 import argparse
+import http
 import http.client
 import os
 import re
@@ -30,6 +31,7 @@ import tempfile
 import time
 from collections.abc import Mapping, Sequence
 from pathlib import Path
+from urllib.parse import urlsplit
 
 # Called by its path, the script finds its neighbours only by the root of the repository.
 sys.path.insert(0, str(Path(__file__).resolve().parents[2]))
@@ -240,9 +242,10 @@ def check_serves() -> None:
     for path, body in (("/", None), ("/echo.php", b"{}"), ("/api/dates/", None), ("/api/dates/", b"{}")):
         headers = {"Content-Type": "application/json", "Idempotency-Key": f"bench-{time.time_ns():x}"} if body else {}
         try:
-            connection = http.client.HTTPConnection(WEB, timeout=10)
+            connection = http.client.HTTPConnection(urlsplit(WEB).netloc, timeout=10)
             connection.request("POST" if body else "GET", path, body=body, headers=headers)
-            node = connection.getresponse().headers.get("X-Served-By")
+            answer = connection.getresponse()
+            node = answer.headers.get("X-Served-By") if answer.status < http.HTTPStatus.BAD_REQUEST else None
             connection.close()
         except (OSError, http.client.HTTPException) as error:
             raise BenchError(
