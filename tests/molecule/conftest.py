@@ -7,7 +7,6 @@ import os
 import re
 import subprocess
 import sys
-from collections import Counter
 from pathlib import Path
 from typing import Any
 
@@ -64,14 +63,14 @@ class Cluster:
         assert found, metrics[:500]
         return float(found[1])
 
-    def counts(self, tier: Tier, requests_per_node: int) -> Counter[str]:
+    def sequence(self, tier: Tier, requests_per_node: int) -> list[str]:
         """Who answers clients without cookies, measured while the balancer keeps its configuration."""
         for _ in range(3):
             before = self.reloads()
             answers = [self.get(tier.path) for _ in range(requests_per_node * len(tier.nodes))]
             if self.reloads() == before:
                 assert {answer.status_code for answer in answers} == {200}
-                return Counter(answer.headers["X-Served-By"] for answer in answers)
+                return [answer.headers["X-Served-By"] for answer in answers]
         pytest.fail("the balancer never kept its configuration while it was measured")
 
 
