@@ -34,7 +34,7 @@ def test_the_node_runs_the_pulled_image(host: Host, node: str) -> None:
 
 @pytest.mark.parametrize("image", ["library/debian:trixie-slim", "library/traefik:v3.7.15", "res/apache_php:1.0"])
 def test_docker_has_fetched_the_image_from_the_registry(host: Host, image: str) -> None:
-    name = image.split(":")[0]
+    name = image.partition(":")[0]
     digests = host.check_output("docker image inspect --format='{{json .RepoDigests}}' %s", f"{REGISTRY}/{image}")
     assert f"{REGISTRY}/{name}@sha256:" in digests
     # Prepared by pushes alone: whoever got a manifest has pulled.
