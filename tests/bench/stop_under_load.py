@@ -223,7 +223,9 @@ def _naive_labels(tier: str, sticky: bool) -> dict[str, str]:
     service = f"traefik.http.services.{name}.loadbalancer"
     router = f"traefik.http.routers.{name}"
     return {
-        "evenkeel.cluster": engine.CLUSTER,  # the balancer looks at nothing else
+        # The balancer takes no other containers.
+        "evenkeel.cluster": engine.CLUSTER,
+        "evenkeel.role": "node",
         "evenkeel.tier": tier,
         BENCH_LABEL: NAIVE,
         "traefik.enable": "true",

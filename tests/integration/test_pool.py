@@ -7,6 +7,7 @@ import itertools
 import json
 import re
 import shutil
+import time
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
@@ -29,6 +30,17 @@ def nodes(engine: docker.DockerClient, tier: str) -> dict[str, Container]:
     """Running nodes of a tier, by name."""
     labels = ["evenkeel.cluster=evenkeel", f"evenkeel.tier={tier}"]
     return {container.name or "": container for container in engine.containers.list(filters={"label": labels})}
+
+
+def server_states(tier: str) -> list[str]:
+    """What the balancer's health check says of each node of a tier."""
+    password = (STATE / "secrets/dashboard_password").read_text().strip()
+    (state,) = (
+        service["serverStatus"].values()
+        for service in requests.get(f"{DASHBOARD}/api/http/services", auth=("admin", password), timeout=5).json()
+        if re.fullmatch(rf"{tier}-[0-9a-f]{{8}}@docker", service["name"])
+    )
+    return list(state)
 
 
 @contextlib.contextmanager
@@ -94,6 +106,23 @@ def test_an_empty_tier_answers_503_and_comes_back(cluster: docker.DockerClient) 
     played("playbooks/verify.yml", "-e", "dynamic_nodes=0")
     played("playbooks/scale.yml")
     assert round_robin_cycles(served_by("dynamic", 12), nodes(cluster, "dynamic")).exact
+
+
+def test_probes_that_all_time_out_cost_no_request(cluster: docker.DockerClient) -> None:
+    """An overloaded host answers no probe in time; its nodes are late then, not gone."""
+    frozen = list(nodes(cluster, "dynamic").values())
+    with ThreadPoolExecutor(8) as clients:
+        for container in frozen:
+            container.pause()
+        try:
+            until(lambda: set(server_states("dynamic")) == {"DOWN"}, 10, "every node counts as down")
+            answers = [clients.submit(requests.get, WEB + PATHS["dynamic"], timeout=20) for _ in range(8)]
+            time.sleep(0.5)
+            assert not any(answer.done() for answer in answers)
+        finally:
+            for container in frozen:
+                container.unpause()
+    assert [answer.result().status_code for answer in answers] == [200] * 8
 
 
 def test_a_killed_and_a_half_made_node_are_replaced(cluster: docker.DockerClient) -> None:

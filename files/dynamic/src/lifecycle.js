@@ -93,9 +93,6 @@ export function createLifecycle({ server, node, stats, drainMs }) {
 
   async function drainAndClose() {
     beginLameDuck();
-    // Half-way the balancer has turned away: end the idle connections while new ones are still taken, so that the
-    // end of the listener meets none that a request could just be on its way on.
-    setTimeout(() => server.closeIdleConnections(), drainMs / 2);
     await new Promise((resolve) => {
       setTimeout(resolve, drainMs);
     });

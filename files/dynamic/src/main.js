@@ -10,7 +10,7 @@ import { internalListener } from './internal.js';
 import { createLifecycle } from './lifecycle.js';
 import { createStats } from './stats.js';
 
-/** Time an idle backend connection stays open, in ms; longer than the balancer's (60 s). */
+/** Time an idle backend connection stays open, in ms; longer than the balancer keeps it (1 s). */
 const KEEP_ALIVE_MS = 75_000;
 
 function configOrExit() {

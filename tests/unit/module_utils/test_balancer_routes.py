@@ -41,6 +41,13 @@ def test_every_tier_has_a_guard_just_below_its_router() -> None:
         assert routers[f"{tier}-guard"]["service"] == EMPTY_SERVICE
 
 
+def test_a_route_leads_to_the_nodes_with_the_last_resort_behind_them() -> None:
+    config = routes_config([STATIC], [])["http"]
+    assert config["services"][config["routers"]["static"]["service"]] == {
+        "failover": {"service": "static-1a2b3c4d@docker", "fallback": "static-1a2b3c4d-unchecked@docker"}
+    }
+
+
 def test_the_longer_path_wins_even_when_its_tier_is_empty() -> None:
     routers = routes_config([STATIC, DYNAMIC], [])["http"]["routers"]
     assert routers["dynamic-guard"]["priority"] > routers["static"]["priority"]

@@ -19,9 +19,11 @@ from ansible_collections.evenkeel.cluster.plugins.module_utils.cluster_spec impo
     Tier,
     boolean,
     is_host_name,
+    last_resort,
     parse_cluster,
     parse_size,
     policy_labels,
+    server_url_labels,
     service_name,
     show,
     whole_number,
@@ -765,7 +767,7 @@ def test_sizes(value: object, size: int | None) -> None:
 
 def test_service_name_is_stable() -> None:
     """A changed hash rolls every running cluster on upgrade: that takes a decision and a line in the changelog."""
-    assert [tier.service for tier in parsed(cluster()).tiers] == ["static-b639084a", "dynamic-08592244"]
+    assert [tier.service for tier in parsed(cluster()).tiers] == ["static-af2adf4b", "dynamic-a16e304a"]
 
 
 def test_service_name_differs_exactly_when_the_policy_does() -> None:
@@ -830,6 +832,25 @@ def test_labels_of_a_sticky_tier() -> None:
     assert f"{prefix}.sticky.cookie.maxage" not in tier.labels
     assert f"{prefix}.server.port" not in tier.labels
     assert all(isinstance(value, str) for value in tier.labels.values())
+
+
+def test_the_last_resort_has_the_same_policy_without_health_checks() -> None:
+    tier = parsed(cluster()).tiers[0]
+    options: dict[str, set[str]] = {}
+    for label in tier.labels:
+        if label.startswith("traefik.http.services."):
+            service, option = label.removeprefix("traefik.http.services.").split(".", 1)
+            options.setdefault(service, set()).add(option)
+    checks = {option for option in options[tier.service] if ".healthcheck." in option}
+    assert checks
+    assert options == {tier.service: options[tier.service], last_resort(tier.service): options[tier.service] - checks}
+
+
+def test_a_node_has_one_address_in_both_services() -> None:
+    assert server_url_labels("static-1", "http://a:80") == {
+        "traefik.http.services.static-1.loadbalancer.server.url": "http://a:80",
+        "traefik.http.services.static-1-unchecked.loadbalancer.server.url": "http://a:80",
+    }
 
 
 def test_labels_of_a_tier_that_is_not_sticky() -> None:

@@ -14,9 +14,12 @@ import re
 from collections.abc import Iterable, Mapping
 from typing import Any
 
+from ansible_collections.evenkeel.cluster.plugins.module_utils.cluster_spec import last_resort
+
 EMPTY_SERVICE = "evenkeel-empty"
 RETRY_MIDDLEWARE = "evenkeel-retry"
 _ENTRY_POINTS = ["web"]
+_POOL_SUFFIX = "-pool"
 _PATH_OF_RULE = re.compile(r"PathPrefix\(`([^`]*)`\)")
 
 
@@ -38,6 +41,11 @@ def host_rule(hosts: Iterable[str]) -> str:
     return "(" + " || ".join(f"Host(`{name}`)" for name in names) + ")"
 
 
+def pool_service(service: str) -> str:
+    """Name of the balancer's service that a tier's router leads to: its nodes, with the last resort behind them."""
+    return service + _POOL_SUFFIX
+
+
 def _rule(hosts: Iterable[str], path_matcher: str) -> str:
     return " && ".join(part for part in (host_rule(hosts), path_matcher) if part)
 
@@ -56,6 +64,7 @@ def routes_config(routes: Iterable[Route], hosts: Iterable[str]) -> dict[str, An
     """
     host_names = list(hosts)
     routers: dict[str, Any] = {}
+    services: dict[str, Any] = {}
     middlewares: dict[str, Any] = {}
     for route in routes:
         bare = route.path.rstrip("/")
@@ -69,8 +78,14 @@ def routes_config(routes: Iterable[Route], hosts: Iterable[str]) -> dict[str, An
             "entryPoints": _ENTRY_POINTS,
             "rule": rule,
             "priority": priority + 5,
-            "service": f"{route.service}@docker",
+            "service": pool_service(route.service),
             "middlewares": chain,
+        }
+        services[pool_service(route.service)] = {
+            "failover": {
+                "service": f"{route.service}@docker",
+                "fallback": f"{last_resort(route.service)}@docker",
+            }
         }
         routers[f"{route.tier}-guard"] = {
             "entryPoints": _ENTRY_POINTS,
@@ -92,7 +107,7 @@ def routes_config(routes: Iterable[Route], hosts: Iterable[str]) -> dict[str, An
                 "service": EMPTY_SERVICE,
                 "middlewares": [f"{route.tier}-slash"],
             }
-    http: dict[str, Any] = {"routers": routers}
+    http: dict[str, Any] = {"routers": routers, "services": services}
     if middlewares:
         http["middlewares"] = middlewares
     return {"http": http} if routers else {}
@@ -112,10 +127,10 @@ def active_routes(text: str) -> dict[str, Route]:
                 tier=name,
                 path=_PATH_OF_RULE.findall(router["rule"])[0],
                 strip_path=f"{name}-strip" in router["middlewares"],
-                service=router["service"].removesuffix("@docker"),
+                service=router["service"].removesuffix(_POOL_SUFFIX),
             )
             for name, router in routers.items()
-            if router["service"].endswith("@docker")
+            if router["service"].endswith(_POOL_SUFFIX)
         }
     except (ValueError, KeyError, TypeError, AttributeError, IndexError):
         return {}

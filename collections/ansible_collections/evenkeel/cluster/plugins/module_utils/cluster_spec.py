@@ -23,8 +23,9 @@ MAX_NODES = 1000
 MAX_DRAIN_SECONDS = 600
 MAX_STOP_SECONDS = 3600
 MAX_PIDS = 4_194_304  # the kernel's own limit (PID_MAX_LIMIT)
+# The time-out is as long as the interval allows: a busy host answers late, and late is not down.
 HEALTH_INTERVAL = "500ms"
-HEALTH_TIMEOUT = "300ms"
+HEALTH_TIMEOUT = "450ms"
 TRANSPORT = "evenkeel@file"
 # Every node answers here with its counters; the balancer never routes to it.
 STATS_PORT = 9180
@@ -283,9 +284,25 @@ def service_name(tier: str, port: int, policy: Mapping[str, str]) -> str:
     return f"{tier}-{digest[:8]}"
 
 
+def last_resort(service: str) -> str:
+    """Name of the service with the same servers and policy, but without health checks.
+
+    The balancer turns to it when every server of the tier counts as down at once. That is then more often the
+    prober's fault than the nodes' (an overloaded host times out all probes together), and a request to a node
+    that is down fares no worse than a 503. Envoy calls it the panic threshold.
+    """
+    return f"{service}-unchecked"
+
+
+def server_url_labels(service: str, url: str) -> dict[str, str]:
+    """The labels that give one node its own address in both services of its tier."""
+    return {f"traefik.http.services.{name}.loadbalancer.server.url": url for name in (service, last_resort(service))}
+
+
 def tier_labels(cluster: str, tier: str, service: str, policy: Mapping[str, str]) -> dict[str, str]:
     """The labels every node of the tier bears; baked into the image so that a plain ``docker run`` joins."""
-    prefix = f"traefik.http.services.{service}.loadbalancer"
+    checked = f"traefik.http.services.{service}.loadbalancer"
+    unchecked = f"traefik.http.services.{last_resort(service)}.loadbalancer"
     router = f"traefik.http.routers.{service}"
     return {
         "evenkeel.cluster": cluster,
@@ -297,7 +314,8 @@ def tier_labels(cluster: str, tier: str, service: str, policy: Mapping[str, str]
         f"{router}.entrypoints": "internal",
         f"{router}.rule": f"PathPrefix(`/{service}`)",
         f"{router}.service": service,
-        **{f"{prefix}.{option}": value for option, value in policy.items()},
+        **{f"{checked}.{option}": value for option, value in policy.items()},
+        **{f"{unchecked}.{option}": value for option, value in policy.items() if not option.startswith("healthcheck.")},
     }
 
 

@@ -20,7 +20,7 @@ try:
 except ImportError as error:  # told by the module as one line
     IMPORT_ERROR = error
 
-from ansible_collections.evenkeel.cluster.plugins.module_utils.cluster_spec import Tier
+from ansible_collections.evenkeel.cluster.plugins.module_utils.cluster_spec import Tier, server_url_labels
 from ansible_collections.evenkeel.cluster.plugins.module_utils.pool_plan import Node
 from ansible_collections.evenkeel.cluster.plugins.module_utils.revision import NodeOptions
 
@@ -144,10 +144,10 @@ class DockerPool:
             DockerPoolError: Docker refuses; nothing half-made is left.
         """
         api = self._api
-        url_label = f"traefik.http.services.{tier.service}.loadbalancer.server.url"
         # The name, not the address, identifies the node to the balancer: sticky sessions and the access log
         # survive a restart, and a recycled address inherits nobody's sessions.
-        labels = {**options.labels, url_label: f"http://{name}:{tier.port}", "evenkeel.revision": revision}
+        urls = server_url_labels(tier.service, f"http://{name}:{tier.port}")
+        labels = {**options.labels, **urls, "evenkeel.revision": revision}
         with _told(f"node {name}"):
             host_config = api.create_host_config(
                 network_mode=options.network,

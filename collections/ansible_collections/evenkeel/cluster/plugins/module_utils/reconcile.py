@@ -23,6 +23,7 @@ with contextlib.suppress(ImportError):  # the module reports a missing docker SD
 
 from ansible_collections.evenkeel.cluster.plugins.module_utils.balancer_routes import (
     Route,
+    pool_service,
     render,
     route_rule,
     routes_config,
@@ -303,7 +304,8 @@ class Reconciler:
         record = balancer.router(tier)
         if route is None or record is None:
             return route is None and record is None
-        return record.get("service") == f"{route.service}@docker" and record.get("rule") == self._routes.rule(route)
+        leads = str(record.get("service")).removesuffix("@file") == pool_service(route.service)
+        return leads and record.get("rule") == self._routes.rule(route)
 
     def _drain(self, action: Action) -> None:
         build = self._builds.get(action.tier)
