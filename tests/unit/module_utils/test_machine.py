@@ -215,7 +215,7 @@ ANSWERS: dict[str, Any] = {
     "/version": {"Version": "20.10.24", "ApiVersion": "1.41"},
     "/info": {"DockerRootDir": "/data/docker"},
     "/networks": [{"Name": "bridge", "Labels": None}, {"Name": "shop", "Labels": {"a": "b"}}],
-    "/images/json": [{"RepoTags": ["res/express:latest", "res/express:1"]}, {"RepoTags": None}],
+    "/images/json": [{"Id": "a", "RepoTags": ["res/express:latest", "res/express:1"]}, {"Id": "b", "RepoTags": None}],
     "/containers/json?all=1": [
         {
             "Id": "0123456789abcdef",
@@ -278,7 +278,7 @@ def test_engine_that_answers(tmp_path: Path) -> None:
     assert docker.trouble == ""
     assert (docker.version, docker.api_version, docker.data_root) == ("20.10.24", "1.41", "/data/docker")
     assert docker.networks == {"bridge": {}, "shop": {"a": "b"}}
-    assert docker.images == {"res/express:latest", "res/express:1"}
+    assert docker.images == {"res/express:latest": "a", "res/express:1": "a"}
     balancer, nameless = docker.containers
     assert (balancer.name, sorted(balancer.ports), balancer.state) == ("shop-balancer", [8080], "running")
     assert balancer.mounts == {"/etc/x": "/srv/x", "/scratch": ""}
@@ -372,5 +372,5 @@ def test_engine_without_permission(tmp_path: Path) -> None:
     ],
 )
 def test_image_present(reference: str, present: bool) -> None:
-    docker = Docker("/x", images=frozenset({"res/express:latest", "localhost:5000/app:latest"}))
+    docker = Docker("/x", images={"res/express:latest": "a", "localhost:5000/app:latest": "b"})
     assert image_present(docker, reference) is present

@@ -30,6 +30,7 @@ MACHINE = Machine(
     python=(3, 11),
     interpreter="/usr/bin/python3",
     user="alice",
+    uid=1000,
     root=False,
     home="/home/alice",
     cpus=2,
@@ -37,8 +38,14 @@ MACHINE = Machine(
     docker_sdk=True,
     docker_installed=True,
 )
-ROOT = dataclasses.replace(MACHINE, user="root", root=True, home="/root")
-DOCKER = Docker("/var/run/docker.sock", version="20.10.24+dfsg1", api_version="1.41")
+ROOT = dataclasses.replace(MACHINE, user="root", uid=0, root=True, home="/root")
+DOCKER = Docker(
+    "/var/run/docker.sock",
+    version="20.10.24+dfsg1",
+    api_version="1.41",
+    images={"res/express:1": "sha256:1"},
+    socket_group=999,
+)
 
 PARAMS: dict[str, Any] = {
     "name": "shop",
@@ -345,7 +352,7 @@ def test_memory(available: int, running: int, problem: str) -> None:
     ],
 )
 def test_disk_that_is_needed(source: str, images: list[str], declared: int | None, need: int) -> None:
-    docker = dataclasses.replace(DOCKER, images=frozenset(images))
+    docker = dataclasses.replace(DOCKER, images=dict.fromkeys(images, "sha256:1"))
     assert preflight.needed_disk(spec_of(image_source=source), docker, declared) == need
 
 
@@ -529,6 +536,9 @@ def test_fit(run: Any, tmp_path: Path, check: bool) -> None:
         "version": "20.10.24+dfsg1",
         "api_version": "1.41",
         "socket": "/var/run/docker.sock",
+        "socket_group": 999,
+        "network": False,
+        "images": {"res/express:1": "sha256:1"},
     }
     assert result["machine"]["user"] == "alice"
     assert list(tmp_path.iterdir()) == []

@@ -43,6 +43,7 @@ class Machine:
     python: tuple[int, int]
     interpreter: str
     user: str
+    uid: int
     root: bool
     home: str
     cpus: int
@@ -68,7 +69,8 @@ class Docker:
     """What Docker says about itself.
 
     ``trouble`` is empty when it answers, else ``permission``, ``absent`` (no daemon), ``remote`` or ``error``;
-    ``networks`` maps names to labels; ``images`` holds references with their tags.
+    ``networks`` maps names to labels; ``images`` maps references with their tags to image IDs; ``socket_group``
+    is the number of the group that the socket belongs to.
     """
 
     socket: str
@@ -79,7 +81,8 @@ class Docker:
     data_root: str = "/var/lib/docker"
     containers: tuple[Container, ...] = ()
     networks: Mapping[str, Mapping[str, str]] = dataclasses.field(default_factory=dict)
-    images: frozenset[str] = frozenset()
+    images: Mapping[str, str] = dataclasses.field(default_factory=dict)
+    socket_group: int | None = None
 
 
 @dataclasses.dataclass(frozen=True)
@@ -117,6 +120,7 @@ def read_machine() -> Machine:
         python=(sys.version_info[0], sys.version_info[1]),
         interpreter=sys.executable,
         user=name,
+        uid=uid,
         root=uid == 0,
         home=home,
         cpus=os.cpu_count() or 1,
@@ -308,7 +312,8 @@ def _ask_docker(connection: _SocketConnection, path: str) -> Docker:
         data_root=str(info.get("DockerRootDir") or "/var/lib/docker"),
         containers=tuple(_container(item) for item in _get(connection, "/containers/json?all=1")),
         networks={str(item["Name"]): dict(item.get("Labels") or {}) for item in networks},
-        images=frozenset(str(tag) for item in images for tag in item.get("RepoTags") or ()),
+        images={str(tag): str(item["Id"]) for item in images for tag in item.get("RepoTags") or ()},
+        socket_group=os.stat(path).st_gid,
     )
 
 

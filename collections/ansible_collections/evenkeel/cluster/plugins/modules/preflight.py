@@ -183,6 +183,15 @@ docker:
     socket:
       description: The socket that was asked.
       type: str
+    socket_group:
+      description: Number of the group that the socket belongs to, or null.
+      type: int
+    network:
+      description: Whether the cluster's network is there.
+      type: bool
+    images:
+      description: The images that are there, as C(name:tag), each with its ID.
+      type: dict
 machine:
   description: The machine and the user on it. Memory is in bytes.
   returned: success, unless RV(become) is true
@@ -605,6 +614,9 @@ def main() -> None:
             "version": docker.version,
             "api_version": docker.api_version,
             "socket": docker.socket,
+            "socket_group": docker.socket_group,
+            "network": spec.network in docker.networks,
+            "images": dict(docker.images),
         },
         machine=dataclasses.asdict(machine),
     )
