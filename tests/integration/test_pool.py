@@ -201,6 +201,25 @@ def as_declared() -> Iterator[None]:
     played("site.yml", "--skip-tags", "verify")
 
 
+def test_a_roll_replaces_every_node_without_loss(cluster: docker.DockerClient) -> None:
+    before = {tier: set(nodes(cluster, tier)) for tier in PATHS}
+    with Watcher() as watcher:
+        assert "renews a node" in played("playbooks/roll.yml", "-e", "tier=dynamic")
+    assert watcher.sent > 100
+    assert watcher.failed == []
+    assert set(nodes(cluster, "static")) == before["static"]
+    assert len(nodes(cluster, "dynamic")) == len(before["dynamic"])
+    assert set(nodes(cluster, "dynamic")).isdisjoint(before["dynamic"])
+
+
+def test_a_roll_of_an_unknown_tier_changes_nothing(cluster: docker.DockerClient) -> None:
+    before = set(nodes(cluster, "static"))
+    done = play("playbooks/roll.yml", "-e", "tier=statik")
+    assert done.returncode != 0
+    assert "tier: got 'statik', want one of dynamic, static (fix: -e tier=dynamic)" in done.stdout
+    assert set(nodes(cluster, "static")) == before
+
+
 @pytest.fixture
 def changed_static(tmp_path: Path, as_declared: None) -> Path:
     """A changed copy of the static tier's build context."""

@@ -139,6 +139,21 @@ def test_free_names_skip_what_is_taken() -> None:
     assert free_names("web", set(), -1) == []
 
 
+def test_renewing_replaces_every_node_in_waves_and_no_other_tier() -> None:
+    pool = [managed(1), managed(2), managed(3)]
+    actions = plan(pool, [WEB], ROUTED, 34, ["web"])
+    assert brief(actions) == [
+        (START, "web-4"),
+        (START, "web-5"),
+        (DRAIN, "web-3"),
+        (DRAIN, "web-2"),
+        (START, "web-6"),
+        (DRAIN, "web-1"),
+    ]
+    assert {action.reason for action in actions} == {"renews a node", "to be renewed"}
+    assert plan(pool, [WEB], ROUTED, 34, ["other"]) == []
+
+
 states = st.sampled_from(["running", "running", "running", "created", "exited", "paused", "restarting", "dead"])
 managed_nodes = st.builds(
     managed,
@@ -154,20 +169,25 @@ pools = st.lists(managed_nodes | guests, max_size=14, unique_by=lambda node: nod
 
 
 @given(
-    nodes=pools, count=st.integers(0, 10), percent=st.integers(1, 100), routed=st.sampled_from(["web-a", "web-b", None])
+    nodes=pools,
+    count=st.integers(0, 10),
+    percent=st.integers(1, 100),
+    routed=st.sampled_from(["web-a", "web-b", None]),
+    renewed=st.sampled_from([(), ("web",)]),
 )
 def test_any_pool_converges_without_ever_serving_with_fewer(
-    nodes: list[Node], count: int, percent: int, routed: str | None
+    nodes: list[Node], count: int, percent: int, routed: str | None, renewed: tuple[str, ...]
 ) -> None:
     wanted = target(count)
     routes = {"web": routed} if routed else {}
-    actions = plan(nodes, [wanted], routes, percent)
+    actions = plan(nodes, [wanted], routes, percent, renewed)
     before = sum(node.state == "running" for node in nodes)
 
     # After: exactly the declared fresh nodes run, and a second plan has nothing to do.
     after = apply_to_model(nodes, actions, [wanted])
     serving = [node for node in after if node.state == "running"]
     assert len(serving) == count
+    assert not (renewed and {node.id for node in serving} & {node.id for node in nodes})
     assert all(node.service == "web-b" for node in serving)
     assert plan(after, [wanted], {"web": "web-b"}, percent) == []
 

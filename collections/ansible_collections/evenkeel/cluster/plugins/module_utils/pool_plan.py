@@ -86,7 +86,11 @@ def surge_size(count: int, percent: int) -> int:
 
 
 def plan(
-    nodes: Iterable[Node], targets: Iterable[TierTarget], routed: Mapping[str, str], surge_percent: int = 25
+    nodes: Iterable[Node],
+    targets: Iterable[TierTarget],
+    routed: Mapping[str, str],
+    surge_percent: int = 25,
+    renewed: Container[str] = (),
 ) -> list[Action]:
     """Compute the actions that turn ``nodes`` into ``targets``.
 
@@ -100,6 +104,7 @@ def plan(
         targets: the declared tiers.
         routed: tier to the service its route leads to now.
         surge_percent: the size of a wave, in percent of the tier's count.
+        renewed: tiers whose running nodes count as stale although nothing about them changed.
     """
     by_tier: dict[str, list[Node]] = {}
     for node in nodes:
@@ -112,7 +117,7 @@ def plan(
         if target is None:
             actions += _dissolve(tier, members, tier in routed)
         else:
-            actions += _plan_tier(target, members, routed.get(tier), surge_percent)
+            actions += _plan_tier(target, members, routed.get(tier), surge_percent, renew=tier in renewed)
     return actions
 
 
@@ -128,11 +133,13 @@ def _dissolve(tier: str, members: Sequence[Node], is_routed: bool) -> list[Actio
     return actions
 
 
-def _plan_tier(target: TierTarget, members: Sequence[Node], routed: str | None, surge_percent: int) -> list[Action]:
+def _plan_tier(
+    target: TierTarget, members: Sequence[Node], routed: str | None, surge_percent: int, *, renew: bool
+) -> list[Action]:
     actions = [_remove(node) for node in _ordered(members) if node.managed and node.state in _BROKEN]
     running = [node for node in _ordered(members) if node.state == "running"]
-    fresh = [node for node in running if _is_fresh(node, target)]
-    stale = [node for node in running if not _is_fresh(node, target)]
+    fresh = [node for node in running if _is_fresh(node, target) and not renew]
+    stale = [node for node in running if node not in fresh]
 
     # Managed nodes with low numbers stay longest; guests go first.
     keep = sorted(fresh, key=lambda node: (not node.managed, node.number, node.name))[: target.count]
@@ -148,15 +155,15 @@ def _plan_tier(target: TierTarget, members: Sequence[Node], routed: str | None, 
         actions += [Action(START, target.name, name, 1, reason) for name in names]
         if routed != target.service:
             actions.append(_route(target, routed))
-        actions += [Action(DRAIN, target.name, node.name, 1, _leave_reason(node, target), node.id) for node in leaving]
+        actions += [_drain(node, target, 1) for node in leaving]
         return actions
 
     wave = missing if switching else surge_size(target.count, surge_percent)
-    return actions + _waves(target, names, leaving, max(wave, 1), routed)
+    return actions + _waves(target, names, leaving, max(wave, 1), routed, renew=renew)
 
 
 def _waves(
-    target: TierTarget, names: Sequence[str], leaving: Sequence[Node], wave: int, routed: str | None
+    target: TierTarget, names: Sequence[str], leaving: Sequence[Node], wave: int, routed: str | None, *, renew: bool
 ) -> list[Action]:
     """Replace in waves: never fewer nodes than before or than declared, whichever is less."""
     actions: list[Action] = []
@@ -164,15 +171,16 @@ def _waves(
     grow = max(0, len(names) - len(leaving))
     shrink = max(0, len(leaving) - len(names))
     starts, drains = list(names), list(leaving)
+    reason = "renews a node" if renew else "replaces a stale node"
     step = 1
     while starts or drains:
         first = step == 1
         coming, starts = _split(starts, wave + (grow if first else 0))
         going, drains = _split(drains, len(coming) - (grow if first else 0) + (shrink if first else 0))
-        actions += [Action(START, target.name, name, step, "replaces a stale node") for name in coming]
+        actions += [Action(START, target.name, name, step, reason) for name in coming]
         if first and routed != target.service:
             actions.append(_route(target, routed))
-        actions += [Action(DRAIN, target.name, node.name, step, _leave_reason(node, target), node.id) for node in going]
+        actions += [_drain(node, target, step, renew=renew) for node in going]
         step += 1
     return actions
 
@@ -201,9 +209,15 @@ def _leave_order(stale: Sequence[Node], surplus: Sequence[Node]) -> list[Node]:
     return sorted([*stale, *surplus], key=lambda node: (node.managed, node not in stale, -node.number, node.name))
 
 
-def _leave_reason(node: Node, target: TierTarget) -> str:
+def _drain(node: Node, target: TierTarget, step: int, *, renew: bool = False) -> Action:
+    return Action(DRAIN, target.name, node.name, step, _leave_reason(node, target, renew=renew), node.id)
+
+
+def _leave_reason(node: Node, target: TierTarget, *, renew: bool) -> str:
     if not _is_fresh(node, target):
         return f"stale {node.kind}"
+    if renew:
+        return "to be renewed"
     return f"scale down to {target.count}" + ("" if node.managed else ", guests leave first")
 
 

@@ -35,6 +35,13 @@ options:
     description: How many nodes of a tier are replaced at a time, in percent of its count (at least one).
     type: int
     default: 25
+  renew:
+    description:
+      - Tiers whose nodes are all replaced, in waves, although nothing about them changed.
+      - A run with this always changes something.
+    type: list
+    elements: str
+    default: []
   ready_timeout:
     description: Seconds without progress after which nodes that are not in rotation count as failed and are removed.
     type: int
@@ -70,6 +77,17 @@ EXAMPLES = r"""
     routes_file: "{{ cluster_spec.state_dir }}/balancer/dynamic/tiers.yml"
     api_url: http://127.0.0.1:9000
     api_password_file: "{{ cluster_spec.state_dir }}/secrets/dashboard_password"
+
+- name: Replace all nodes of one tier
+  evenkeel.cluster.node_pool:
+    cluster: "{{ cluster_spec.name }}"
+    network: "{{ cluster_spec.network }}"
+    tiers: "{{ cluster_spec.tiers }}"
+    images: "{{ app_images_refs }}"
+    routes_file: "{{ cluster_spec.state_dir }}/balancer/dynamic/tiers.yml"
+    api_url: http://127.0.0.1:9000
+    api_password_file: "{{ cluster_spec.state_dir }}/secrets/dashboard_password"
+    renew: [static]
 
 - name: Remove all nodes
   evenkeel.cluster.node_pool:
@@ -145,6 +163,7 @@ from ansible.module_utils.basic import AnsibleModule, missing_required_lib
 
 from ansible_collections.evenkeel.cluster.plugins.module_utils import docker_pool
 from ansible_collections.evenkeel.cluster.plugins.module_utils.cluster_lock import LockBusyError, cluster_lock
+from ansible_collections.evenkeel.cluster.plugins.module_utils.cluster_spec import printable
 from ansible_collections.evenkeel.cluster.plugins.module_utils.docker_pool import DockerPoolError
 from ansible_collections.evenkeel.cluster.plugins.module_utils.pool_context import (
     PoolContext,
@@ -176,6 +195,7 @@ def argument_spec() -> dict[str, dict[str, Any]]:
         "state": {"type": "str", "choices": ["present", "absent"], "default": "present"},
         "workers": {"type": "int", "default": 8},
         "surge_percent": {"type": "int", "default": 25},
+        "renew": {"type": "list", "elements": "str", "default": []},
         "ready_timeout": {"type": "int", "default": 60},
         "lock_timeout": {"type": "int", "default": 300},
     }
@@ -216,6 +236,21 @@ def check_images(context: PoolContext, actions: list[Action]) -> None:
         )
 
 
+def check_renewal(tiers: list[str], context: PoolContext) -> None:
+    """Check the names of the tiers to renew.
+
+    Raises:
+        PoolInputError: there is no such tier.
+    """
+    for tier in tiers:
+        if tier not in context.tiers:
+            known = sorted(context.tiers)
+            fix = f"-e tier={known[0]}" if known else "declare it in cluster_tiers"
+            raise PoolInputError(
+                f"tier: got '{printable(tier)}', want one of {', '.join(known) or 'none'} (fix: {fix})"
+            )
+
+
 def check_limits(params: dict[str, Any]) -> None:
     """Check the numbers.
 
@@ -241,7 +276,8 @@ def run(module: AnsibleModule, result: dict[str, Any]) -> None:
         if params["state"] == "absent":
             actions = plan_removal(nodes)
         else:
-            actions = plan(nodes, context.targets, context.routed, params["surge_percent"])
+            check_renewal(params["renew"], context)
+            actions = plan(nodes, context.targets, context.routed, params["surge_percent"], params["renew"])
             actions += context.route_actions(actions)
         result.update(
             changed=bool(actions),
