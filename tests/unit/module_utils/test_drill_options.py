@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 
 from ansible_collections.evenkeel.cluster.plugins.module_utils.drill_options import (
     argument_spec,
-    check_folder,
+    make_folder,
     needs_labels,
     settings_of,
 )
@@ -194,11 +194,14 @@ def refused(given_params: dict[str, Any]) -> str:
     return ""
 
 
-def test_a_folder_to_write_to_must_be_there(tmp_path: Path) -> None:
-    check_folder("")
-    check_folder(str(tmp_path))
-    with pytest.raises(CheckInputError, match="folder: got no folder /nosuch, want an existing one"):
-        check_folder("/nosuch")
+def test_the_folder_is_made_before_the_drill(tmp_path: Path) -> None:
+    make_folder("")
+    make_folder(str(tmp_path / "a" / "b"))
+    make_folder(str(tmp_path / "a" / "b"))
+    assert (tmp_path / "a" / "b").is_dir()
+    (tmp_path / "file").touch()
+    with pytest.raises(CheckInputError, match=r"folder: got 'File exists' for .*/file, want a folder to write to"):
+        make_folder(str(tmp_path / "file"))
 
 
 def test_guests_need_images_with_labels() -> None:

@@ -258,11 +258,12 @@ def test_a_pool_that_is_not_as_declared_is_refused(
     )
 
 
-def test_a_folder_that_is_missing_is_told_before_the_drill(
+def test_a_folder_that_cannot_be_written_to_is_told_before_the_drill(
     cluster: FakeCluster, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    result = run(options(cluster, folder="/nosuch"), capsys)
-    assert result["msg"] == "folder: got no folder /nosuch, want an existing one (fix: mkdir /nosuch)"
+    result = run(options(cluster, folder=str(cluster.log)), capsys)
+    assert result["msg"].startswith("folder: got 'File exists' for ")
+    assert cluster.pool.calls == []
 
 
 def test_a_cluster_that_does_not_answer_is_not_drilled(

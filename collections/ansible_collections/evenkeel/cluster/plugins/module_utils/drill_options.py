@@ -1,6 +1,6 @@
 # Copyright: Evenkeel contributors
 # SPDX-License-Identifier: MIT
-"""The drill's options: what is accepted, and what follows from them. Pure but for a look at the folder to write to."""
+"""The drill's options: what is accepted, and what follows from them. Pure but for the folder to write to."""
 
 from __future__ import annotations
 
@@ -269,14 +269,19 @@ def _thresholds(given: Mapping[str, Any]) -> Thresholds:
     return Thresholds(**values)
 
 
-def check_folder(folder: str) -> None:
-    """Refuse a folder that cannot be written to before the drill, not after.
+def make_folder(folder: str) -> None:
+    """Make the folder to write to before the drill, so that its result is not lost after it.
 
     Raises:
-        CheckInputError: it is none.
+        CheckInputError: it cannot be made.
     """
-    if folder and not Path(folder).is_dir():
-        raise CheckInputError(f"folder: got no folder {folder}, want an existing one (fix: mkdir {folder})")
+    try:
+        if folder:
+            Path(folder).mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise CheckInputError(
+            f"folder: got '{error.strerror}' for {folder}, want a folder to write to (fix: pass another one)"
+        ) from error
 
 
 def needs_labels(events: Sequence[Event]) -> set[str]:

@@ -28,7 +28,7 @@ from ansible_collections.evenkeel.cluster.plugins.module_utils.drill_options imp
     LEAD_SECONDS,
     MAX_REQUESTS,
     Settings,
-    check_folder,
+    make_folder,
     needs_labels,
     settings_of,
 )
@@ -226,7 +226,7 @@ def run(params: Mapping[str, Any], check_mode: bool, stop: Stop) -> dict[str, An
         balancer_of(params).version()
         if check_mode:
             return planned(settings)
-        check_folder(settings.folder)
+        make_folder(settings.folder)
         name = f"drill-{time.time_ns():x}"
         evidence = _main_drill(params, settings, context, name, stop)
         control = None

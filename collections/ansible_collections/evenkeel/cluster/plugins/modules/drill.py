@@ -175,7 +175,7 @@ options:
     type: dict
     default: {}
   folder:
-    description: Existing folder for the report and for one line per request. Empty writes nothing.
+    description: Folder for the report and for one line per request; made when it is missing. Empty writes nothing.
     type: path
   workers:
     description: How many containers are created at the same time.
