@@ -299,6 +299,16 @@ def test_a_stopped_drill_tells_what_it_saw_and_claims_nothing() -> None:
     ]
 
 
+def test_a_stopped_drill_that_could_not_restore_says_so() -> None:
+    broken = EventReport(2, "restore", "", 4.2, 4.2, error="Docker daemon: got no answer")
+    found = evidence(stopped="a signal (SIGINT)", seconds=4.2, planned=9)
+    found = dataclasses.replace(found, reports=(*found.reports, broken))
+    verdict, problems = verdict_of(found, add_up(found), LIMITS)
+    assert verdict == STOPPED
+    assert "event 3 (restore) not carried out: Docker daemon: got no answer" in str(problems[1])
+    assert one_line("drill", verdict, problems, "").endswith("(fix: run it again); and 1 more, see problems")
+
+
 def test_a_drill_that_was_stopped_before_its_first_request_can_be_judged() -> None:
     found = Evidence([], stopped="a signal (SIGTERM)")
     assert judged(found)[0] == STOPPED
@@ -379,9 +389,10 @@ def test_the_result_holds_the_figures() -> None:
         "sent": 100,
         "answered": 99,
         "executed_once": 99,
-        "twice": [],
-        "missing": [],
+        "twice": 0,
+        "missing": 0,
         "unknown": 0,
+        "keys": [],
     }
     assert result["counts"]["access_log"] == 1000
     assert result["counts"]["nodes"]["web-1"] == {"counted": 2, "answers": 2}

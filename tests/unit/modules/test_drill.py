@@ -317,6 +317,33 @@ def test_an_event_that_fails_ends_the_drill_and_the_pool_is_restored(
     assert cluster.declared()
 
 
+def test_what_was_measured_is_told_although_the_pool_could_not_be_restored(
+    cluster: FakeCluster, capsys: pytest.CaptureFixture[str]
+) -> None:
+    # The node that is to go after the drill cannot be stopped, nor any other.
+    cluster.pool.fails = lambda call: call.startswith("stop ")
+    result = run(options(cluster, scenario="scale", control=False), capsys)
+    assert result["verdict"] == "fail"
+    assert [line.split(":")[0] for line in result["problems"][:2]] == [
+        "got event 2 (shrink) not carried out",
+        "got event 3 (restore) not carried out",
+    ]
+    assert result["drill"]["requests"]["sent"] > 50
+    assert not cluster.declared()
+
+
+def test_a_control_that_cannot_start_leaves_nothing(cluster: FakeCluster, capsys: pytest.CaptureFixture[str]) -> None:
+    cluster.pool.fails = lambda call: call == "start naive-dates-2"
+    result = run(options(cluster), capsys)
+    assert result["verdict"] == "not measured"
+    assert result["msg"].startswith(
+        "drill stop of shop, dates: not measured: event 1 (control) not carried out: start naive-dates-2: got 'no'"
+    )
+    assert result["drill"]["requests"]["failed"] == 0
+    assert result["drill"]["requests"]["sent"] > 100
+    assert cluster.declared()
+
+
 # --------------------------------------------------------------------------
 # Files
 # --------------------------------------------------------------------------

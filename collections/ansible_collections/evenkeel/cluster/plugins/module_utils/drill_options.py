@@ -233,8 +233,8 @@ def _check_addresses(params: Mapping[str, Any]) -> None:
         raise CheckInputError(f"url: got {params['url']!r}, want one without query (fix: http://127.0.0.1:8080)")
 
 
-def _paths(requests: Mapping[str, Any], declared: Sequence[str], tiers: Sequence[str]) -> dict[str, Paths]:
-    for name, given in requests.items():
+def _paths(asked: Mapping[str, Any], declared: Sequence[str], tiers: Sequence[str]) -> dict[str, Paths]:
+    for name, given in asked.items():
         _known_tier("requests", name, declared)
         unknown = sorted(set(given) - set(_PATH_KEYS)) if isinstance(given, Mapping) else [str(given)]
         if unknown:
@@ -247,7 +247,7 @@ def _paths(requests: Mapping[str, Any], declared: Sequence[str], tiers: Sequence
                     f"requests of {name}: got {path!r} for {key}, want a path relative to the tier's"
                     " (fix: slow.php?delay_ms=500)"
                 )
-    return {name: Paths(**{"get": "", **requests.get(name, {})}) for name in tiers}
+    return {name: Paths(**{"get": "", **asked.get(name, {})}) for name in tiers}
 
 
 def _images(images: Mapping[str, Any], declared: Sequence[str]) -> dict[str, str]:

@@ -13,12 +13,13 @@ import json
 import signal
 import threading
 import time
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from types import FrameType
 from typing import Any
 
 from ansible_collections.evenkeel.cluster.plugins.module_utils.cluster_lock import cluster_lock
+from ansible_collections.evenkeel.cluster.plugins.module_utils.docker_pool import DockerPoolError
 from ansible_collections.evenkeel.cluster.plugins.module_utils.drill_docker import DockerPerformer, DrillPool
 from ansible_collections.evenkeel.cluster.plugins.module_utils.drill_events import Conductor, EventError, Performer
 from ansible_collections.evenkeel.cluster.plugins.module_utils.drill_figures import EventReport, Record, saved
@@ -33,6 +34,7 @@ from ansible_collections.evenkeel.cluster.plugins.module_utils.drill_options imp
     settings_of,
 )
 from ansible_collections.evenkeel.cluster.plugins.module_utils.drill_schedule import (
+    RESTORE,
     Course,
     Event,
     arrivals,
@@ -182,16 +184,24 @@ def _evidence(
     )
 
 
-@contextlib.contextmanager
-def restored(performer: Performer) -> Iterator[None]:
-    """Whatever happens inside, the performer restores; its failure to do so does not hide an earlier one."""
+def restored(performer: Performer, work: Callable[[], Evidence]) -> Evidence:
+    """The evidence of the work, after which the performer restores whatever happened.
+
+    That it could not is part of the evidence; it hides neither what was measured nor an earlier failure.
+    """
     try:
-        yield
+        evidence = work()
     except BaseException:
         with contextlib.suppress(EventError):
             performer.restore()
         raise
-    performer.restore()
+    try:
+        performer.restore()
+    except EventError as error:
+        at = evidence.seconds
+        failed = EventReport(len(evidence.reports), RESTORE, "", at, at, error=str(error))
+        return dataclasses.replace(evidence, reports=(*evidence.reports, failed))
+    return evidence
 
 
 def new_load(settings: Settings, bases: Mapping[str, str], run: str) -> Load:
@@ -231,7 +241,11 @@ def run(params: Mapping[str, Any], check_mode: bool, stop: Stop) -> dict[str, An
         evidence = _main_drill(params, settings, context, name, stop)
         control = None
         if settings.control and not stop.event.is_set():
-            control = _control(params, settings, context, f"{name}c", stop)
+            try:
+                control = _control(params, settings, context, f"{name}c", stop)
+            except (EventError, DockerPoolError) as error:
+                # What the drill itself has shown is not lost with its control.
+                control = Evidence([], (EventReport(0, "control", "", 0.0, 0.0, error=str(error)),), 1)
     result = conclude(settings, evidence, control)
     result["files"] = write(settings, name, result, {"": evidence, "-control": control})
     return result
@@ -286,9 +300,12 @@ def _main_drill(params: Mapping[str, Any], settings: Settings, context: PoolCont
         book=book,
         log=LogWitness(Path(settings.access_log), f"{name}-") if settings.access_log else None,
     )
-    with restored(performer):
+
+    def work() -> Evidence:
         performer.prepare(settings.events)
         return measure(Exercise(settings.events, settings.course, settings), load_, performer, witnesses, stop)
+
+    return restored(performer, work)
 
 
 def _of_tiers(context: PoolContext, tiers: Sequence[str]) -> list[Any]:
@@ -314,10 +331,13 @@ def _control(params: Mapping[str, Any], settings: Settings, context: PoolContext
             pool.bare_image(context.builds[tier].image, made[-1])
             images[tier] = f"{made[-1]}:latest"
         naive = NaivePool(pool, context.cluster, tiers, images, load_.now, params["ready_timeout"])
-        with restored(naive):
+
+        def work() -> Evidence:
             naive.start()
             _await_routes(load_, params["ready_timeout"])
             return measure(Exercise(events, course, settings), load_, naive, Witnesses(), stop)
+
+        return restored(naive, work)
     finally:
         for image in made:
             pool.remove_image(f"{image}:latest")

@@ -46,6 +46,7 @@ STOPPED = "stopped"
 PLANNED = "planned"
 
 _AROUND_SECONDS = 2.0
+_SHOWN = 10
 
 
 @dataclass(frozen=True)
@@ -176,18 +177,22 @@ def judge(evidence: Evidence, figures: Figures, limits: Thresholds) -> list[Prob
     ]
 
 
-def _judge_events(evidence: Evidence) -> list[Problem]:
-    broken = [report for report in evidence.reports if report.error]
-    problems = [
+def _judge_broken(evidence: Evidence) -> list[Problem]:
+    return [
         Problem(
             f"event {report.number + 1} ({report.kind}) not carried out: {report.error}",
             "every event carried out",
             "mend that and run the drill again",
         )
-        for report in broken
+        for report in evidence.reports
+        if report.error
     ]
+
+
+def _judge_events(evidence: Evidence) -> list[Problem]:
+    problems = _judge_broken(evidence)
     missing = evidence.planned - len(evidence.reports)
-    if missing > 0 and not broken:
+    if missing > 0 and not problems:
         problems.append(
             Problem(
                 f"{len(evidence.reports)} of {evidence.planned} events within the time limit",
@@ -339,7 +344,8 @@ def verdict_of(evidence: Evidence, figures: Figures, limits: Thresholds) -> tupl
                 f" events and {len(evidence.records)} requests, {len(figures.failed)} failed so far",
                 "the whole drill",
                 "run it again",
-            )
+            ),
+            *_judge_broken(evidence),
         ]
     not_measured = unmeasured(evidence, figures, limits)
     if not_measured:
@@ -352,7 +358,7 @@ def judge_control(evidence: Evidence, figures: Figures, limits: Thresholds) -> t
     """Whether naive nodes lost requests under the same load, as they must; what is wrong with the control."""
     if evidence.stopped:
         return False, [Problem(f"{evidence.stopped} during the control", "the whole drill", "run it again")]
-    problems = [*unmeasured(evidence, figures, limits), *_judge_events(evidence)]
+    problems = [*_judge_events(evidence), *unmeasured(evidence, figures, limits)]
     first = min((report.began for report in evidence.reports), default=0.0)
     early = [record for record in figures.failed if record.done < first]
     if early:
@@ -417,7 +423,8 @@ def one_line(subject: str, verdict: str, problems: Sequence[Problem], text: str)
         return f"{subject}: {text}"
     if verdict == FAILED:
         return message(subject, problems)
-    return f"{subject}: {verdict}: {problems[0].got} (fix: {problems[0].fix})"
+    more = f"; and {len(problems) - 1} more, see problems" if len(problems) > 1 else ""
+    return f"{subject}: {verdict}: {problems[0].got} (fix: {problems[0].fix}){more}"
 
 
 def figures_result(evidence: Evidence, figures: Figures) -> dict[str, Any]:
@@ -441,9 +448,10 @@ def figures_result(evidence: Evidence, figures: Figures) -> dict[str, Any]:
             "sent": sum(record.method == POST for record in evidence.records),
             "answered": figures.posts.answered,
             "executed_once": figures.posts.confirmed,
-            "twice": list(figures.posts.twice),
-            "missing": list(figures.posts.missing),
+            "twice": len(figures.posts.twice),
+            "missing": len(figures.posts.missing),
             "unknown": figures.posts.unknown,
+            "keys": [*figures.posts.twice[:_SHOWN], *figures.posts.missing[:_SHOWN]],
         },
         "sessions": {
             "seen": len(figures.moved.sessions),
