@@ -28,6 +28,7 @@ from ansible_collections.evenkeel.cluster.plugins.module_utils.drill_figures imp
     latency_ms,
     leave_seconds,
     moves,
+    nameless_tiers,
     own_fault,
     quantiles,
     saved,
@@ -279,13 +280,23 @@ def test_a_node_with_an_old_name_joins_anew() -> None:
 
 def test_leaving_is_from_the_order_to_the_last_request_sent() -> None:
     report = event(SHRINK, 10, 14, left={"web-1": 10.0, "web-2": 10.0})
-    records = [record(9.9), record(10.4, done=12), record(10.2)]
+    records = [record(9.8, node="web-2"), record(9.9), record(10.4, done=12), record(10.2)]
     assert leave_seconds(records, [report]) == {"web-1@0": pytest.approx(0.4), "web-2@0": 0}
 
 
 def test_requests_after_the_return_do_not_count_as_leaving() -> None:
     report = event(STOP, 10, 15, left={"web-1": 10.0}, joined={"web-1": 14.0})
     assert leave_seconds([record(10.5), record(14.5)], [report]) == {"web-1@0": pytest.approx(0.5)}
+
+
+def test_a_node_that_no_answer_names_has_no_leave_time() -> None:
+    report = event(SHRINK, 10, 14, left={"web-1": 10.0})
+    assert leave_seconds([record(9.8, node=None)], [report]) == {}
+
+
+def test_tiers_whose_answers_name_no_node_are_known() -> None:
+    records = [record(1, node=None), record(2, tier="b", node=None), record(3, tier="b"), lost(4, tier="c")]
+    assert nameless_tiers(records) == ["web"]
 
 
 @pytest.mark.parametrize("kind", [KILL, HANG])

@@ -236,6 +236,14 @@ def test_a_crash_excuses_posts_in_flight_and_nothing_else() -> None:
     assert judged(lose(killed, 400))[0] == FAILED  # a POST, but long after
 
 
+def test_a_tier_that_names_no_node_is_judged_by_its_answers_only() -> None:
+    found = evidence(records=[dataclasses.replace(item, node=None) for item in evidence().records], nodes={})
+    assert judged(found) == (PASSED, [])
+    assert figures_result(found, add_up(found))["notes"] == [
+        "joining, leaving and sessions of web not measured: its answers have no X-Served-By"
+    ]
+
+
 # --------------------------------------------------------------------------
 # Not measured
 # --------------------------------------------------------------------------

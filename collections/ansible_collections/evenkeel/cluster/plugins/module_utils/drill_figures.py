@@ -319,7 +319,8 @@ def join_seconds(records: Iterable[Record], reports: Iterable[EventReport]) -> d
 def leave_seconds(records: Iterable[Record], reports: Sequence[EventReport]) -> dict[str, float]:
     """``node@event`` to the seconds from being told to leave to the last request that was still sent there.
 
-    Nodes that were killed or frozen are absent: they cannot say when they got their last request.
+    Nodes that were killed or frozen are absent, because they cannot say when they got their last request, and so are
+    those that no answer names.
     """
     answers = _answers(records)
     times = {}
@@ -327,8 +328,18 @@ def leave_seconds(records: Iterable[Record], reports: Sequence[EventReport]) -> 
         for node, since in report.left.items() if report.kind not in SUDDEN else ():
             until = report.joined.get(node, float("inf"))
             last = [record.sent for record in answers.get(node, ()) if since <= record.sent < until]
-            times[f"{node}@{report.number}"] = max(last, default=since) - since
+            if node in answers:
+                times[f"{node}@{report.number}"] = max(last, default=since) - since
     return times
+
+
+def nameless_tiers(records: Iterable[Record]) -> list[str]:
+    """Tiers whose answers never name their node: who joins, leaves or moves there cannot be told."""
+    answered: dict[str, bool] = {}
+    for record in records:
+        if record.answered:
+            answered[record.tier] = answered.get(record.tier, False) or record.node is not None
+    return sorted(tier for tier, named in answered.items() if not named)
 
 
 def _answers(records: Iterable[Record]) -> dict[str, list[Record]]:

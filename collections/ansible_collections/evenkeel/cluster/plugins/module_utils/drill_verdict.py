@@ -32,6 +32,7 @@ from ansible_collections.evenkeel.cluster.plugins.module_utils.drill_figures imp
     latency_ms,
     leave_seconds,
     moves,
+    nameless_tiers,
     own_fault,
     quantiles,
 )
@@ -285,7 +286,13 @@ def _judge_times(evidence: Evidence, figures: Figures, limits: Thresholds) -> li
             problems.append(
                 Problem(f"p95 {p95:.2f} s {words} (slowest: {slowest})", f"at most {limit:g} s", "see events")
             )
-    joined = {f"{node}@{report.number}" for report in evidence.reports for node in report.joined}
+    nameless = nameless_tiers(evidence.records)
+    joined = {
+        f"{node}@{report.number}"
+        for report in evidence.reports
+        for node in report.joined
+        if report.tier not in nameless and (report.tier or not nameless)
+    }
     idle = sorted(joined - figures.join.keys())
     if idle:
         problems.append(
@@ -399,7 +406,7 @@ def success(evidence: Evidence, figures: Figures) -> str:
         text += f"; {len(figures.excused)} in flight on nodes that went without warning"
     posts = figures.posts
     if posts.answered:
-        unknown = f", {posts.unknown} on nodes whose record ended with them" if posts.unknown else ""
+        unknown = f", {posts.unknown} on nodes whose record could not be read" if posts.unknown else ""
         text += f"; {posts.confirmed} of {posts.answered} POSTs found executed once{unknown}"
     if figures.moved.sessions:
         text += f"; sessions moved: {len(figures.moved.own)} with their node, {len(figures.moved.foreign)} others"
@@ -471,7 +478,13 @@ def figures_result(evidence: Evidence, figures: Figures) -> dict[str, Any]:
             "nodes": {name: {"counted": counted, "answers": got} for name, (counted, got) in counts.nodes.items()},
             "incomplete": list(counts.incomplete),
         },
-        "notes": list(evidence.notes),
+        "notes": [
+            *evidence.notes,
+            *(
+                f"joining, leaving and sessions of {tier} not measured: its answers have no X-Served-By"
+                for tier in nameless_tiers(evidence.records)
+            ),
+        ],
     }
 
 
