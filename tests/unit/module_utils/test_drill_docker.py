@@ -283,33 +283,31 @@ def test_variables_of_an_image_are_kept_to_the_letter(item: str, line: str) -> N
 
 def shop(**differs: object) -> Tier:
     values = {"name": "shop", "path": "/shop/", "strip_path": False, "port": 80, "sticky": True, **differs}
-    return dataclasses.replace(SHOP, **values)  # type: ignore[arg-type]
+    return Tier.from_dict({**SHOP, **values})
 
 
-SHOP = Tier.from_dict(
-    {
-        "name": "shop",
-        "image": "shop",
-        "context": None,
-        "port": 80,
-        "path": "/",
-        "strip_path": False,
-        "nodes": 3,
-        "sticky": True,
-        "strategy": "wrr",
-        "cookie": {"name": "evenkeel_shop"},
-        "health_path": "/healthz",
-        "drain_seconds": 3,
-        "stop_seconds": 30,
-        "memory": 1,
-        "cpus": 0.0,
-        "pids": 1,
-        "environment": {},
-        "mounts": [],
-        "service": "shop-1",
-        "labels": {},
-    }
-)
+SHOP: dict[str, object] = {
+    "name": "shop",
+    "image": "shop",
+    "context": None,
+    "port": 80,
+    "path": "/",
+    "strip_path": False,
+    "nodes": 3,
+    "sticky": True,
+    "strategy": "wrr",
+    "cookie": {"name": "evenkeel_shop"},
+    "health_path": "/healthz",
+    "drain_seconds": 3,
+    "stop_seconds": 30,
+    "memory": 1,
+    "cpus": 0.0,
+    "pids": 1,
+    "environment": {},
+    "mounts": [],
+    "service": "shop-1",
+    "labels": {},
+}
 
 
 @pytest.mark.parametrize(
