@@ -17,7 +17,11 @@ from typing import Any
 
 from aiohttp import web
 
-from ansible_collections.evenkeel.cluster.plugins.module_utils.balancer_routes import active_routes, route_rule
+from ansible_collections.evenkeel.cluster.plugins.module_utils.balancer_routes import (
+    active_routes,
+    pool_service,
+    route_rule,
+)
 from ansible_collections.evenkeel.cluster.plugins.module_utils.cluster_spec import Tier, parse_cluster
 from ansible_collections.evenkeel.cluster.plugins.module_utils.docker_pool import DockerPoolError
 from ansible_collections.evenkeel.cluster.plugins.module_utils.drill_docker import DrillPool
@@ -187,7 +191,7 @@ class FakeBalancer(TraefikApi):
         route = active_routes(self.cluster.routes.read_text()).get(name)
         if route is None:
             return None
-        return {"service": f"{route.service}@docker", "rule": route_rule(route, HOSTS)}
+        return {"service": f"{pool_service(route.service)}@file", "rule": route_rule(route, HOSTS)}
 
 
 class FakeCluster:
