@@ -1,0 +1,470 @@
+# Copyright: Evenkeel contributors
+# SPDX-License-Identifier: MIT
+"""What a drill saw, added up: pure functions from records of single requests to figures.
+
+All times are seconds from the begin of the load. Nothing here judges.
+"""
+
+from __future__ import annotations
+
+import itertools
+from bisect import bisect_left
+from collections import Counter, defaultdict
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
+from http import HTTPStatus
+from typing import Any
+
+from ansible_collections.evenkeel.cluster.plugins.module_utils.drill_schedule import GET, KILL, POST, SUDDEN
+from ansible_collections.evenkeel.cluster.plugins.module_utils.statistics import percentile
+
+# Why a request of ours did not even leave, or not properly: no fault of the cluster.
+THIS_MACHINE = "this machine: "
+
+_MS = 1000.0
+# The engine needs a moment to carry a kill out; requests may still reach the node meanwhile.
+_KILL_SECONDS = 0.2
+_GOOD = range(HTTPStatus.OK, HTTPStatus.MULTIPLE_CHOICES)
+
+
+@dataclass(frozen=True, slots=True)
+class Record:
+    """What became of one request.
+
+    Attributes:
+        key: its name: request id and, of a POST, idempotency key.
+        at: when it was due.
+        sent: when it left.
+        done: when the whole answer was there, or the failure.
+        tier: where it went.
+        method: GET or POST.
+        client: who sent it.
+        status: HTTP status; None when nothing was answered.
+        node: ``X-Served-By``; None when absent.
+        error: why it failed, in words; empty when it was answered with 2xx.
+        replayed: the node said that it had executed this POST before.
+        home: the node that the client's cookie stood for when the request left; None without one.
+    """
+
+    key: str
+    at: float
+    sent: float
+    done: float
+    tier: str
+    method: str
+    client: int
+    status: int | None
+    node: str | None
+    error: str = ""
+    replayed: bool = False
+    home: str | None = None
+
+    @property
+    def answered(self) -> bool:
+        """It was answered with 2xx."""
+        return not self.error
+
+    @property
+    def late(self) -> float:
+        """Seconds between due and sent."""
+        return self.sent - self.at
+
+    @property
+    def latency(self) -> float:
+        """Seconds from when it was due, not from when it left: a load that falls behind hides nothing."""
+        return self.done - self.at
+
+
+def cause_of_status(status: int) -> str:
+    """Why an answer counts as failed; empty when it does not."""
+    return "" if status in _GOOD else f"status {status}"
+
+
+@dataclass(frozen=True)
+class EventReport:
+    """What happened at an event.
+
+    Attributes:
+        number: of the event in the scenario.
+        kind: what was done.
+        tier: to which tier; empty for all.
+        began: when.
+        ended: when it was over.
+        left: node -> when it was told to leave, was killed or was frozen.
+        joined: node -> when it was started or was let go on.
+        out: node -> seconds until the balancer had taken it out of rotation, where that was watched.
+        error: why it did not come about; empty when it did.
+    """
+
+    number: int
+    kind: str
+    tier: str
+    began: float
+    ended: float
+    left: Mapping[str, float] = field(default_factory=dict)
+    joined: Mapping[str, float] = field(default_factory=dict)
+    out: Mapping[str, float] = field(default_factory=dict)
+    error: str = ""
+
+
+# --------------------------------------------------------------------------
+# Requests
+# --------------------------------------------------------------------------
+
+
+def failures(records: Iterable[Record]) -> dict[str, int]:
+    """Cause to the number of requests that failed for it, the most frequent first."""
+    return dict(Counter(f"{record.method} {record.error}" for record in records if record.error).most_common())
+
+
+def own_fault(records: Iterable[Record]) -> list[Record]:
+    """Requests that this machine could not send."""
+    return [record for record in records if record.error.startswith(THIS_MACHINE)]
+
+
+def in_flight(
+    records: Iterable[Record], reports: Sequence[EventReport], log: Iterable[LogLine] | None = None
+) -> list[Record]:
+    """Failed requests that were under way on a node when it was killed or frozen: no balancer can save those.
+
+    A crash excuses only POST (a GET can be sent again), a node that hangs both. When the access log says that a
+    request was at another node, it is not excused.
+    """
+    servers = {line.key: line.server.rpartition(":")[0] for line in log or ()}
+    moments = [
+        (node, at, (POST,) if report.kind == KILL else (GET, POST))
+        for report in reports
+        if report.kind in SUDDEN
+        for node, at in report.left.items()
+    ]
+
+    def excused(record: Record) -> bool:
+        return any(
+            record.method in methods
+            and record.sent <= at + _KILL_SECONDS
+            and record.done >= at
+            and servers.get(record.key, node) == node
+            for node, at, methods in moments
+        )
+
+    return [record for record in records if record.error and excused(record)]
+
+
+@dataclass(frozen=True)
+class Rate:
+    """What was to be offered and what left.
+
+    Attributes:
+        offered: requests per second of the schedule.
+        achieved: requests per second that left.
+        late_p99: 99 % left at most so many seconds late.
+    """
+
+    offered: float
+    achieved: float
+    late_p99: float
+
+
+def achieved_rate(records: Sequence[Record], offered: float) -> Rate:
+    """The rate at which requests left: how much longer than planned the load took to send them."""
+    if not records:
+        return Rate(offered, 0.0, 0.0)
+    sent = [record for record in records if not record.error.startswith(THIS_MACHINE)]
+    planned = (max(record.at for record in records)) + 1 / offered
+    took = max(itertools.chain((planned,), (record.sent for record in records)))
+    return Rate(offered, len(sent) / took, percentile((record.late for record in records), 99))
+
+
+def quantiles(values: Iterable[float], scale: float = 1.0) -> dict[str, float]:
+    """p50, p95, p99 and max of the values, and how many there are; only the number when there is none."""
+    ordered = sorted(values)
+    if not ordered:
+        return {"count": 0}
+    shares = {f"p{share}": round(percentile(ordered, share) * scale, 3) for share in (50, 95, 99)}
+    return {"count": len(ordered), **shares, "max": round(ordered[-1] * scale, 3)}
+
+
+def latency_ms(records: Iterable[Record]) -> dict[str, float]:
+    """Latency of the answered requests in milliseconds."""
+    return quantiles((record.latency for record in records if record.answered), _MS)
+
+
+# --------------------------------------------------------------------------
+# POST: once, and only once
+# --------------------------------------------------------------------------
+
+
+@dataclass(frozen=True)
+class Executions:
+    """What the nodes say about our POSTs.
+
+    Attributes:
+        deliveries: key -> node -> how often the node got it (executed or recognised as a repetition).
+        complete: nodes whose record was read after their last request.
+        silent: nodes that keep no such record.
+    """
+
+    deliveries: Mapping[str, Mapping[str, int]] = field(default_factory=dict)
+    complete: frozenset[str] = frozenset()
+    silent: frozenset[str] = frozenset()
+
+
+@dataclass(frozen=True)
+class PostAccount:
+    """The clients' POSTs beside the nodes'.
+
+    Attributes:
+        answered: POSTs answered with 2xx.
+        confirmed: of these, found executed exactly once.
+        twice: keys delivered more than once, in whatever way it was noticed.
+        missing: keys answered with 2xx by a node whose complete record lacks them.
+        unknown: answered with 2xx, but by a node whose record ended before it could be read.
+    """
+
+    answered: int
+    confirmed: int
+    twice: tuple[str, ...]
+    missing: tuple[str, ...]
+    unknown: int
+
+
+def account_posts(records: Iterable[Record], executions: Executions) -> PostAccount:
+    """Compare each POST with what the nodes executed; a failed POST must not have been executed twice either."""
+    answered = confirmed = unknown = 0
+    twice, missing = [], []
+    for record in records:
+        if record.method != POST:
+            continue
+        delivered = sum(executions.deliveries.get(record.key, {}).values())
+        answered += record.answered
+        if delivered > 1 or record.replayed:
+            twice.append(record.key)
+        elif record.answered and delivered == 1:
+            confirmed += 1
+        elif record.answered and record.node in executions.complete:
+            missing.append(record.key)
+        elif record.answered:
+            unknown += 1
+    return PostAccount(answered, confirmed, tuple(twice), tuple(missing), unknown)
+
+
+# --------------------------------------------------------------------------
+# Sessions
+# --------------------------------------------------------------------------
+
+
+@dataclass(frozen=True)
+class Moves:
+    """Sessions that changed their node.
+
+    A session is a client's stay on one node; however many of its requests are under way when the node goes, it moves
+    once.
+
+    Attributes:
+        own: (client, node) of sessions whose node had left.
+        foreign: (client, node) of sessions whose node was there: these must not move.
+        sessions: all (client, node) stays that were seen.
+    """
+
+    own: frozenset[tuple[int, str]]
+    foreign: frozenset[tuple[int, str]]
+    sessions: frozenset[tuple[int, str]]
+
+
+def absences(reports: Iterable[EventReport]) -> dict[str, list[tuple[float, float]]]:
+    """Node to the times during which it was not to be counted on: from leaving to the end of the event."""
+    away: dict[str, list[tuple[float, float]]] = defaultdict(list)
+    for report in reports:
+        for node, at in report.left.items():
+            # One that was started again within the event is back when the event is over; any other is gone for good.
+            away[node].append((at, report.ended if node in report.joined else float("inf")))
+    return dict(away)
+
+
+def moves(records: Iterable[Record], reports: Iterable[EventReport]) -> Moves:
+    """Compare the node that each cookie stood for with the node that answered."""
+    away = absences(reports)
+    own: set[tuple[int, str]] = set()
+    foreign: set[tuple[int, str]] = set()
+    sessions: set[tuple[int, str]] = set()
+    for record in records:
+        if record.home is None or record.node is None:
+            continue
+        stay = (record.client, record.home)
+        sessions.add(stay)
+        if record.node == record.home:
+            continue
+        gone = any(since <= record.done and record.sent <= until for since, until in away.get(record.home, ()))
+        (own if gone else foreign).add(stay)
+    return Moves(frozenset(own), frozenset(foreign - own), frozenset(sessions))
+
+
+# --------------------------------------------------------------------------
+# Joining and leaving
+# --------------------------------------------------------------------------
+
+
+def join_seconds(records: Iterable[Record], reports: Iterable[EventReport]) -> dict[str, float]:
+    """``node@event`` to the seconds from its start to its first answer; nodes that answered nothing are absent."""
+    answers = _answers(records)
+    times = {}
+    for report in reports:
+        for node, since in report.joined.items():
+            first = next((record.done for record in answers.get(node, ()) if record.done >= since), None)
+            if first is not None:
+                times[f"{node}@{report.number}"] = first - since
+    return times
+
+
+def leave_seconds(records: Iterable[Record], reports: Sequence[EventReport]) -> dict[str, float]:
+    """``node@event`` to the seconds from being told to leave to the last request that was still sent there.
+
+    Nodes that were killed or frozen are absent, because they cannot say when they got their last request, and so are
+    those that no answer names.
+    """
+    answers = _answers(records)
+    times = {}
+    for report in reports:
+        for node, since in report.left.items() if report.kind not in SUDDEN else ():
+            until = report.joined.get(node, float("inf"))
+            last = [record.sent for record in answers.get(node, ()) if since <= record.sent < until]
+            if node in answers:
+                times[f"{node}@{report.number}"] = max(last, default=since) - since
+    return times
+
+
+def nameless_tiers(records: Iterable[Record]) -> list[str]:
+    """Tiers whose answers never name their node: who joins, leaves or moves there cannot be told."""
+    answered: dict[str, bool] = {}
+    for record in records:
+        if record.answered:
+            answered[record.tier] = answered.get(record.tier, False) or record.node is not None
+    return sorted(tier for tier, named in answered.items() if not named)
+
+
+def _answers(records: Iterable[Record]) -> dict[str, list[Record]]:
+    by_node: dict[str, list[Record]] = defaultdict(list)
+    for record in records:
+        if record.node is not None:
+            by_node[record.node].append(record)
+    for mine in by_node.values():
+        mine.sort(key=lambda record: record.done)
+    return by_node
+
+
+# --------------------------------------------------------------------------
+# Around the events
+# --------------------------------------------------------------------------
+
+
+def around(records: Sequence[Record], report: EventReport, seconds: float) -> dict[str, Any]:
+    """Throughput, latency and failures before, during and after an event."""
+    spans = {
+        "before": (report.began - seconds, report.began),
+        "during": (report.began, report.ended),
+        "after": (report.ended, report.ended + seconds),
+    }
+    return {name: window(records, max(begin, 0.0), end) for name, (begin, end) in spans.items()}
+
+
+def window(records: Sequence[Record], begin: float, end: float) -> dict[str, Any]:
+    """Figures of the requests that were due in [begin, end); the records must be in the order of due."""
+    first, last = (bisect_left(records, moment, key=lambda record: record.at) for moment in (begin, end))
+    inside = records[first:last]
+    good = [record for record in inside if record.answered]
+    length = end - begin
+    return {
+        "seconds": round(length, 3),
+        "requests": len(inside),
+        "failed": len(inside) - len(good),
+        "answered_per_second": round(len(good) / length, 1) if length > 0 else 0.0,
+        "latency_ms": latency_ms(good),
+    }
+
+
+# --------------------------------------------------------------------------
+# Three counts
+# --------------------------------------------------------------------------
+
+
+@dataclass(frozen=True)
+class LogLine:
+    """One of our requests in the balancer's access log."""
+
+    key: str
+    status: int
+    server: str
+    retries: int
+
+
+@dataclass(frozen=True)
+class NodeCount:
+    """What one node counted, all its lives added up.
+
+    Attributes:
+        requests: served since the drill began.
+        complete: whether its counter was read after its last request, in each of its lives.
+    """
+
+    requests: int
+    complete: bool
+
+
+@dataclass(frozen=True)
+class Counts:
+    """The same requests from three sides.
+
+    Attributes:
+        client: requests that got an answer, whatever its status.
+        log: how many of our requests the access log has; None when it was not read.
+        log_missing: answered requests that it lacks.
+        log_differs: requests that it has with another status.
+        retried: requests that the balancer sent more than once.
+        nodes: node -> (what it counted, answers that clients got from it).
+        incomplete: nodes whose counter ended unread.
+        short: nodes that counted less than clients got from them.
+    """
+
+    client: int
+    log: int | None
+    log_missing: int
+    log_differs: int
+    retried: int
+    nodes: Mapping[str, tuple[int, int]]
+    incomplete: tuple[str, ...]
+    short: tuple[str, ...]
+
+
+def compare_counts(records: Iterable[Record], log: Iterable[LogLine] | None, nodes: Mapping[str, NodeCount]) -> Counts:
+    """Put the clients' records, the access log and the nodes' counters side by side."""
+    answered = [record for record in records if record.status is not None]
+    lines = {line.key: line for line in log} if log is not None else {}
+    got = Counter(record.node for record in answered if record.node is not None)
+    return Counts(
+        client=len(answered),
+        log=None if log is None else len(lines),
+        log_missing=0 if log is None else sum(record.key not in lines for record in answered),
+        log_differs=sum(record.key in lines and lines[record.key].status != record.status for record in answered),
+        retried=sum(line.retries > 0 for line in lines.values()),
+        nodes={name: (count.requests, got[name]) for name, count in sorted(nodes.items())},
+        incomplete=tuple(sorted(name for name, count in nodes.items() if not count.complete)),
+        short=tuple(sorted(name for name, count in nodes.items() if count.complete and count.requests < got[name])),
+    )
+
+
+def saved(record: Record) -> dict[str, Any]:
+    """A record as it is written to a file, times rounded to a tenth of a millisecond."""
+    return {
+        "key": record.key,
+        "at": round(record.at, 4),
+        "late": round(record.late, 4),
+        "latency": round(record.latency, 4),
+        "tier": record.tier,
+        "method": record.method,
+        "client": record.client,
+        "status": record.status,
+        "node": record.node,
+        "error": record.error,
+        "replayed": record.replayed,
+        "home": record.home,
+    }

@@ -1,0 +1,324 @@
+# Copyright: Evenkeel contributors
+# SPDX-License-Identifier: MIT
+"""What others say about a drill's requests: the nodes' own counters and the balancer's access log.
+
+A node's memory ends with it, so nodes are read all the time, and what they executed is read while they drain.
+:class:`NodeBook` and :func:`parse_log` are pure; :class:`NodeWitness` and :class:`LogWitness` read.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import threading
+import time
+from collections.abc import Callable, Iterable, Mapping
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+with contextlib.suppress(ImportError):  # the module reports what is missing
+    import requests
+
+from ansible_collections.evenkeel.cluster.plugins.module_utils.cluster_spec import STATS_PORT
+from ansible_collections.evenkeel.cluster.plugins.module_utils.drill_figures import Executions, LogLine, NodeCount
+from ansible_collections.evenkeel.cluster.plugins.module_utils.pool_plan import Node
+
+_POLL_SECONDS = 0.4
+_READ_SECONDS = 2.0
+_WORKERS = 8
+_LOG_PATIENCE_SECONDS = 5.0
+
+
+# --------------------------------------------------------------------------
+# The nodes (pure)
+# --------------------------------------------------------------------------
+
+
+@dataclass
+class Life:
+    """One run of one node's process, from its start to its end.
+
+    Attributes:
+        node: what it calls itself.
+        first: its counter when it was first seen; 0 when it began during the drill.
+        last: its counter when it was last read.
+        draining: its last reading said that it drains.
+        settled: of two readings while it drained, the second counted nothing new: it was read after its last request.
+        over: it has ended.
+    """
+
+    node: str
+    first: int
+    last: int
+    draining: bool = False
+    settled: bool = False
+    over: bool = False
+    deliveries: dict[str, int] = field(default_factory=dict)
+
+
+class NodeBook:
+    """Keeps one account per life of a node."""
+
+    def __init__(self, prefix: str) -> None:
+        """Remember which keys are ours: those that begin with *prefix*."""
+        self._prefix = prefix
+        self._lives: dict[str, list[Life]] = {}
+        self._begun = False
+        self._silent: set[str] = set()
+        self.forgotten = 0
+
+    def begin(self) -> None:
+        """From now on, a node that was not there before counts from 0."""
+        self._begun = True
+
+    def _current(self, container: str) -> Life | None:
+        lives = self._lives.get(container)
+        return lives[-1] if lives and not lives[-1].over else None
+
+    def counted(self, container: str, stats: Mapping[str, Any]) -> None:
+        """A reading of a node's counters."""
+        requests_, draining = int(stats["requests"]), bool(stats.get("draining"))
+        life = self._current(container)
+        if life is not None and requests_ < life.last:
+            life.over = True  # it was started again between two readings
+            life = None
+        if life is None:
+            life = Life(str(stats["node"]), 0 if self._begun else requests_, requests_)
+            self._lives.setdefault(container, []).append(life)
+        life.settled = life.draining and draining and requests_ == life.last
+        life.last, life.draining = requests_, draining
+
+    def executed(self, container: str, executions: Mapping[str, Any]) -> None:
+        """A reading of what a node executed."""
+        life = self._current(container)
+        if life is None:
+            return
+        self.forgotten = max(self.forgotten, int(executions.get("forgotten", 0)))
+        for item in executions["keys"]:
+            if str(item["key"]).startswith(self._prefix):
+                life.deliveries[str(item["key"])] = int(item["executions"]) + int(item["replays"])
+
+    def silent(self, node: str) -> None:
+        """A node that has no counters."""
+        self._silent.add(node)
+
+    def gone(self, container: str) -> None:
+        """A node that does not run any more."""
+        life = self._current(container)
+        if life is not None:
+            life.over = True
+
+    def draining(self, container: str) -> bool:
+        """Whether the node's last reading said so."""
+        life = self._current(container)
+        return life is not None and life.draining
+
+    def counts(self) -> dict[str, NodeCount]:
+        """What each node counted since the begin."""
+        by_node = self._by_node()
+        return {
+            node: NodeCount(
+                requests=sum(life.last - life.first for life in lives),
+                complete=all(life.settled or not life.over for life in lives),
+            )
+            for node, lives in by_node.items()
+        }
+
+    def executions(self) -> Executions:
+        """What the nodes executed of ours."""
+        deliveries: dict[str, dict[str, int]] = {}
+        by_node = self._by_node()
+        for node, lives in by_node.items():
+            for life in lives:
+                for key, times in life.deliveries.items():
+                    mine = deliveries.setdefault(key, {})
+                    mine[node] = mine.get(node, 0) + times
+        complete = {
+            node
+            for node, lives in by_node.items()
+            if not self.forgotten and all(life.settled or not life.over for life in lives)
+        }
+        return Executions(deliveries, frozenset(complete - self._silent), frozenset(self._silent))
+
+    def _by_node(self) -> dict[str, list[Life]]:
+        by_node: dict[str, list[Life]] = {}
+        for lives in self._lives.values():
+            for life in lives:
+                by_node.setdefault(life.node, []).append(life)
+        return by_node
+
+    def notes(self) -> list[str]:
+        """What a reader must know."""
+        notes = []
+        if self._silent:
+            listed = ", ".join(sorted(self._silent))
+            notes.append(f"requests and POSTs not compared with the counters of {listed}: they have none")
+        if self.forgotten:
+            notes.append(f"a node forgot {self.forgotten} keys; POSTs are compared by what it remembers")
+        return notes
+
+
+# --------------------------------------------------------------------------
+# The nodes (I/O)
+# --------------------------------------------------------------------------
+
+
+class NodeWitness:
+    """Reads all nodes' counters in a thread of its own until it is told to end.
+
+    Args:
+        nodes: lists the containers; called in the thread.
+        book: where readings go.
+        port: the internal port.
+    """
+
+    def __init__(self, nodes: Callable[[], Iterable[Node]], book: NodeBook, port: int = STATS_PORT) -> None:
+        """Prepare; nothing is read yet."""
+        self._nodes = nodes
+        self._book = book
+        self._port = port
+        self._known: dict[str, Node] = {}
+        self._end = threading.Event()
+        self._thread = threading.Thread(target=self._work, name="witness", daemon=True)
+        self._readers = ThreadPoolExecutor(_WORKERS, thread_name_prefix="read")
+        self.problem = ""
+
+    def __enter__(self) -> NodeWitness:
+        """Read the counters as they are now, then go on in the background."""
+        self._round(final=False)
+        self._book.begin()
+        self._thread.start()
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        """Read everything a last time."""
+        self._end.set()
+        self._thread.join()
+        time.sleep(_POLL_SECONDS)  # a node may count a request just after it has answered it
+        self._round(final=True)
+        self._readers.shutdown()
+
+    def _work(self) -> None:
+        while not self._end.wait(_POLL_SECONDS):
+            self._round(final=False)
+
+    def _round(self, final: bool) -> None:
+        try:
+            found = list(self._nodes())
+        except Exception as error:  # a listing that fails once must not end the drill; it is told at its end
+            self.problem = str(error)
+            return
+        running = {node.id: node for node in found if node.state == "running" and node.address}
+        for container in self._known.keys() - {node.id for node in found if node.state in {"running", "paused"}}:
+            self._book.gone(container)
+        self._known = {node.id: node for node in found}
+        readings = list(self._readers.map(lambda node: (node, self._read(node, "stats")), running.values()))
+        for node, stats in readings:
+            if stats is None:
+                continue
+            if "requests" not in stats:
+                self._book.silent(node.served_by)
+                continue
+            self._book.counted(node.id, stats)
+        told = [node for node, stats in readings if stats and (final or self._book.draining(node.id))]
+        for node, executions in self._readers.map(lambda node: (node, self._read(node, "executions")), told):
+            if executions is not None and "keys" in executions:
+                self._book.executed(node.id, executions)
+
+    def _read(self, node: Node, what: str) -> dict[str, Any] | None:
+        """What the node says; {} when it has no such page, None when it did not answer in time."""
+        try:
+            # A connection of its own: a kept one might be closed by then, and a reading must not be lost to that.
+            answer = requests.get(
+                f"http://{node.address}:{self._port}/{what}",
+                timeout=_READ_SECONDS,
+                headers={"Connection": "close"},
+                proxies={"http": ""},
+            )
+            found = answer.json() if answer.ok else {}
+        except ValueError:
+            return {}
+        except requests.RequestException:
+            return None
+        return found if isinstance(found, dict) else {}
+
+
+# --------------------------------------------------------------------------
+# The access log
+# --------------------------------------------------------------------------
+
+
+def parse_log(lines: Iterable[str], prefix: str) -> list[LogLine]:
+    """Our requests among the lines of the access log; a line that is none is passed over."""
+    found = []
+    for line in lines:
+        if prefix not in line:  # most lines of a busy balancer are not ours
+            continue
+        try:
+            item = json.loads(line)
+            key = str(item["request_X-Request-Id"])
+            if key.startswith(prefix):
+                found.append(
+                    LogLine(
+                        key,
+                        int(item["DownstreamStatus"]),
+                        str(item.get("ServiceAddr", "")),
+                        int(item.get("RetryAttempts", 0)),
+                    )
+                )
+        except (ValueError, KeyError, TypeError):
+            continue
+    return found
+
+
+class LogWitness:
+    """Reads what was added to the access log since it was made.
+
+    Args:
+        path: the log.
+        prefix: the begin of our requests' keys.
+    """
+
+    def __init__(self, path: Path, prefix: str) -> None:
+        """Remember where the log ends now."""
+        self._path = path
+        self._prefix = prefix
+        self._offset = _size(path)
+        self.problem = "" if self._offset is not None else f"access log not compared: got no {path}"
+
+    def read(self, expected: int) -> list[LogLine] | None:
+        """Our requests; None when the log cannot be read.
+
+        Args:
+            expected: how many there should be; the log is given a moment to have them.
+        """
+        if self._offset is None:
+            return None
+        deadline = time.monotonic() + _LOG_PATIENCE_SECONDS
+        while True:
+            found = self._found()
+            if found is None or len(found) >= expected or time.monotonic() > deadline:
+                return found
+            time.sleep(_POLL_SECONDS)
+
+    def _found(self) -> list[LogLine] | None:
+        offset, size = self._offset or 0, _size(self._path)
+        if size is None or size < offset:
+            self.problem = f"access log not compared: {self._path} was rotated during the drill"
+            return None
+        try:
+            with self._path.open(encoding="utf-8", errors="replace") as stream:
+                stream.seek(offset)
+                return parse_log(stream, self._prefix)
+        except OSError as error:
+            self.problem = f"access log not compared: got {error.strerror} for {self._path}"
+            return None
+
+
+def _size(path: Path) -> int | None:
+    try:
+        return path.stat().st_size
+    except OSError:
+        return None
