@@ -77,6 +77,11 @@ export function createApp({ node, stats }) {
     later(delay, () => response.json({ node, dates: randomDates(range) }));
   });
 
+  // One URL with a fault, to see what the balancer makes of it: the node is well, and must stay in rotation.
+  app.get('/broken', (request, response) => {
+    response.status(500).json({ node, error: 'broken on purpose' });
+  });
+
   const unsupported = (request, response) => {
     const type = shown(request.get('Content-Type') ?? '');
     response.status(415).json({ error: `Content-Type: got ${type}, want application/json` });
@@ -115,7 +120,7 @@ export function createApp({ node, stats }) {
   });
 
   app.use((request, response) => {
-    response.status(404).json({ error: `path: got ${shown(request.path)}, want /` });
+    response.status(404).json({ error: `path: got ${shown(request.path)}, want / or /broken` });
   });
 
   app.use(sendError);

@@ -29,6 +29,8 @@ describe('a running node', () => {
     ['GET', '/?count=1&count=2', 400],
     ['GET', '/?delay_ms=30001', 400],
     ['GET', '/nothing', 404],
+    ['GET', '/broken', 500],
+    ['POST', '/broken', 404],
     ['GET', '/healthz/', 404],
     ['GET', '/stats', 404],
     ['POST', '/nothing', 404],

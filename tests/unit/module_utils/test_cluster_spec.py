@@ -167,6 +167,7 @@ def test_good_knobs(knob: str, value: object) -> None:
         ("cookie", {"name": "session", "same_site": "strict", "http_only": False, "max_age": "3600"}),
         ("health_path", "/"),
         ("drain_seconds", 0),
+        ("max_failures", "0"),
         ("stop_seconds", "4"),
         ("memory", "1G"),
         ("memory", 16 * 1024**2),
@@ -533,6 +534,7 @@ BAD_OPTIONS: dict[str, list[object]] = {
     "strategy": [*NO_TEXT, "", "random", "WRR", "roundrobin", "wrr "],
     "cookie": [None, "", "x", 5, True, [], ["a"]],
     "health_path": [*NO_TEXT, "", "healthz", "/a b", "/a?b", "/a\n", "/`"],
+    "max_failures": [-1, "-1", "3s", "", None, True, 2.5, 101, [], {}, " 3 ", "1_0"],
     "drain_seconds": [-1, "-1", "3s", "", None, True, 2.5, 601, [], {}, " 3 ", "1_0"],
     "stop_seconds": [-1, 0, "30s", "", None, True, 30.5, 3601, [], {}, "+30"],
     "memory": [
@@ -767,12 +769,14 @@ def test_sizes(value: object, size: int | None) -> None:
 
 def test_service_name_is_stable() -> None:
     """A changed hash rolls every running cluster on upgrade: that takes a decision and a line in the changelog."""
-    assert [tier.service for tier in parsed(cluster()).tiers] == ["static-af2adf4b", "dynamic-a16e304a"]
+    assert [tier.service for tier in parsed(cluster()).tiers] == ["static-51820c37", "dynamic-8f11dfcf"]
 
 
 def test_service_name_differs_exactly_when_the_policy_does() -> None:
     policies = [
-        policy_labels(sticky, strategy, Cookie(name, http_only=http_only, same_site=same_site, max_age=max_age), health)
+        policy_labels(
+            sticky, strategy, Cookie(name, http_only=http_only, same_site=same_site, max_age=max_age), health, failures
+        )
         for sticky in (True, False)
         for strategy in cluster_spec.STRATEGIES
         for name in ("a", "b")
@@ -780,11 +784,12 @@ def test_service_name_differs_exactly_when_the_policy_does() -> None:
         for same_site in ("lax", "strict")
         for max_age in (0, 60)
         for health in ("/healthz", "/")
+        for failures in (0, 3)
     ]
     different = {json.dumps(policy, sort_keys=True) for policy in policies}
     names = {service_name("static", port, policy) for policy in policies for port in (80, 8080)}
     # The cookie counts only where there is one.
-    assert len(different) == 4 * 2 * 16 + 4 * 2
+    assert len(different) == 2 * (4 * 2 * 16 + 4 * 2)
     assert len(names) == 2 * len(different)
 
 
@@ -841,8 +846,8 @@ def test_the_last_resort_has_the_same_policy_without_health_checks() -> None:
         if label.startswith("traefik.http.services."):
             service, option = label.removeprefix("traefik.http.services.").split(".", 1)
             options.setdefault(service, set()).add(option)
-    checks = {option for option in options[tier.service] if ".healthcheck." in option}
-    assert checks
+    checks = {option for option in options[tier.service] if "healthcheck." in option}
+    assert {option.split(".")[1] for option in checks} == {"healthcheck", "passivehealthcheck"}
     assert options == {tier.service: options[tier.service], last_resort(tier.service): options[tier.service] - checks}
 
 
@@ -851,6 +856,10 @@ def test_a_node_has_one_address_in_both_services() -> None:
         "traefik.http.services.static-1.loadbalancer.server.url": "http://a:80",
         "traefik.http.services.static-1-unchecked.loadbalancer.server.url": "http://a:80",
     }
+
+
+def test_answers_are_not_looked_at_where_nobody_wants_it() -> None:
+    assert not [label for label in parsed(with_static(max_failures=0)).tiers[0].labels if "passive" in label]
 
 
 def test_labels_of_a_tier_that_is_not_sticky() -> None:

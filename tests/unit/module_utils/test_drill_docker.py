@@ -298,6 +298,7 @@ SHOP: dict[str, object] = {
     "strategy": "wrr",
     "cookie": {"name": "evenkeel_shop"},
     "health_path": "/healthz",
+    "max_failures": 3,
     "drain_seconds": 3,
     "stop_seconds": 30,
     "memory": 1,

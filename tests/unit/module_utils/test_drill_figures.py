@@ -39,6 +39,7 @@ from ansible_collections.evenkeel.cluster.plugins.module_utils.drill_schedule im
     GROW,
     HANG,
     KILL,
+    POLICY,
     POST,
     ROLL,
     SHRINK,
@@ -287,6 +288,22 @@ def test_leaving_is_from_the_order_to_the_last_request_sent() -> None:
 def test_requests_after_the_return_do_not_count_as_leaving() -> None:
     report = event(STOP, 10, 15, left={"web-1": 10.0}, joined={"web-1": 14.0})
     assert leave_seconds([record(10.5), record(14.5)], [report]) == {"web-1@0": pytest.approx(0.5)}
+
+
+def test_another_node_with_the_name_of_one_that_left_does_not_count_as_it() -> None:
+    reports = [
+        event(SHRINK, 10, 14, left={"web-4": 10.0}),
+        dataclasses.replace(event(GROW, 20, 22, joined={"web-4": 20.0}), number=1),
+    ]
+    assert leave_seconds([record(10.5, node="web-4"), record(21, node="web-4")], reports) == {
+        "web-4@0": pytest.approx(0.5)
+    }
+    # From the end of its event on, a session that leaves it has left a node that was there.
+    assert absences(reports) == {"web-4": [(10.0, 22.0)]}
+
+
+def test_the_nodes_of_a_change_of_policy_have_no_join_time() -> None:
+    assert join_seconds([record(11)], [event(POLICY, 10, 15, joined={"web-1": 10.0})]) == {}
 
 
 def test_a_node_that_no_answer_names_has_no_leave_time() -> None:

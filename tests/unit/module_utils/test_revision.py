@@ -60,6 +60,7 @@ def test_the_count_is_no_part_of_the_revision() -> None:
         {"sticky": True},
         {"strategy": "p2c"},
         {"health_path": "/ready"},
+        {"max_failures": 0},
         {"port": 8081},
     ],
     ids=lambda options: next(iter(options)),

@@ -26,6 +26,9 @@ MAX_PIDS = 4_194_304  # the kernel's own limit (PID_MAX_LIMIT)
 # The time-out is as long as the interval allows: a busy host answers late, and late is not down.
 HEALTH_INTERVAL = "500ms"
 HEALTH_TIMEOUT = "450ms"
+# Failures of a node count as "in a row" when they are no further apart than this.
+FAILURE_WINDOW = "2s"
+MAX_FAILURES = 100
 TRANSPORT = "evenkeel@file"
 # Every node answers here with its counters; the balancer never routes to it.
 STATS_PORT = 9180
@@ -102,6 +105,7 @@ class Tier:
     strategy: str
     cookie: Cookie
     health_path: str
+    max_failures: int
     drain_seconds: int
     stop_seconds: int
     memory: int
@@ -253,7 +257,7 @@ def is_host_name(value: object) -> bool:
     return True
 
 
-def policy_labels(sticky: bool, strategy: str, cookie: Cookie, health_path: str) -> dict[str, str]:
+def policy_labels(sticky: bool, strategy: str, cookie: Cookie, health_path: str, max_failures: int) -> dict[str, str]:
     """The balancing policy as options of Traefik's ``loadbalancer``: option -> value."""
     options = {
         "strategy": strategy,
@@ -262,6 +266,11 @@ def policy_labels(sticky: bool, strategy: str, cookie: Cookie, health_path: str)
         "healthcheck.timeout": HEALTH_TIMEOUT,
         "serverstransport": TRANSPORT,
     }
+    if max_failures:
+        options |= {
+            "passivehealthcheck.maxfailedattempts": str(max_failures),
+            "passivehealthcheck.failurewindow": FAILURE_WINDOW,
+        }
     if sticky:
         options |= {
             "sticky.cookie.name": cookie.name,
@@ -315,7 +324,7 @@ def tier_labels(cluster: str, tier: str, service: str, policy: Mapping[str, str]
         f"{router}.rule": f"PathPrefix(`/{service}`)",
         f"{router}.service": service,
         **{f"{checked}.{option}": value for option, value in policy.items()},
-        **{f"{unchecked}.{option}": value for option, value in policy.items() if not option.startswith("healthcheck.")},
+        **{f"{unchecked}.{option}": value for option, value in policy.items() if "healthcheck." not in option},
     }
 
 
@@ -494,8 +503,10 @@ def _tier(reader: _Reader, cluster: str, name: str, raw: Mapping[str, Any]) -> T
     health_path = reader.text(
         health, raw.get("health_path", "/healthz"), _HEALTH_PATH, "a path such as /healthz", f"{health}: /healthz"
     )
+    failures = f"{at}.max_failures"
+    max_failures = reader.whole(failures, raw.get("max_failures", 3), 0, MAX_FAILURES, f"{failures}: 3")
     drain, stop = _stop(reader, at, raw)
-    policy = policy_labels(sticky, strategy, cookie, health_path)
+    policy = policy_labels(sticky, strategy, cookie, health_path, max_failures)
     service = service_name(name, port, policy)
     count = _node_variable(name)
     return Tier(
@@ -510,6 +521,7 @@ def _tier(reader: _Reader, cluster: str, name: str, raw: Mapping[str, Any]) -> T
         strategy=strategy,
         cookie=cookie,
         health_path=health_path,
+        max_failures=max_failures,
         drain_seconds=drain,
         stop_seconds=stop,
         memory=_memory(reader, f"{at}.memory", raw.get("memory", "256m")),

@@ -177,7 +177,7 @@ def renewed(build: TierBuild, mark: str, network: str) -> TierBuild:
 def other_policy(tier: Tier, cluster: str) -> Tier:
     """The tier with another balancing policy: another cookie where it is sticky, sticky where it is not."""
     cookie = dataclasses.replace(tier.cookie, name=f"{tier.cookie.name}_drill") if tier.sticky else tier.cookie
-    policy = policy_labels(True, tier.strategy, cookie, tier.health_path)
+    policy = policy_labels(True, tier.strategy, cookie, tier.health_path, tier.max_failures)
     service = service_name(tier.name, tier.port, policy)
     return dataclasses.replace(
         tier, sticky=True, cookie=cookie, service=service, labels=tier_labels(cluster, tier.name, service, policy)

@@ -15,7 +15,13 @@ from dataclasses import dataclass, field
 from http import HTTPStatus
 from typing import Any
 
-from ansible_collections.evenkeel.cluster.plugins.module_utils.drill_schedule import GET, KILL, POST, SUDDEN
+from ansible_collections.evenkeel.cluster.plugins.module_utils.drill_schedule import (
+    GET,
+    KILL,
+    POST,
+    SUDDEN,
+    SWITCHING,
+)
 from ansible_collections.evenkeel.cluster.plugins.module_utils.statistics import percentile
 
 # Why a request of ours did not even leave, or not properly: no fault of the cluster.
@@ -271,17 +277,30 @@ class Moves:
     sessions: frozenset[tuple[int, str]]
 
 
-def absences(reports: Iterable[EventReport]) -> dict[str, list[tuple[float, float]]]:
-    """Node to the times during which it was not to be counted on: from leaving to the end of the event."""
+def comeback(node: str, left: float, reports: Iterable[EventReport]) -> tuple[float, float]:
+    """When a node of that name was started after one had left, and when that event was over; infinity for never.
+
+    It need not be the same node: names that have become free are given again.
+    """
+    later = [
+        (joined, report.ended)
+        for report in reports
+        for name, joined in report.joined.items()
+        if name == node and joined > left
+    ]
+    return min(later, default=(float("inf"), float("inf")))
+
+
+def absences(reports: Sequence[EventReport]) -> dict[str, list[tuple[float, float]]]:
+    """Node to the times during which it was not to be counted on: from leaving to the end of its return."""
     away: dict[str, list[tuple[float, float]]] = defaultdict(list)
     for report in reports:
         for node, at in report.left.items():
-            # One that was started again within the event is back when the event is over; any other is gone for good.
-            away[node].append((at, report.ended if node in report.joined else float("inf")))
+            away[node].append((at, comeback(node, at, reports)[1]))
     return dict(away)
 
 
-def moves(records: Iterable[Record], reports: Iterable[EventReport]) -> Moves:
+def moves(records: Iterable[Record], reports: Sequence[EventReport]) -> Moves:
     """Compare the node that each cookie stood for with the node that answered."""
     away = absences(reports)
     own: set[tuple[int, str]] = set()
@@ -305,11 +324,14 @@ def moves(records: Iterable[Record], reports: Iterable[EventReport]) -> Moves:
 
 
 def join_seconds(records: Iterable[Record], reports: Iterable[EventReport]) -> dict[str, float]:
-    """``node@event`` to the seconds from its start to its first answer; nodes that answered nothing are absent."""
+    """``node@event`` to the seconds from its start to its first answer; nodes that answered nothing are absent.
+
+    So are those of a change of policy, and of the way back: they wait for all the others before the route is switched.
+    """
     answers = _answers(records)
     times = {}
     for report in reports:
-        for node, since in report.joined.items():
+        for node, since in report.joined.items() if report.kind not in SWITCHING else ():
             first = next((record.done for record in answers.get(node, ()) if record.done >= since), None)
             if first is not None:
                 times[f"{node}@{report.number}"] = first - since
@@ -326,7 +348,7 @@ def leave_seconds(records: Iterable[Record], reports: Sequence[EventReport]) -> 
     times = {}
     for report in reports:
         for node, since in report.left.items() if report.kind not in SUDDEN else ():
-            until = report.joined.get(node, float("inf"))
+            until = comeback(node, since, reports)[0]
             last = [record.sent for record in answers.get(node, ()) if since <= record.sent < until]
             if node in answers:
                 times[f"{node}@{report.number}"] = max(last, default=since) - since

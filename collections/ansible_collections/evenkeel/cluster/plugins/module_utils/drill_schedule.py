@@ -43,6 +43,8 @@ SCENARIOS: dict[str, tuple[str, ...]] = {
 _ALTERING = frozenset({GROW, SHRINK, ROLL, POLICY, GUEST_JOINS, GUEST_LEAVES})
 # What takes a node away without telling it: requests in flight there cannot be saved.
 SUDDEN = frozenset({KILL, HANG})
+#: New nodes wait for each other before they are asked: their way to the first answer is not a matter of their own.
+SWITCHING = frozenset({POLICY, RESTORE})
 # What a tier must have two nodes for: one serves while the other is away.
 NEEDS_TWO = frozenset({STOP, KILL, HANG})
 

@@ -36,7 +36,7 @@ from ansible_collections.evenkeel.cluster.plugins.module_utils.drill_figures imp
     own_fault,
     quantiles,
 )
-from ansible_collections.evenkeel.cluster.plugins.module_utils.drill_schedule import POST
+from ansible_collections.evenkeel.cluster.plugins.module_utils.drill_schedule import POST, SWITCHING
 from ansible_collections.evenkeel.cluster.plugins.module_utils.statistics import zero_failures_upper
 from ansible_collections.evenkeel.cluster.plugins.module_utils.verdicts import Problem, message, some
 
@@ -291,7 +291,7 @@ def _judge_times(evidence: Evidence, figures: Figures, limits: Thresholds) -> li
         f"{node}@{report.number}"
         for report in evidence.reports
         for node in report.joined
-        if report.tier not in nameless and (report.tier or not nameless)
+        if report.kind not in SWITCHING and report.tier not in nameless
     }
     idle = sorted(joined - figures.join.keys())
     if idle:
