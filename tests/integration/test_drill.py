@@ -1,0 +1,91 @@
+"""The drill on the real cluster: everything at once under load, the control, and what it refuses."""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+
+import docker
+import pytest
+
+from .conftest import ROOT, STATE, play, until
+
+EVIDENCE = STATE / "evidence"
+# What is to hold on any machine, however busy; the figures are for the benchmarks.
+PATIENT = {"join_p95": 30, "leave_p95": 30, "out": 30, "late_p99": 5, "rate_share": 0.5}
+
+
+def pool(engine: docker.DockerClient) -> list[str]:
+    """Everything that runs or is kept on this engine, but for the names that nodes happen to have."""
+    return sorted(
+        f"{container.labels.get('evenkeel.tier', container.name)} {container.status}"
+        for container in engine.containers.list(all=True)
+    )
+
+
+def newest_report() -> dict[str, Any]:
+    path = max(EVIDENCE.glob("*-drill-*.json"), key=lambda each: each.stat().st_mtime)
+    return dict(json.loads(path.read_text()))
+
+
+def test_everything_at_once_loses_nothing_and_the_control_does(cluster: docker.DockerClient) -> None:
+    before = pool(cluster)
+    variables = {"drill_events": 12, "drill_rate": 200, "drill_thresholds": PATIENT}
+    done = play("playbooks/drill.yml", "-e", json.dumps(variables))
+    assert done.returncode == 0, done.stdout[-4000:]
+    report = newest_report()
+    assert report["verdict"] == "pass"
+    assert report["drill"]["requests"]["failed"] == 0
+    assert report["drill"]["requests"]["answered"] == report["drill"]["requests"]["sent"] > 5000
+    assert report["drill"]["posts"]["twice"] == report["drill"]["posts"]["missing"] == 0
+    assert report["drill"]["counts"]["access_log_missing"] == 0
+    assert report["control"]["requests"]["failed"] > 0
+    assert "requests failed in" in done.stdout
+    assert "as it must" in done.stdout
+    assert pool(cluster) == before
+    assert not [tag for image in cluster.images.list() for tag in image.tags if "drill" in tag]
+
+
+def test_a_drill_that_is_interrupted_leaves_the_pool_as_declared(cluster: docker.DockerClient) -> None:
+    before = pool(cluster)
+    command = [
+        str(Path(sys.executable).parent / "ansible-playbook"),
+        "playbooks/drill.yml",
+        "-e",
+        "drill_scenario=roll",
+    ]
+    reports = set(EVIDENCE.glob("roll-drill-*.json"))
+    with subprocess.Popen(
+        command, cwd=ROOT, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL, start_new_session=True
+    ) as run:
+        until(lambda: pool(cluster) != before, 60, "the first event is under way")
+        # As Ctrl-C does: to every process of the terminal's foreground group.
+        os.killpg(run.pid, signal.SIGINT)
+    until(lambda: set(EVIDENCE.glob("roll-drill-*.json")) != reports, 90, "the report is written")
+    assert run.returncode != 0
+    assert newest_report()["verdict"] == "stopped"
+    until(lambda: pool(cluster) == before, 60, "the pool is as before")
+
+
+@pytest.mark.parametrize(
+    "variable, message",
+    [
+        ("drill_rate=0", "rate: got 0"),
+        ("drill_duration=-1", "duration: got -1"),
+        ("drill_scenario=earthquake", "scenario"),
+        ('{"drill_tiers": ["statik"]}', "statik"),
+    ],
+)
+def test_nonsense_is_refused_in_one_line_and_changes_nothing(
+    cluster: docker.DockerClient, variable: str, message: str
+) -> None:
+    before = pool(cluster)
+    done = play("playbooks/drill.yml", "-e", variable)
+    assert done.returncode != 0
+    assert message in done.stdout
+    assert pool(cluster) == before
