@@ -79,7 +79,7 @@ export function createApp({ node, stats }) {
 
   // One URL with a fault, to see what the balancer makes of it: the node is well, and must stay in rotation.
   app.get('/broken', (request, response) => {
-    response.status(500).json({ node, error: 'broken on purpose' });
+    response.status(500).json({ error: 'path: got /broken, want any other: this one is broken on purpose' });
   });
 
   const unsupported = (request, response) => {

@@ -80,7 +80,7 @@ class DockerPool:
     def nodes(self) -> list[Node]:
         """All containers that bear the cluster's node labels, in whatever state."""
         labels = [f"evenkeel.cluster={self._cluster}", "evenkeel.role=node"]
-        with _told("list of containers"):
+        with told("list of containers"):
             return [self._node(item) for item in self._api.containers(all=True, filters={"label": labels})]
 
     def _node(self, item: Mapping[str, Any]) -> Node:
@@ -117,7 +117,7 @@ class DockerPool:
     def foreign_names(self, names: Iterable[str]) -> dict[str, str]:
         """Which of the names belong to containers that are not this cluster's nodes: name -> image."""
         wanted = set(names)
-        with _told("list of containers"):
+        with told("list of containers"):
             every = self._api.containers(all=True)
         owners: dict[str, str] = {}
         for item in every:
@@ -131,7 +131,7 @@ class DockerPool:
     def image(self, reference: str) -> tuple[str, dict[str, str]] | None:
         """The image's ID and labels, or ``None`` when it is not on this host."""
         try:
-            with _told(f"image {reference}"):
+            with told(f"image {reference}"):
                 info = self._api.inspect_image(reference)
         except docker.errors.NotFound:
             return None
@@ -148,7 +148,7 @@ class DockerPool:
         # survive a restart, and a recycled address inherits nobody's sessions.
         urls = server_url_labels(tier.service, f"http://{name}:{tier.port}")
         labels = {**options.labels, **urls, "evenkeel.revision": revision}
-        with _told(f"node {name}"):
+        with told(f"node {name}"):
             host_config = api.create_host_config(
                 network_mode=options.network,
                 read_only=True,
@@ -183,7 +183,7 @@ class DockerPool:
             The exit code, ``None`` when the container vanished meanwhile.
         """
         try:
-            with _told(f"stop of {container[:12]}"):
+            with told(f"stop of {container[:12]}"):
                 self._api.stop(container, timeout=timeout)
                 return int(self._api.inspect_container(container)["State"]["ExitCode"])
         except docker.errors.NotFound:
@@ -192,7 +192,7 @@ class DockerPool:
     def remove(self, container: str) -> None:
         """Remove the container whatever its state; one that is gone already is no error."""
         try:
-            with _told(f"removal of {container[:12]}"):
+            with told(f"removal of {container[:12]}"):
                 self._api.remove_container(container, force=True, v=True)
         except docker.errors.NotFound:
             return
@@ -214,7 +214,7 @@ def _mount(item: Mapping[str, Any]) -> Any:
 
 
 @contextlib.contextmanager
-def _told(what: str) -> Any:
+def told(what: str) -> Any:
     """Turn Docker's exceptions into one line; a missing object stays :class:`docker.errors.NotFound`."""
     try:
         yield

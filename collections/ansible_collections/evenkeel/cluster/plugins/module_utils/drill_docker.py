@@ -20,7 +20,7 @@ from ansible_collections.evenkeel.cluster.plugins.module_utils.cluster_spec impo
     service_name,
     tier_labels,
 )
-from ansible_collections.evenkeel.cluster.plugins.module_utils.docker_pool import DockerPool, DockerPoolError, _told
+from ansible_collections.evenkeel.cluster.plugins.module_utils.docker_pool import DockerPool, DockerPoolError, told
 from ansible_collections.evenkeel.cluster.plugins.module_utils.drill_events import EventError
 from ansible_collections.evenkeel.cluster.plugins.module_utils.drill_figures import EventReport
 from ansible_collections.evenkeel.cluster.plugins.module_utils.drill_schedule import (
@@ -42,7 +42,7 @@ from ansible_collections.evenkeel.cluster.plugins.module_utils.reconcile import 
     ReconcileError,
     Reconciler,
     TierBuild,
-    _answers,
+    answers,
 )
 from ansible_collections.evenkeel.cluster.plugins.module_utils.revision import node_options, revision
 from ansible_collections.evenkeel.cluster.plugins.module_utils.traefik_api import TraefikApi, TraefikApiError
@@ -102,7 +102,7 @@ class DrillPool(DockerPool):
 
     def of_drills(self) -> list[str]:
         """Containers that drills made, also earlier ones that did not end well."""
-        with _told("list of containers"):
+        with told("list of containers"):
             found = self._api.containers(
                 all=True, filters={"label": [DRILL_LABEL, f"evenkeel.cluster={self._cluster}"]}
             )
@@ -143,7 +143,7 @@ class DrillPool(DockerPool):
 def _present(what: str) -> Iterator[None]:
     """Turn Docker's exceptions into one line, also that something is not there."""
     try:
-        with _told(what):
+        with told(what):
             yield
     except docker.errors.NotFound as error:
         raise DockerPoolError(
@@ -237,7 +237,7 @@ class Waiter:
         while True:
             node = self.node(container)
             health = f"http://{node.address}:{tier.port}{tier.health_path}"
-            if node.address and self.listed(node) == "UP" and _answers(health):
+            if node.address and self.listed(node) == "UP" and answers(health):
                 return node
             if time.monotonic() > deadline:
                 raise EventError(

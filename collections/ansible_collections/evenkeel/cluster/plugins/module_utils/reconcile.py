@@ -279,7 +279,7 @@ class Reconciler:
 
     def _probe(self, tier: Tier, nodes: Sequence[Node]) -> None:
         def probe(node: Node) -> None:
-            if node.address and _answers(f"http://{node.address}:{tier.port}{tier.health_path}"):
+            if node.address and answers(f"http://{node.address}:{tier.port}{tier.health_path}"):
                 self._timing(node.name).ready = self._now()
 
         runs = [self._probers.submit(probe, node) for node in nodes]
@@ -331,7 +331,8 @@ def _of_kind(actions: Iterable[Action], kind: str) -> list[Action]:
     return [action for action in actions if action.kind == kind]
 
 
-def _answers(url: str) -> bool:
+def answers(url: str) -> bool:
+    """Whether a GET of the address is answered with 200, soon."""
     try:
         answer = requests.get(url, timeout=_PROBE_TIMEOUT_SECONDS, headers={"Connection": "close"})
         return bool(answer.status_code == requests.codes.ok)
