@@ -79,6 +79,20 @@ def test_a_node_that_is_gone_is_complete_when_it_was_read_after_its_last_request
     assert (book.executions().complete == {"web-1"}) is complete
 
 
+@pytest.mark.parametrize("at, complete", [(20.3, True), (20.5, False)])
+def test_a_node_that_answered_after_its_last_reading_was_not_read_to_its_end(at: float, complete: bool) -> None:
+    book = NodeBook("run-")
+    book.begin()
+    for began in (19.6, 20.0, 20.4):
+        book.counted("c1", stats("web-1", 4, draining=True), began)
+    book.gone("c1")
+    # A younger node with its name: what that one answers says nothing of the elder.
+    book.counted("c2", stats("web-1", 1), 30.0)
+    book.answered([("web-1", at), ("web-1", 30.1), ("web-2", 99.0)])
+    assert book.counts()["web-1"].complete is complete
+    assert (book.executions().complete == {"web-1"}) is complete
+
+
 def test_executions_of_all_lives_add_up_and_those_of_others_are_left_out() -> None:
     book = NodeBook("run-")
     book.begin()

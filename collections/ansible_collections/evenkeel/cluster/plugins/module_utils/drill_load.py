@@ -88,6 +88,11 @@ class Load:
         #: How long the load ran.
         self.seconds = 0.0
 
+    @property
+    def began(self) -> float:
+        """When the load began, monotonic seconds."""
+        return self._began
+
     def now(self) -> float:
         """Seconds from the begin of the load; negative before."""
         return time.monotonic() - self._began

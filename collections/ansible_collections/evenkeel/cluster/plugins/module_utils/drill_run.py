@@ -170,6 +170,9 @@ def _evidence(
         answered = sum(record.status is not None for record in load_.records)
         lines = witnesses.log.read(answered + len(greetings))
         log = None if lines is None else [line for line in lines if line.key not in greetings]
+    witnesses.book.answered(
+        (record.node, load_.began + record.done) for record in load_.records if record.node is not None
+    )
     return Evidence(
         records=sorted(load_.records, key=lambda record: record.at),
         reports=tuple(reports),

@@ -47,6 +47,9 @@ class Life:
         draining: its last reading said that it drains.
         settled: of two readings while it drained, the second counted nothing new: it was read after its last request.
         over: it has ended.
+        seen: when it was first read, monotonic seconds.
+        read: when its last reading began.
+        unread: a client got an answer from it after its last reading.
     """
 
     node: str
@@ -55,7 +58,15 @@ class Life:
     draining: bool = False
     settled: bool = False
     over: bool = False
+    seen: float = 0.0
+    read: float = 0.0
+    unread: bool = False
     deliveries: dict[str, int] = field(default_factory=dict)
+
+    @property
+    def complete(self) -> bool:
+        """It was read to its end."""
+        return not self.over or (self.settled and not self.unread)
 
 
 class NodeBook:
@@ -77,18 +88,33 @@ class NodeBook:
         lives = self._lives.get(container)
         return lives[-1] if lives and not lives[-1].over else None
 
-    def counted(self, container: str, stats: Mapping[str, Any]) -> None:
-        """A reading of a node's counters."""
+    def counted(self, container: str, stats: Mapping[str, Any], at: float = 0.0) -> None:
+        """A reading of a node's counters that began at that time."""
         requests_, draining = int(stats["requests"]), bool(stats.get("draining"))
         life = self._current(container)
         if life is not None and requests_ < life.last:
             life.over = True  # it was started again between two readings
             life = None
         if life is None:
-            life = Life(str(stats["node"]), 0 if self._begun else requests_, requests_)
+            life = Life(str(stats["node"]), 0 if self._begun else requests_, requests_, seen=at)
             self._lives.setdefault(container, []).append(life)
         life.settled = life.draining and draining and requests_ == life.last
-        life.last, life.draining = requests_, draining
+        life.last, life.draining, life.read = requests_, draining, at
+
+    def answered(self, answers: Iterable[tuple[str, float]]) -> None:
+        """What clients got, node and time: a node that answered after its last reading was not read to its end.
+
+        A balancer that is reconfigured forgets for a moment that a node drains, and asks it again.
+        """
+        by_node = {
+            node: sorted(lives, key=lambda life: life.seen, reverse=True) for node, lives in self._by_node().items()
+        }
+        for node, at in answers:
+            lives = by_node.get(node, [])
+            # Its latest life that had been seen by then; a younger one was first seen a little after it began.
+            life = next((life for life in lives if life.seen <= at), None)
+            if life is not None and at > life.read:
+                life.unread = True
 
     def executed(self, container: str, executions: Mapping[str, Any]) -> None:
         """A reading of what a node executed."""
@@ -121,7 +147,7 @@ class NodeBook:
         return {
             node: NodeCount(
                 requests=sum(life.last - life.first for life in lives),
-                complete=all(life.settled or not life.over for life in lives),
+                complete=all(life.complete for life in lives),
             )
             for node, lives in by_node.items()
         }
@@ -136,9 +162,7 @@ class NodeBook:
                     mine = deliveries.setdefault(key, {})
                     mine[node] = mine.get(node, 0) + times
         complete = {
-            node
-            for node, lives in by_node.items()
-            if not self.forgotten and all(life.settled or not life.over for life in lives)
+            node for node, lives in by_node.items() if not self.forgotten and all(life.complete for life in lives)
         }
         return Executions(deliveries, frozenset(complete - self._silent), frozenset(self._silent))
 
@@ -214,6 +238,7 @@ class NodeWitness:
         for container in self._known.keys() - {node.id for node in found if node.state in {"running", "paused"}}:
             self._book.gone(container)
         self._known = {node.id: node for node in found}
+        began = time.monotonic()
         readings = list(self._readers.map(lambda node: (node, self._read(node, "stats")), running.values()))
         for node, stats in readings:
             if stats is None:
@@ -221,7 +246,7 @@ class NodeWitness:
             if "requests" not in stats:
                 self._book.silent(node.served_by)
                 continue
-            self._book.counted(node.id, stats)
+            self._book.counted(node.id, stats, began)
         told = [node for node, stats in readings if stats and (final or self._book.draining(node.id))]
         for node, executions in self._readers.map(lambda node: (node, self._read(node, "executions")), told):
             if executions is not None and "keys" in executions:

@@ -1,0 +1,174 @@
+"""Goal P5: what our edge costs in throughput: access log, metrics, retry, health checks, failover.
+
+Measures requests per second that wrk gets through our balancer from the static tier (one small file, 64 connections
+kept open), beside the same Traefik with nothing but a router and the same servers, in turn, several rounds each.
+
+Command: ``python -m tests.bench.throughput [--rounds 5] [--seconds 10] [--connections 64]``
+Needs wrk: ``apt-get install wrk``.
+Control, in the same run: one server directly, which must be faster than both, or something else was measured; and
+every answer must be 2xx.
+Goal: ours >= 0.95 x bare Traefik (medians).
+"""
+
+from __future__ import annotations
+
+import argparse
+import dataclasses
+import json
+import re
+import shutil
+import subprocess
+import tempfile
+import time
+from collections.abc import Sequence
+from pathlib import Path
+
+import requests
+from tests.bench import common, engine
+from tests.bench.common import BenchError, median, say
+from tests.bench.engine import BENCH_LABEL
+
+GOAL = 0.95
+FILE = "/favicon.svg"
+BARE = "bench-bare-traefik"
+_READY_SECONDS = 20.0
+
+
+@dataclasses.dataclass(frozen=True)
+class Rate:
+    """What wrk got: requests per second, and its slowest percent in ms."""
+
+    per_second: float
+    p99: float
+
+
+def wrk(url: str, seconds: int, connections: int) -> Rate:
+    """One run of wrk.
+
+    Raises:
+        BenchError: not every answer was 2xx, or wrk did not run.
+    """
+    command = ["wrk", "--threads=2", f"--connections={connections}", f"--duration={seconds}s", "--latency"]
+    done = subprocess.run(
+        [*command, "--header=Host: localhost", url], capture_output=True, text=True, check=False, timeout=seconds + 30
+    )
+    rate = re.search(r"Requests/sec:\s+([\d.]+)", done.stdout)
+    p99 = re.search(r"99%\s+([\d.]+)(us|ms|s)", done.stdout)
+    if (
+        done.returncode != 0
+        or rate is None
+        or p99 is None
+        or "Non-2xx" in done.stdout
+        or "Socket errors" in done.stdout
+    ):
+        told = " ".join((done.stdout + done.stderr).split())[-300:]
+        raise BenchError(f"wrk {url}: got '{told}', want answers with 2xx only (fix: curl {url})")
+    return Rate(float(rate[1]), float(p99[1]) * {"us": 0.001, "ms": 1.0, "s": 1000.0}[p99[2]])
+
+
+class BareTraefik:
+    """The same Traefik with a router, a service with the same servers, and nothing else; removed at the end."""
+
+    def __init__(self, image: str, servers: Sequence[str], folder: Path) -> None:
+        """Prepare; nothing runs yet."""
+        self._image = image
+        self._servers = list(servers)
+        self._folder = folder
+
+    def __enter__(self) -> str:
+        """Start it; its address."""
+        servers = [{"url": url} for url in self._servers]
+        routes = {
+            "routers": {"bare": {"rule": "PathPrefix(`/`)", "service": "bare"}},
+            "services": {"bare": {"loadBalancer": {"servers": servers}}},
+        }
+        self._folder.chmod(0o755)
+        (self._folder / "routes.yml").write_text(json.dumps({"http": routes}), encoding="utf-8")
+        api = engine.api()
+        made = api.create_container(
+            self._image,
+            name=BARE,
+            command=["--entryPoints.web.address=:8000", "--providers.file.filename=/etc/bare/routes.yml"],
+            labels=engine.peer_labels("bare-traefik"),
+            host_config=api.create_host_config(
+                network_mode=engine.CLUSTER, binds=[f"{self._folder}:/etc/bare:ro"], mem_limit="1g"
+            ),
+        )
+        api.start(made["Id"])
+        return address(BARE)
+
+    def __exit__(self, *_: object) -> None:
+        """Remove it."""
+        engine.remove_all(f"{BENCH_LABEL}=bare-traefik")
+
+
+def address(container: str) -> str:
+    """Where a balancer's web entry point is, without the way through a published port.
+
+    Raises:
+        BenchError: it does not answer.
+    """
+    networks = engine.api().inspect_container(container)["NetworkSettings"]["Networks"]
+    url = f"http://{networks[engine.CLUSTER]['IPAddress']}:8000{FILE}"
+    deadline = time.monotonic() + _READY_SECONDS
+    while time.monotonic() < deadline:
+        try:
+            if requests.get(url, headers={"Host": "localhost"}, timeout=2).ok:
+                return url
+        except requests.RequestException:
+            pass
+        time.sleep(0.2)
+    raise BenchError(f"{container}: got no 2xx from {url}, want one (fix: docker logs {container})")
+
+
+def measure(options: argparse.Namespace, folder: Path) -> dict[str, list[Rate]]:
+    """All three in turn, so that a machine that changes its pace changes it for all."""
+    servers = [f"http://{node.address}:{engine.PORTS['static']}" for node in engine.nodes("static")]
+    if not servers:
+        raise BenchError("tier static: got no node, want at least one (fix: make up)")
+    image = engine.api().inspect_container(f"{engine.CLUSTER}-balancer")["Config"]["Image"]
+    figures: dict[str, list[Rate]] = {"ours": [], "bare": [], "direct": []}
+    with BareTraefik(image, servers, folder) as bare:
+        targets = {"ours": address(f"{engine.CLUSTER}-balancer"), "bare": bare, "direct": servers[0] + FILE}
+        for url in targets.values():
+            wrk(url, 2, options.connections)  # warm
+        for number in range(options.rounds):
+            order = list(targets) if number % 2 == 0 else list(reversed(targets))
+            for name in order:
+                common.settle()
+                figures[name].append(wrk(targets[name], options.seconds, options.connections))
+            told = ", ".join(f"{name} {figures[name][-1].per_second:.0f}/s" for name in targets)
+            say(f"round {number + 1} of {options.rounds}: {told}")
+    return figures
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """Measure and report."""
+    parser = argparse.ArgumentParser(description="throughput of the balancer beside the same Traefik with nothing on")
+    parser.add_argument("--rounds", type=int, default=5)
+    parser.add_argument("--seconds", type=int, default=10)
+    parser.add_argument("--connections", type=int, default=64)
+    options = parser.parse_args(argv)
+    if shutil.which("wrk") is None:
+        raise BenchError("wrk: got none, want it installed (fix: apt-get install wrk)")
+    with tempfile.TemporaryDirectory(prefix="bench-") as folder:
+        figures = measure(options, Path(folder))
+    rates = {name: median([rate.per_second for rate in values]) for name, values in figures.items()}
+    p99 = {name: median([rate.p99 for rate in values]) for name, values in figures.items()}
+    ratio = rates["ours"] / rates["bare"]
+    titles = {"ours": "our balancer", "bare": "the same Traefik, nothing on", "direct": "one node, directly (control)"}
+    rows = [[titles[name], rates[name], rates[name] / rates["bare"], p99[name]] for name in titles]
+    verdicts = [
+        common.verdict(f"P5: ours / bare = {ratio:.2f}, goal >= {GOAL}", ratio >= GOAL),
+        common.verdict(
+            "control: directly is faster than through any balancer", rates["direct"] > max(rates["ours"], rates["bare"])
+        ),
+    ]
+    raw = {name: [dataclasses.asdict(rate) for rate in values] for name, values in figures.items()}
+    tables = [common.table(["", "requests/s", "x bare", "p99, ms"], rows)]
+    common.report("throughput", {"options": vars(options), "figures": raw}, tables, verdicts)
+    return 0 if all(line.startswith("met") for line in verdicts) else 1
+
+
+if __name__ == "__main__":
+    common.run_main(main)
