@@ -28,7 +28,7 @@ from typing import Any
 
 import requests
 import yaml
-from tests.bench import common, engine
+from tests.bench import common
 from tests.bench.common import ROOT, WEB, BenchError, say
 from tests.bench.load import Load, Target
 
@@ -205,5 +205,4 @@ def lost_nothing(row: Mapping[str, Any]) -> bool:
 
 
 if __name__ == "__main__":
-    engine.api()
     common.run_main(main)

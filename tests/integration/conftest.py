@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import itertools
 import os
+import re
 import subprocess
 import sys
 import threading
@@ -14,6 +15,7 @@ from pathlib import Path
 import docker
 import pytest
 import requests
+from docker.models.containers import Container
 
 ROOT = Path(__file__).parents[2]
 WEB = "http://localhost:8080"
@@ -49,6 +51,23 @@ def served_by(tier: str, count: int) -> list[str]:
     answers = [requests.get(WEB + PATHS[tier], timeout=5) for _ in range(count)]
     assert {answer.status_code for answer in answers} == {200}
     return [answer.headers["X-Served-By"] for answer in answers]
+
+
+def nodes(engine: docker.DockerClient, tier: str) -> dict[str, Container]:
+    """Running nodes of a tier, by name."""
+    labels = ["evenkeel.cluster=evenkeel", f"evenkeel.tier={tier}"]
+    return {container.name or "": container for container in engine.containers.list(filters={"label": labels})}
+
+
+def server_states(tier: str) -> list[str]:
+    """What the balancer's health check says of each node of a tier."""
+    password = (STATE / "secrets/dashboard_password").read_text().strip()
+    (state,) = (
+        service["serverStatus"].values()
+        for service in requests.get(f"{DASHBOARD}/api/http/services", auth=("admin", password), timeout=5).json()
+        if re.fullmatch(rf"{tier}-[0-9a-f]{{8}}@docker", service["name"])
+    )
+    return list(state)
 
 
 class Watcher:

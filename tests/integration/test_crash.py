@@ -9,8 +9,7 @@ import docker
 import pytest
 import requests
 
-from .conftest import PATHS, WEB, Watcher, served_by, until
-from .test_pool import nodes, server_states
+from .conftest import PATHS, WEB, Watcher, nodes, served_by, server_states, until
 
 
 @pytest.mark.parametrize("tier", ["static", "dynamic"])

@@ -21,26 +21,9 @@ from docker.models.containers import Container
 
 from ansible_collections.evenkeel.cluster.plugins.module_utils.statistics import round_robin_cycles
 
-from .conftest import DASHBOARD, PATHS, ROOT, STATE, WEB, Watcher, play, played, served_by, until
+from .conftest import DASHBOARD, PATHS, ROOT, STATE, WEB, Watcher, nodes, play, played, served_by, server_states, until
 
 IMAGES = {"static": "res/apache_php", "dynamic": "res/express"}
-
-
-def nodes(engine: docker.DockerClient, tier: str) -> dict[str, Container]:
-    """Running nodes of a tier, by name."""
-    labels = ["evenkeel.cluster=evenkeel", f"evenkeel.tier={tier}"]
-    return {container.name or "": container for container in engine.containers.list(filters={"label": labels})}
-
-
-def server_states(tier: str) -> list[str]:
-    """What the balancer's health check says of each node of a tier."""
-    password = (STATE / "secrets/dashboard_password").read_text().strip()
-    (state,) = (
-        service["serverStatus"].values()
-        for service in requests.get(f"{DASHBOARD}/api/http/services", auth=("admin", password), timeout=5).json()
-        if re.fullmatch(rf"{tier}-[0-9a-f]{{8}}@docker", service["name"])
-    )
-    return list(state)
 
 
 @contextlib.contextmanager

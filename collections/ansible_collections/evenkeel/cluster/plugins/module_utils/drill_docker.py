@@ -464,15 +464,11 @@ class DockerPerformer:
         self._pool.start_again(node.id)
         del self._away[node.id]
         self._waiter.up(node.id, tier)
-        return EventReport(
-            event.number,
-            event.kind,
-            event.tier,
-            began,
-            self._now(),
-            {node.served_by: began},
-            {node.served_by: joined},
-        )
+        return self._there_and_back(event, node, began, joined)
+
+    def _there_and_back(self, event: Event, node: Node, began: float, joined: float) -> EventReport:
+        name = node.served_by
+        return EventReport(event.number, event.kind, event.tier, began, self._now(), {name: began}, {name: joined})
 
     def _hang(self, event: Event) -> EventReport:
         node, tier = self._victim(event)
@@ -485,16 +481,8 @@ class DockerPerformer:
         self._pool.thaw(node.id)
         self._frozen.discard(node.id)
         self._waiter.up(node.id, tier)
-        return EventReport(
-            event.number,
-            event.kind,
-            event.tier,
-            began,
-            self._now(),
-            {node.served_by: began},
-            {node.served_by: joined},
-            {node.served_by: out},
-        )
+        report = self._there_and_back(event, node, began, joined)
+        return dataclasses.replace(report, out={node.served_by: out})
 
     # -- guests -----------------------------------------------------------------
 

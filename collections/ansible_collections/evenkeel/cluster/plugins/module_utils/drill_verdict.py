@@ -74,7 +74,7 @@ class Thresholds:
     missing: int = 0
     moved: int = 0
     join_p95: float = 1.0
-    leave_p95: float = 2.0
+    leave_p95: float = 3.0
     out: float = 2.0
     latency_p99: float = 0.0
     rate_share: float = 0.98

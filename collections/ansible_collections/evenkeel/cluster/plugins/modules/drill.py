@@ -145,7 +145,7 @@ options:
       leave_p95:
         description: Seconds from a node's order to leave to its last request.
         type: float
-        default: 2.0
+        default: 3.0
       out:
         description: Seconds until a node that hangs is out of rotation.
         type: float
