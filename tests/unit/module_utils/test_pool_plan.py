@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import dataclasses
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -214,3 +216,21 @@ def test_any_pool_converges_without_ever_serving_with_fewer(
             assert kinds.index(ROUTE) < kinds.index(DRAIN)
         starts_later = [a for a in actions if a.kind == START and a.step > 1]
         assert routed is None or not starts_later
+
+
+def test_a_node_that_drains_already_does_not_count_and_is_seen_to_its_end() -> None:
+    """A run that was killed may have told it to leave; the next one must not rely on it."""
+    leaving = dataclasses.replace(managed(2), leaving=True)
+    actions = plan([managed(1), leaving], [WEB], ROUTED)
+    assert [str(action) for action in actions] == [
+        "start web-3 (scale up)",
+        "start web-4 (scale up)",
+        "drain web-2 (drains already)",
+    ]
+
+
+def test_a_node_that_drains_is_none_of_a_wave() -> None:
+    leaving = dataclasses.replace(managed(3), leaving=True)
+    actions = plan([managed(1, "r1"), managed(2, "r1"), leaving], [WEB], ROUTED)
+    assert brief(actions)[:2] == [(START, "web-4"), (DRAIN, "web-2")]
+    assert {action.node for action in actions if action.kind == DRAIN} == {"web-1", "web-2", "web-3"}

@@ -279,8 +279,8 @@ def test_state_folder_around_a_home(folder: str) -> None:
 
 
 def test_running_cluster_keeps_its_state_folder() -> None:
-    mounts = {"/etc/traefik/traefik.yml": "/var/lib/evenkeel/shop/balancer/traefik.yml"}
-    balancer = container("shop-balancer", labels=OURS, mounts=mounts)
+    mounts = {"/etc/traefik": "/var/lib/evenkeel/shop/balancer"}
+    balancer = container("shop-balancer-blue", labels={**OURS, "evenkeel.role": "balancer"}, mounts=mounts)
     docker = dataclasses.replace(DOCKER, containers=(container("other"), balancer))
     assert preflight.check_state_dir(spec_of(ROOT), False, ROOT, docker, FREE) == []
     assert preflight.check_state_dir(spec_of(MACHINE), False, MACHINE, docker, FREE) == [
@@ -436,10 +436,12 @@ def test_port_of_a_container() -> None:
 @pytest.mark.parametrize(
     "name, labels, problems",
     [
-        ("shop-balancer", OURS, 0),
-        ("shop-balancer", {}, 2),
-        ("shop-balancer", {"evenkeel.cluster": "other"}, 2),
-        ("other-balancer", OURS, 2),
+        ("shop-edge", OURS, 0),
+        ("shop-balancer", {**OURS, "evenkeel.role": "balancer"}, 0),
+        ("shop-balancer", {**OURS, "evenkeel.role": "node"}, 2),
+        ("shop-edge", {}, 2),
+        ("shop-edge", {"evenkeel.cluster": "other"}, 2),
+        ("other-edge", OURS, 2),
     ],
 )
 def test_ports_of_our_balancer(name: str, labels: dict[str, str], problems: int) -> None:
@@ -455,7 +457,10 @@ def test_ports_of_our_balancer(name: str, labels: dict[str, str], problems: int)
         ("static-1", False, True),
         ("static-3", False, True),
         ("app-2", False, True),
-        ("shop-balancer", False, True),
+        ("shop-edge", False, True),
+        ("shop-balancer-blue", False, True),
+        ("shop-balancer-green", False, True),
+        ("shop-balancer", False, False),
         ("shop-portainer", True, True),
         ("shop-portainer", False, False),
         ("static-4", False, False),
@@ -474,7 +479,7 @@ def test_foreign_container_with_our_name(name: str, portainer: bool, refused: bo
 
 
 def test_our_own_names_are_no_conflict() -> None:
-    containers = (container("static-1", labels=NODE), container("shop-balancer", labels=OURS))
+    containers = (container("static-1", labels=NODE), container("shop-edge", labels=OURS))
     networks = {"shop": OURS, "bridge": {}}
     docker = dataclasses.replace(DOCKER, containers=containers, networks=networks)
     assert preflight.check_names(spec_of(), docker) == []

@@ -14,10 +14,10 @@ import re
 from collections.abc import Iterable, Mapping
 from typing import Any
 
+from ansible_collections.evenkeel.cluster.plugins.module_utils.balancer_plan import EDGE_MIDDLEWARE
 from ansible_collections.evenkeel.cluster.plugins.module_utils.cluster_spec import last_resort
 
 EMPTY_SERVICE = "evenkeel-empty"
-RETRY_MIDDLEWARE = "evenkeel-retry"
 _ENTRY_POINTS = ["web"]
 _POOL_SUFFIX = "-pool"
 _PATH_OF_RULE = re.compile(r"PathPrefix\(`([^`]*)`\)")
@@ -69,7 +69,7 @@ def routes_config(routes: Iterable[Route], hosts: Iterable[str]) -> dict[str, An
     for route in routes:
         bare = route.path.rstrip("/")
         priority = 1000 + 10 * len(route.path)
-        chain = [RETRY_MIDDLEWARE]
+        chain = [EDGE_MIDDLEWARE]
         if route.strip_path and bare:
             middlewares[f"{route.tier}-strip"] = {"stripPrefix": {"prefixes": [bare]}}
             chain.insert(0, f"{route.tier}-strip")

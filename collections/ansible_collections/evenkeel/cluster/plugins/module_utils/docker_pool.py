@@ -189,6 +189,20 @@ class DockerPool:
         except docker.errors.NotFound:
             return None
 
+    def start_again(self, container: str) -> None:
+        """Start a container that has ended; its restart policy counts again.
+
+        Raises:
+            DockerPoolError: it is gone, or Docker refuses.
+        """
+        try:
+            with told(f"start of {container[:12]}"):
+                self._api.start(container)
+        except docker.errors.NotFound as error:
+            raise DockerPoolError(
+                f"start of {container[:12]}: got no such container, want it there (fix: see who removed it)"
+            ) from error
+
     def remove(self, container: str) -> None:
         """Remove the container whatever its state; one that is gone already is no error."""
         try:

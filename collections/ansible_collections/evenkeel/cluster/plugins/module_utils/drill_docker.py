@@ -88,11 +88,6 @@ class DrillPool(DockerPool):
         with contextlib.suppress(docker.errors.NotFound, docker.errors.APIError):
             self._api.unpause(container)
 
-    def start_again(self, container: str) -> None:
-        """Start a container that has ended; its restart policy counts again."""
-        with _present(f"start of {container[:12]}"):
-            self._api.start(container)
-
     def run_guest(self, image: str, run: str) -> str:
         """What a person does with ``docker run -d IMAGE``; the container's id."""
         with _present(f"guest of {image}"):

@@ -6,6 +6,7 @@ from __future__ import annotations
 
 import dataclasses
 from collections.abc import Iterable, Mapping
+from http import HTTPStatus
 from pathlib import Path
 from typing import Any
 
@@ -13,7 +14,13 @@ from ansible_collections.evenkeel.cluster.plugins.module_utils.balancer_routes i
 from ansible_collections.evenkeel.cluster.plugins.module_utils.cluster_spec import Tier
 from ansible_collections.evenkeel.cluster.plugins.module_utils.docker_pool import DockerPool
 from ansible_collections.evenkeel.cluster.plugins.module_utils.pool_plan import ROUTE, Action, Node, TierTarget, drift
-from ansible_collections.evenkeel.cluster.plugins.module_utils.reconcile import RouteFile, TierBuild, tier_route
+from ansible_collections.evenkeel.cluster.plugins.module_utils.reconcile import (
+    RouteFile,
+    TierBuild,
+    health,
+    node_health_url,
+    tier_route,
+)
 from ansible_collections.evenkeel.cluster.plugins.module_utils.revision import node_options, revision
 from ansible_collections.evenkeel.cluster.plugins.module_utils.traefik_api import (
     TraefikApi,
@@ -155,6 +162,29 @@ def balancer_of(params: Mapping[str, Any]) -> TraefikApi:
         TraefikApiError: the password file cannot be read.
     """
     return TraefikApi(params["api_url"], params["api_user"], read_password(params["api_password_file"]))
+
+
+def noticed_leaving(context: PoolContext, nodes: Iterable[Node], balancer: TraefikApi) -> list[Node]:
+    """The nodes, those marked that run but say that they were told to leave.
+
+    Only nodes that the balancer does not have in rotation are asked; a balancer that does not answer marks nobody.
+    """
+    members = list(nodes)
+    services = {tier.service for tier in context.tiers.values()}
+    try:
+        status = {service: balancer.server_status(service) for service in services}
+    except TraefikApiError:
+        return members
+    return [
+        dataclasses.replace(node, leaving=True)
+        if node.state == "running"
+        and status.get(node.service, {}).get(node.url) == "DOWN"
+        and node.tier in context.tiers
+        and node.address
+        and health(node_health_url(node, context.tiers[node.tier])) == HTTPStatus.SERVICE_UNAVAILABLE
+        else node
+        for node in members
+    ]
 
 
 def describe(context: PoolContext, nodes: Iterable[Node], balancer: TraefikApi | None) -> dict[str, Any]:

@@ -27,7 +27,7 @@ _BROKEN = frozenset({"created", "exited", "dead", "paused", "restarting", "remov
 
 @dataclasses.dataclass(frozen=True)
 class Node:
-    """One container of a tier, as Docker reports it."""
+    """One container of a tier, as Docker reports it; ``leaving`` = it runs, but says that it was told to leave."""
 
     id: str
     name: str
@@ -40,6 +40,7 @@ class Node:
     address: str = ""
     served_by: str = ""
     url: str = ""
+    leaving: bool = False
 
     @property
     def number(self) -> int:
@@ -95,7 +96,8 @@ def plan(
     """Compute the actions that turn ``nodes`` into ``targets``.
 
     Guests are nodes of their tier: they count, and they leave first. Broken managed nodes are removed at once
-    (they serve nobody); guests that somebody stopped are his and stay. Stale nodes are replaced in waves, new ones
+    (they serve nobody); guests that somebody stopped are his and stay. Nodes that drain already, such as those of a run
+    that was killed, do not count and are seen to their end. Stale nodes are replaced in waves, new ones
     first. When the tier's balancer service changes, all new nodes come up behind the new service before the route
     is switched, and only then do the old ones drain.
 
@@ -138,8 +140,9 @@ def _plan_tier(
 ) -> list[Action]:
     actions = [_remove(node) for node in _ordered(members) if node.managed and node.state in _BROKEN]
     running = [node for node in _ordered(members) if node.state == "running"]
-    fresh = [node for node in running if _is_fresh(node, target) and not renew]
-    stale = [node for node in running if node not in fresh]
+    drained = [node for node in running if node.leaving]
+    fresh = [node for node in running if node not in drained and _is_fresh(node, target) and not renew]
+    stale = [node for node in running if node not in drained and node not in fresh]
 
     # Managed nodes with low numbers stay longest; guests go first.
     keep = sorted(fresh, key=lambda node: (not node.managed, node.number, node.name))[: target.count]
@@ -149,7 +152,7 @@ def _plan_tier(
     names = free_names(target.name, taken, missing)
 
     switching = routed is not None and routed != target.service
-    leaving = _leave_order(stale, surplus)
+    leaving = _leave_order(stale, [*surplus, *drained])
     if not stale:
         reason = "scale up" if running or routed else "first start"
         actions += [Action(START, target.name, name, 1, reason) for name in names]
@@ -214,6 +217,8 @@ def _drain(node: Node, target: TierTarget, step: int, *, renew: bool = False) ->
 
 
 def _leave_reason(node: Node, target: TierTarget, *, renew: bool) -> str:
+    if node.leaving:
+        return "drains already"
     if not _is_fresh(node, target):
         return f"stale {node.kind}"
     if renew:

@@ -2,8 +2,9 @@
 # SPDX-License-Identifier: MIT
 """Carries a plan out: thin I/O around :mod:`pool_plan`, with the balancer's API as the judge of every step.
 
-Nothing here waits for a time; it waits for facts (the node answers, the balancer lists it, the route leads to it)
-until a deadline, and a step that does not come about is undone while the nodes that were there keep serving.
+Nothing here waits for a time; it waits for facts (the node answers, the balancer lists it, the route leads to it, the
+balancer lists it no more) until a deadline. A tier whose nodes are replaced is returned to what it was when a step does
+not come about: nodes that have been drained are kept, stopped, until all steps are done, and are started again.
 """
 
 from __future__ import annotations
@@ -14,9 +15,11 @@ import os
 import tempfile
 import threading
 import time
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Container, Iterable, Mapping, Sequence, Sized
 from concurrent.futures import Future, ThreadPoolExecutor
+from http import HTTPStatus
 from pathlib import Path
+from typing import TypeVar
 
 with contextlib.suppress(ImportError):  # the module reports a missing docker SDK, which brings it
     import requests
@@ -46,6 +49,12 @@ _PROBE_TIMEOUT_SECONDS = 1.0
 # Draining is waiting, not work: all nodes that leave do so together.
 _DRAIN_THREADS = 128
 _KILLED = 137
+# So long the balancer's API may be silent while nodes drain. Its data path may well go on meanwhile.
+_SILENCE_SECONDS = 5.0
+
+_EXPECTED = (DockerPoolError, TraefikApiError, OSError)
+
+_Item = TypeVar("_Item")
 
 
 class ReconcileError(Exception):
@@ -74,6 +83,22 @@ class NodeTiming:
     gone: float | None = None
 
 
+@dataclasses.dataclass
+class _Course:
+    """How far the replacement of one tier's nodes has got: what it takes to return.
+
+    Attributes:
+        started: names of new nodes.
+        drained: nodes that have been told to leave, kept until all steps are done.
+        former: the route before, and whether it was left.
+    """
+
+    former: Route | None = None
+    rerouted: bool = False
+    started: list[str] = dataclasses.field(default_factory=list)
+    drained: list[Node] = dataclasses.field(default_factory=list)
+
+
 class RouteFile:
     """The balancer's route file: which tier's path leads to which service."""
 
@@ -92,6 +117,10 @@ class RouteFile:
     def rule(self, route: Route) -> str:
         """The rule that the balancer shows for the route."""
         return route_rule(route, self._hosts)
+
+    def of(self, tier: str) -> Route | None:
+        """Where the tier's path leads now."""
+        return self._routes.get(tier)
 
     def lead(self, tier: str, route: Route | None) -> None:
         """Let the tier's path lead to the route, or drop it, and replace the file at once."""
@@ -175,29 +204,40 @@ class Reconciler:
         self._probers.shutdown()
         self._drainers.shutdown()
         for error in errors:
-            if error is not None and not isinstance(error, (ReconcileError, DockerPoolError, TraefikApiError, OSError)):
+            if error is not None and not isinstance(error, (ReconcileError, *_EXPECTED)):
                 raise error
         problems = [str(error) for error in errors if error is not None]
         if problems:
             raise ReconcileError("\n".join(dict.fromkeys(problems)))
 
     def _tier(self, actions: Sequence[Action]) -> None:
-        needs_balancer = any(action.kind in {START, ROUTE} for action in actions)
+        needs_balancer = any(action.kind in {START, ROUTE, DRAIN} for action in actions)
         balancer = self._balancer() if needs_balancer else None
-        for step in sorted({action.step for action in actions}):
-            of_step = [action for action in actions if action.step == step]
-            self._together(self._starters, self._remove, _of_kind(of_step, REMOVE))
-            if balancer is not None:
-                self._start_step(balancer, _of_kind(of_step, START))
-                for action in _of_kind(of_step, ROUTE):
-                    self._route(balancer, action)
-            self._together(self._drainers, self._drain, _of_kind(of_step, DRAIN))
+        course = _Course(former=self._routes.of(actions[0].tier))
+        try:
+            for step in sorted({action.step for action in actions}):
+                self._step(balancer, [action for action in actions if action.step == step], course)
+        except (ReconcileError, *_EXPECTED) as error:
+            if balancer is None or not (course.drained or course.rerouted):
+                raise  # nobody has left yet
+            raise ReconcileError(f"{error}; {self._return(balancer, actions[0].tier, course)}") from error
+        self._each(self._starters, lambda node: self._pool.remove(node.id), course.drained)
 
-    def _together(self, threads: ThreadPoolExecutor, work: Callable[[Action], None], actions: Iterable[Action]) -> None:
-        runs: list[Future[None]] = [threads.submit(work, action) for action in actions]
-        errors = [error for error in (run.exception() for run in runs) if error is not None]
-        if errors:
-            raise errors[0]
+    def _step(self, balancer: TraefikApi | None, actions: Sequence[Action], course: _Course) -> None:
+        self._each(self._starters, self._remove, _of_kind(actions, REMOVE))
+        if balancer is None:
+            return
+        starts = _of_kind(actions, START)
+        self._start_step(balancer, starts, keep=not (course.drained or _of_kind(actions, DRAIN)))
+        course.started += [action.node for action in starts]
+        for action in _of_kind(actions, ROUTE):
+            course.rerouted = True
+            self._route(balancer, action)
+        self._drain_step(balancer, _of_kind(actions, DRAIN), course)
+
+    def _each(self, threads: ThreadPoolExecutor, work: Callable[[_Item], None], items: Iterable[_Item]) -> None:
+        """Do it for all, side by side; the first error is raised when all are over."""
+        _ended([threads.submit(work, item) for item in items])
 
     def _timing(self, node: str) -> NodeTiming:
         return self.timings.setdefault(node, NodeTiming())
@@ -214,23 +254,29 @@ class Reconciler:
         self._pool.start(action.node, build.tier, build.image, build.revision, build.options)
         self._timing(action.node).started = self._now()
 
-    def _start_step(self, balancer: TraefikApi, actions: Sequence[Action]) -> None:
+    def _start_step(self, balancer: TraefikApi, actions: Sequence[Action], *, keep: bool) -> None:
+        """Start nodes and wait for them. Of a step that fails, those in rotation stay if *keep*, the others go."""
         if not actions:
             return
         names = {action.node for action in actions}
         try:
-            self._together(self._starters, self._start, actions)
+            self._each(self._starters, self._start, actions)
             self._await_rotation(balancer, self._builds[actions[0].tier], names)
         except Exception:
             # What was there before keeps serving; what did not come up goes, so that the next run starts clean.
-            self._undo(names)
+            self._discard({name for name in names if not keep or self._timing(name).in_rotation is None})
             raise
         self.done += actions
 
-    def _undo(self, names: set[str]) -> None:
-        for node in self._pool.nodes():
-            if node.managed and node.name in names and self._timing(node.name).in_rotation is None:
-                self._pool.remove(node.id)
+    def _discard(self, names: Container[str]) -> None:
+        """Remove managed nodes: at once those that never served, drained those that did."""
+        going = [node for node in self._pool.nodes() if node.managed and node.name in names]
+        self._each(self._drainers, self._discard_one, going)
+
+    def _discard_one(self, node: Node) -> None:
+        if self._timing(node.name).in_rotation is not None:
+            self._pool.stop(node.id, self._stop_seconds(node.tier))
+        self._pool.remove(node.id)
 
     def _await_rotation(self, balancer: TraefikApi, build: TierBuild, names: set[str]) -> None:
         """Until the nodes answer their health check and the balancer lists them as up."""
@@ -279,7 +325,7 @@ class Reconciler:
 
     def _probe(self, tier: Tier, nodes: Sequence[Node]) -> None:
         def probe(node: Node) -> None:
-            if node.address and answers(f"http://{node.address}:{tier.port}{tier.health_path}"):
+            if node.address and answers(node_health_url(node, tier)):
                 self._timing(node.name).ready = self._now()
 
         runs = [self._probers.submit(probe, node) for node in nodes]
@@ -307,19 +353,140 @@ class Reconciler:
         leads = str(record.get("service")).removesuffix("@file") == pool_service(route.service)
         return leads and record.get("rule") == self._routes.rule(route)
 
+    # -- leaving ---------------------------------------------------------------
+
+    def _drain_step(self, balancer: TraefikApi, actions: Sequence[Action], course: _Course) -> None:
+        """Drain nodes side by side until they have ended and the balancer lists them no more."""
+        if not actions:
+            return
+        ids = {action.id for action in actions}
+        leaving = [node for node in self._pool.nodes() if node.id in ids]
+        services = sorted({node.service for node in leaving if node.service})
+        _listed(balancer, services)  # nobody is told to leave while nobody can say whether he left
+        course.drained += leaving
+        runs = [self._drainers.submit(self._drain, action) for action in actions]
+        try:
+            self._watch_leaving(balancer, services, leaving, runs)
+        finally:
+            _ended(runs)
+        self.done += actions
+
+    def _watch_leaving(
+        self, balancer: TraefikApi, services: Sequence[str], leaving: Sequence[Node], runs: Sequence[Future[None]]
+    ) -> None:
+        answered, deadline = self._clock(), None
+        while True:
+            over = all(run.done() for run in runs)
+            if over and deadline is None:
+                deadline = self._clock() + self._ready_timeout
+            try:
+                up = _listed(balancer, services)
+                answered = self._clock()
+            except TraefikApiError:
+                if self._clock() - answered > _SILENCE_SECONDS:
+                    raise
+                up = None
+            if over and up is not None:
+                still = self._still_in_rotation(leaving, up) if up else []
+                if not still:
+                    return
+                if deadline is not None and self._clock() > deadline:
+                    raise ReconcileError(
+                        f"node {still[0]}: got a place in the balancer's rotation {self._ready_timeout:g} s after its"
+                        " end, want none (fix: see whether the balancer still follows Docker's events: docker logs)"
+                    )
+            time.sleep(_POLL_SECONDS)
+
+    def _still_in_rotation(self, leaving: Sequence[Node], up: Container[str]) -> list[str]:
+        """Who has ended and is asked all the same; an address that another node has by now is that one's."""
+        named = [node for node in leaving if node.url in up]
+        if not named:
+            return []
+        gone = {node.id for node in leaving}
+        taken = {node.url for node in self._pool.nodes() if node.state == "running" and node.id not in gone}
+        return [node.name for node in named if node.url not in taken]
+
+    def _stop_seconds(self, tier: str) -> int:
+        build = self._builds.get(tier)
+        return build.tier.stop_seconds if build else 30
+
     def _drain(self, action: Action) -> None:
-        build = self._builds.get(action.tier)
         self._timing(action.node).drain_began = self._now()
-        timeout = build.tier.stop_seconds if build else 30
+        timeout = self._stop_seconds(action.tier)
         code = self._pool.stop(action.id, timeout)
         if code == _KILLED:
             self.warnings.append(
                 f"node {action.node}: got no end within {timeout} s of SIGTERM, want it to drain and exit"
                 " (it was killed; fix: see the node image contract)"
             )
-        self._pool.remove(action.id)
         self._timing(action.node).gone = self._now()
-        self.done.append(action)
+
+    # -- the way back ------------------------------------------------------------
+
+    def _return(self, balancer: TraefikApi, tier: str, course: _Course) -> str:
+        """Return the tier to what it was before; what came of it, in words."""
+        self.done = [action for action in self.done if action.tier != tier]
+        back = {node.name for node in course.drained}
+        words = f"tier {tier} was returned to what it was"
+        try:
+            self._each(self._starters, lambda node: self._pool.start_again(node.id), course.drained)
+            if course.former is not None and course.rerouted:
+                self._routes.lead(tier, course.former)
+            self._await_answers(tier, back)
+        except (ReconcileError, *_EXPECTED) as error:
+            return f"tier {tier} could not be returned to what it was: {error}; its new nodes keep serving"
+        told = f", {_nodes(back)} started again" if back else ""
+        try:
+            self._await_listed(balancer, {node.url: node for node in course.drained})
+        except (ReconcileError, TraefikApiError):
+            kept = f"; {_nodes(course.started)} kept until the balancer can be asked" if course.started else ""
+            return f"{words}{told}{kept}"
+        self._discard(course.started)
+        return f"{words}{told}" + (f", {_nodes(course.started)} removed" if course.started else "")
+
+    def _await_answers(self, tier: str, names: Container[str]) -> None:
+        """Until nodes that were started again answer their health check."""
+        build = self._builds.get(tier)
+        if build is None:
+            return
+        deadline = self._clock() + self._ready_timeout
+        while True:
+            nodes = {node.name: node for node in self._pool.nodes() if node.tier == tier and node.name in names}
+            deaf = [
+                name
+                for name, node in nodes.items()
+                if not (node.address and answers(node_health_url(node, build.tier)))
+            ]
+            if not deaf:
+                return
+            if self._clock() > deadline:
+                raise ReconcileError(self._not_ready(build.tier, nodes, sorted(deaf)))
+            time.sleep(_POLL_SECONDS)
+
+    def _await_listed(self, balancer: TraefikApi, nodes: Mapping[str, Node]) -> None:
+        """Until the balancer has the nodes in rotation."""
+        services = sorted({node.service for node in nodes.values() if node.service})
+        deadline = self._clock() + self._ready_timeout
+        while not nodes.keys() <= _listed(balancer, services):
+            if self._clock() > deadline:
+                raise ReconcileError("not in rotation")
+            time.sleep(_POLL_SECONDS)
+
+
+def _ended(runs: Iterable[Future[None]]) -> None:
+    """Wait for all, then raise the first error."""
+    errors = [error for error in (run.exception() for run in runs) if error is not None]
+    if errors:
+        raise errors[0]
+
+
+def _listed(balancer: TraefikApi, services: Iterable[str]) -> set[str]:
+    """The servers that the balancer sends new requests to."""
+    return {url for service in services for url, state in balancer.server_status(service).items() if state == "UP"}
+
+
+def _nodes(names: Sized) -> str:
+    return "1 node" if len(names) == 1 else f"{len(names)} nodes"
 
 
 def tier_route(tier: Tier) -> Route:
@@ -331,10 +498,22 @@ def _of_kind(actions: Iterable[Action], kind: str) -> list[Action]:
     return [action for action in actions if action.kind == kind]
 
 
+def node_health_url(node: Node, tier: Tier) -> str:
+    """Where the node is asked whether it wants requests, past the balancer."""
+    return f"http://{node.address}:{tier.port}{tier.health_path}"
+
+
+def health(url: str) -> int:
+    """The status that the address answers with, 0 when it does not answer soon."""
+    try:
+        answer = requests.get(
+            url, timeout=_PROBE_TIMEOUT_SECONDS, headers={"Connection": "close"}, proxies={"http": ""}
+        )
+        return int(answer.status_code)
+    except requests.RequestException:
+        return 0
+
+
 def answers(url: str) -> bool:
     """Whether a GET of the address is answered with 200, soon."""
-    try:
-        answer = requests.get(url, timeout=_PROBE_TIMEOUT_SECONDS, headers={"Connection": "close"})
-        return bool(answer.status_code == requests.codes.ok)
-    except requests.RequestException:
-        return False
+    return health(url) == HTTPStatus.OK

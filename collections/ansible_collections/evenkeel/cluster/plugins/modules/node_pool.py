@@ -13,6 +13,9 @@ description:
   - Makes the running nodes of all tiers equal to the declared counts and revision, without losing a request.
   - New nodes start first; when they answer their health check and the balancer has them in rotation, the old ones
     drain and leave. Tiers are worked on side by side.
+  - >-
+    A tier whose replacement fails half-way, or while the balancer cannot be asked, returns to what it was: its old nodes
+    are kept, stopped, until all new ones serve, and are started again.
   - Removes what is broken (exited or half-made nodes), replaces stale nodes in waves, counts guests (nodes that
     somebody started by hand from a tier's image) and lets them leave first.
   - Touches only containers with the cluster's labels. A container of somebody else that has a node's name is an error.
@@ -157,6 +160,7 @@ warnings:
 
 import dataclasses
 import time
+from pathlib import Path
 from typing import Any
 
 from ansible.module_utils.basic import AnsibleModule, missing_required_lib
@@ -171,6 +175,7 @@ from ansible_collections.evenkeel.cluster.plugins.module_utils.pool_context impo
     balancer_of,
     describe,
     load,
+    noticed_leaving,
     pool_arguments,
 )
 from ansible_collections.evenkeel.cluster.plugins.module_utils.pool_plan import (
@@ -277,6 +282,8 @@ def run(module: AnsibleModule, result: dict[str, Any]) -> None:
             actions = plan_removal(nodes)
         else:
             check_renewal(params["renew"], context)
+            if Path(params["api_password_file"]).is_file():  # else there has not been a balancer yet
+                nodes = noticed_leaving(context, nodes, balancer_of(params))
             actions = plan(nodes, context.targets, context.routed, params["surge_percent"], params["renew"])
             actions += context.route_actions(actions)
         result.update(

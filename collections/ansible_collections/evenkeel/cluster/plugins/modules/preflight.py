@@ -216,6 +216,7 @@ from typing import Any
 from ansible.module_utils.basic import AnsibleModule
 
 from ansible_collections.evenkeel.cluster.plugins.module_utils import machine as facts
+from ansible_collections.evenkeel.cluster.plugins.module_utils.balancer_plan import SLOTS
 from ansible_collections.evenkeel.cluster.plugins.module_utils.cluster_spec import (
     ClusterSpec,
     parse_cluster,
@@ -237,7 +238,7 @@ ARCHITECTURES = ("x86_64", "aarch64")
 # Where the docker_engine role knows how to install Docker.
 INSTALLABLE = {("debian", "12"), ("debian", "13"), ("ubuntu", "22.04"), ("ubuntu", "24.04")}
 BALANCER_IMAGE = "res/traefik"
-BALANCER_STATE = "/etc/traefik/traefik.yml"
+BALANCER_STATE = "/etc/traefik"
 SUDO_HINT = "add -K -e cluster_become=true where sudo asks for a password"
 LABEL = "evenkeel.cluster"
 
@@ -451,9 +452,14 @@ def check_state_dir(spec: ClusterSpec, declared: object, machine: Machine, docke
         problems.append(line(what, f"a folder around {machine.home}", "a folder of the cluster's own", fix))
     for container in docker.containers:
         source = container.mounts.get(BALANCER_STATE, "")
-        if container.name != f"{spec.name}-balancer" or not is_ours(container, spec) or not source or declared:
+        if (
+            container.labels.get("evenkeel.role") != "balancer"
+            or not is_ours(container, spec)
+            or not source
+            or declared
+        ):
             continue
-        used = posixpath.dirname(posixpath.dirname(source))
+        used = posixpath.dirname(source)
         if used != spec.state_dir:
             fix = f"run as the user who deployed it, or add -e cluster_state_dir={used}"
             want = f"{used}, which the running cluster uses"
@@ -464,8 +470,8 @@ def check_state_dir(spec: ClusterSpec, declared: object, machine: Machine, docke
 def published_ports(spec: ClusterSpec) -> list[tuple[str, int, str]]:
     """The ports to publish: knob, port, name of the container that publishes it."""
     ports = [
-        ("cluster_web_port", spec.web_port, f"{spec.name}-balancer"),
-        ("cluster_dashboard_port", spec.dashboard_port, f"{spec.name}-balancer"),
+        ("cluster_web_port", spec.web_port, f"{spec.name}-edge"),
+        ("cluster_dashboard_port", spec.dashboard_port, f"{spec.name}-edge"),
     ]
     if spec.portainer:
         ports.append(("cluster_portainer_port", spec.portainer_port, f"{spec.name}-portainer"))
@@ -479,7 +485,9 @@ def check_ports(spec: ClusterSpec, docker: Docker, listeners: Mapping[int, Liste
     for knob, port, owner in published_ports(spec):
         publisher = publishers.get(port)
         if publisher is not None:
-            if publisher.name == owner and is_ours(publisher, spec):
+            # Earlier versions let the balancer itself publish them; it gives way to the edge.
+            former = owner.endswith("-edge") and publisher.labels.get("evenkeel.role") == "balancer"
+            if is_ours(publisher, spec) and (publisher.name == owner or former):
                 continue
             got = f"container {publisher.name} (image {publisher.image}) publishing it"
             fix = f"stop it, or choose another port with -e {knob}=..."
@@ -499,7 +507,7 @@ def check_ports(spec: ClusterSpec, docker: Docker, listeners: Mapping[int, Liste
 def check_names(spec: ClusterSpec, docker: Docker) -> list[str]:
     """No container or network that is not ours bears a name that we need."""
     names = {f"{tier.name}-{number}" for tier in spec.tiers for number in range(1, tier.nodes + 1)}
-    names.add(f"{spec.name}-balancer")
+    names |= {f"{spec.name}-edge", *(f"{spec.name}-balancer-{slot}" for slot in SLOTS)}
     if spec.portainer:
         names.add(f"{spec.name}-portainer")
     problems = [
