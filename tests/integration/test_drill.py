@@ -75,8 +75,18 @@ def test_a_drill_that_is_interrupted_leaves_the_pool_as_declared(cluster: docker
 @pytest.mark.parametrize(
     "variable, message",
     [
-        ("drill_rate=0", "rate: got 0"),
-        ("drill_duration=-1", "duration: got -1"),
+        ("drill_rate=abc", "rate: got 'abc', want a number from 0.1 to 20000 (fix: -e drill_rate=400)"),
+        ("drill_rate=0", "rate: got '0', want a number from 0.1 to 20000 (fix: -e drill_rate=400)"),
+        ("drill_rate=nan", "rate: got 'nan', want a number from 0.1 to 20000 (fix: -e drill_rate=400)"),
+        ("drill_events=2.5", "events: got '2.5', want a whole number from 1 to 1000 (fix: -e drill_events=6)"),
+        ("drill_events=1_0", "events: got '1_0', want a whole number from 1 to 1000 (fix: -e drill_events=6)"),
+        ('{"drill_clients": true}', "clients: got true, want a whole number from 1 to 1000 (fix: -e drill_clients=40)"),
+        ('{"drill_amount": [2]}', "amount: got [2], want a whole number from 1 to 100 (fix: -e drill_amount=2)"),
+        ("drill_duration=-1", "duration: got '-1', want a number from 1 to 86400 (fix: -e drill_duration=20)"),
+        (
+            '{"drill_thresholds": {"failed": "few"}}',
+            "thresholds.failed: got 'few', want a whole number from 0 to 2000000",
+        ),
         ("drill_scenario=earthquake", "scenario"),
         ('{"drill_tiers": ["statik"]}', "statik"),
     ],
@@ -87,5 +97,27 @@ def test_nonsense_is_refused_in_one_line_and_changes_nothing(
     before = pool(cluster)
     done = play("playbooks/drill.yml", "-e", variable)
     assert done.returncode != 0
-    assert message in done.stdout
+    told = [line for line in (done.stdout + done.stderr).splitlines() if message in line and not line.startswith(" ")]
+    assert len(told) == 1, done.stdout
+    assert pool(cluster) == before
+
+
+@pytest.mark.parametrize(
+    "variable, message",
+    [
+        (
+            "node_pool_surge_percent=abc",
+            "surge_percent: got 'abc', want a whole number from 1 to 100 (fix: -e node_pool_surge_percent=25)",
+        ),
+        ("node_pool_workers=0", "workers: got '0', want a whole number from 1 to 64 (fix: -e node_pool_workers=8)"),
+    ],
+)
+def test_a_roll_with_nonsense_is_refused_in_one_line_and_changes_nothing(
+    cluster: docker.DockerClient, variable: str, message: str
+) -> None:
+    before = pool(cluster)
+    done = play("playbooks/roll.yml", "-e", variable)
+    assert done.returncode != 0
+    told = [line for line in (done.stdout + done.stderr).splitlines() if message in line and not line.startswith(" ")]
+    assert len(told) == 1, done.stdout
     assert pool(cluster) == before

@@ -226,8 +226,9 @@ def test_what_check_mode_predicts_is_what_a_run_does(cluster: FakeCluster, capsy
     "differs, words",
     [
         ({"scenario": "explode"}, "scenario: got 'explode', want one of "),
-        ({"rate": 0}, "rate: got 0.0, want 0.1 to 20000"),
-        ({"duration": -1}, "duration: got -1.0, want 1 to 86400"),
+        ({"rate": "abc"}, "rate: got 'abc', want a number from 0.1 to 20000 (fix: -e drill_rate=400)"),
+        ({"rate": 0}, "rate: got 0, want a number from 0.1 to 20000"),
+        ({"duration": -1}, "duration: got -1, want a number from 1 to 86400"),
         ({"only": ["nosuch"]}, "only: got tier 'nosuch', want one of shop, dates"),
         ({"clients": 200}, "clients: got 200, want at most one per request and second, 100"),
         (

@@ -233,7 +233,7 @@ def run(params: Mapping[str, Any], check_mode: bool, stop: Stop) -> dict[str, An
         EventError: the cluster could not be restored, or did not answer before the load.
     """
     settings = settings_of(params)
-    with cluster_lock(params["cluster"], "drill", 0 if check_mode else params["lock_timeout"]):
+    with cluster_lock(params["cluster"], "drill", 0 if check_mode else settings.lock_timeout):
         context = drill_context(params)
         check_cluster(context, settings)
         balancer_of(params).version()
@@ -292,10 +292,10 @@ def _main_drill(params: Mapping[str, Any], settings: Settings, context: PoolCont
         lambda: balancer_of(params),
         load_.now,
         name,
-        amount=params["amount"],
-        workers=params["workers"],
-        surge_percent=params["surge_percent"],
-        ready_timeout=params["ready_timeout"],
+        amount=settings.amount,
+        workers=settings.workers,
+        surge_percent=settings.surge_percent,
+        ready_timeout=settings.ready_timeout,
     )
     book = NodeBook(f"{name}-")
     witnesses = Witnesses(
@@ -333,11 +333,11 @@ def _control(params: Mapping[str, Any], settings: Settings, context: PoolContext
             made.append(f"evenkeel-drill/{context.cluster}-naive-{tier}")
             pool.bare_image(context.builds[tier].image, made[-1])
             images[tier] = f"{made[-1]}:latest"
-        naive = NaivePool(pool, context.cluster, tiers, images, load_.now, params["ready_timeout"])
+        naive = NaivePool(pool, context.cluster, tiers, images, load_.now, settings.ready_timeout)
 
         def work() -> Evidence:
             naive.start()
-            _await_routes(load_, params["ready_timeout"])
+            _await_routes(load_, settings.ready_timeout)
             return measure(Exercise(events, course, settings), load_, naive, Witnesses(), stop)
 
         return restored(naive, work)

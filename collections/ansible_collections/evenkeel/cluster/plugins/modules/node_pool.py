@@ -28,12 +28,16 @@ options:
     choices: [present, absent]
     default: present
   workers:
-    description: How many containers are created at the same time.
-    type: int
+    description:
+      - How many containers are created at the same time.
+      - A whole number from 1 to 64.
+    type: raw
     default: 8
   surge_percent:
-    description: How many nodes of a tier are replaced at a time, in percent of its count (at least one).
-    type: int
+    description:
+      - How many nodes of a tier are replaced at a time, in percent of its count (at least one).
+      - A whole number from 1 to 100.
+    type: raw
     default: 25
   renew:
     description:
@@ -43,12 +47,16 @@ options:
     elements: str
     default: []
   ready_timeout:
-    description: Seconds without progress after which nodes that are not in rotation count as failed and are removed.
-    type: int
+    description:
+      - Seconds without progress after which nodes that are not in rotation count as failed and are removed.
+      - A whole number from 1 to 3600.
+    type: raw
     default: 60
   lock_timeout:
-    description: Seconds to wait for another run on the same cluster.
-    type: int
+    description:
+      - Seconds to wait for another run on the same cluster.
+      - A whole number from 0 to 86400.
+    type: raw
     default: 300
 extends_documentation_fragment:
   - evenkeel.cluster.pool
@@ -165,6 +173,12 @@ from ansible_collections.evenkeel.cluster.plugins.module_utils import docker_poo
 from ansible_collections.evenkeel.cluster.plugins.module_utils.cluster_lock import LockBusyError, cluster_lock
 from ansible_collections.evenkeel.cluster.plugins.module_utils.cluster_spec import printable
 from ansible_collections.evenkeel.cluster.plugins.module_utils.docker_pool import DockerPoolError
+from ansible_collections.evenkeel.cluster.plugins.module_utils.number_options import (
+    RECONCILE_NUMBERS,
+    number_specs,
+    of_role,
+    read_numbers,
+)
 from ansible_collections.evenkeel.cluster.plugins.module_utils.pool_context import (
     PoolContext,
     PoolInputError,
@@ -193,11 +207,8 @@ def argument_spec() -> dict[str, dict[str, Any]]:
     return {
         **pool_arguments(),
         "state": {"type": "str", "choices": ["present", "absent"], "default": "present"},
-        "workers": {"type": "int", "default": 8},
-        "surge_percent": {"type": "int", "default": 25},
+        **number_specs(RECONCILE_NUMBERS),
         "renew": {"type": "list", "elements": "str", "default": []},
-        "ready_timeout": {"type": "int", "default": 60},
-        "lock_timeout": {"type": "int", "default": 300},
     }
 
 
@@ -251,24 +262,22 @@ def check_renewal(tiers: list[str], context: PoolContext) -> None:
             )
 
 
-def check_limits(params: dict[str, Any]) -> None:
-    """Check the numbers.
+def numbers_of(params: dict[str, Any]) -> dict[str, Any]:
+    """The numbers among the options, read.
 
     Raises:
-        PoolInputError: a number is outside its range.
+        PoolInputError: some cannot be used; one line for each.
     """
-    ranges = {"workers": (1, 64), "surge_percent": (1, 100), "ready_timeout": (1, 3600), "lock_timeout": (0, 86400)}
-    for name, (low, high) in ranges.items():
-        if not low <= params[name] <= high:
-            raise PoolInputError(
-                f"{name}: got {params[name]}, want {low} to {high} (fix: {name}: {argument_spec()[name]['default']})"
-            )
+    numbers, problems = read_numbers(params, of_role("node_pool", RECONCILE_NUMBERS))
+    if problems:
+        raise PoolInputError("\n".join(problems))
+    return numbers
 
 
 def run(module: AnsibleModule, result: dict[str, Any]) -> None:
     """Plan, and unless in check mode carry the plan out; fills *result* as it goes."""
     params = module.params
-    check_limits(params)
+    params.update(numbers_of(params))
     with cluster_lock(params["cluster"], "node_pool", 0 if module.check_mode else params["lock_timeout"]) as waited:
         began = time.monotonic()
         context = load(params)
