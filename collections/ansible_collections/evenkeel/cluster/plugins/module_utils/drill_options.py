@@ -92,6 +92,7 @@ def argument_spec() -> dict[str, dict[str, Any]]:
         "control": {"type": "bool", "default": True},
         "control_images": {"type": "dict", "default": {}},
         "folder": {"type": "path"},
+        "progress_file": {"type": "path"},
     }
 
 

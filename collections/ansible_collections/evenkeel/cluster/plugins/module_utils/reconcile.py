@@ -38,6 +38,7 @@ from ansible_collections.evenkeel.cluster.plugins.module_utils.pool_plan import 
     Action,
     Node,
 )
+from ansible_collections.evenkeel.cluster.plugins.module_utils.progress import node_line, silent, timed
 from ansible_collections.evenkeel.cluster.plugins.module_utils.revision import NodeOptions
 from ansible_collections.evenkeel.cluster.plugins.module_utils.traefik_api import TraefikApi, TraefikApiError
 
@@ -134,6 +135,7 @@ class Reconciler:
         workers: int,
         ready_timeout: float,
         clock: Callable[[], float] = time.monotonic,
+        tell: Callable[[str], None] = silent,
     ) -> None:
         """Prepare the threads; nothing is done yet.
 
@@ -145,6 +147,7 @@ class Reconciler:
             workers: containers created at once; more than 8 bring nothing on one engine.
             ready_timeout: seconds without any progress after which a step has failed.
             clock: monotonic seconds.
+            tell: takes a line whenever something has happened; called from several threads.
         """
         self._pool = pool
         self._balancer = balancer
@@ -152,6 +155,7 @@ class Reconciler:
         self._routes = routes
         self._ready_timeout = ready_timeout
         self._clock = clock
+        self._tell = tell
         self._began = clock()
         self._starters = ThreadPoolExecutor(workers, thread_name_prefix="start")
         self._probers = ThreadPoolExecutor(workers, thread_name_prefix="probe")
@@ -205,14 +209,21 @@ class Reconciler:
     def _now(self) -> float:
         return round(self._clock() - self._began, 3)
 
+    def _mark(self, node: str, step: str) -> None:
+        """Note when the node got so far, and tell it."""
+        at = self._now()
+        setattr(self._timing(node), step, at)
+        self._tell(node_line(node, step, at))
+
     def _remove(self, action: Action) -> None:
         self._pool.remove(action.id)
+        self._tell(timed(f"{action.node}: removed", self._now()))
         self.done.append(action)
 
     def _start(self, action: Action) -> None:
         build = self._builds[action.tier]
         self._pool.start(action.node, build.tier, build.image, build.revision, build.options)
-        self._timing(action.node).started = self._now()
+        self._mark(action.node, "started")
 
     def _start_step(self, balancer: TraefikApi, actions: Sequence[Action]) -> None:
         if not actions:
@@ -231,6 +242,7 @@ class Reconciler:
         for node in self._pool.nodes():
             if node.managed and node.name in names and self._timing(node.name).in_rotation is None:
                 self._pool.remove(node.id)
+                self._tell(timed(f"{node.name}: did not come up, removed", self._now()))
 
     def _await_rotation(self, balancer: TraefikApi, build: TierBuild, names: set[str]) -> None:
         """Until the nodes answer their health check and the balancer lists them as up."""
@@ -245,7 +257,7 @@ class Reconciler:
                 name for name in waiting if self._timing(name).ready and listed.get(nodes[name].url, "DOWN") == "UP"
             }
             for name in arrived:
-                self._timing(name).in_rotation = self._now()
+                self._mark(name, "in_rotation")
             waiting -= arrived
             if arrived:
                 deadline = self._clock() + self._ready_timeout
@@ -298,6 +310,7 @@ class Reconciler:
                     " the balancer, want the new route (fix: see the balancer's log)"
                 )
             time.sleep(_POLL_SECONDS)
+        self._tell(timed(f"{action.tier}: route {'switched' if route else 'dropped'}", self._now()))
         self.done.append(action)
 
     def _leads_to(self, balancer: TraefikApi, tier: str, route: Route | None) -> bool:
@@ -309,7 +322,7 @@ class Reconciler:
 
     def _drain(self, action: Action) -> None:
         build = self._builds.get(action.tier)
-        self._timing(action.node).drain_began = self._now()
+        self._mark(action.node, "drain_began")
         timeout = build.tier.stop_seconds if build else 30
         code = self._pool.stop(action.id, timeout)
         if code == _KILLED:
@@ -318,7 +331,7 @@ class Reconciler:
                 " (it was killed; fix: see the node image contract)"
             )
         self._pool.remove(action.id)
-        self._timing(action.node).gone = self._now()
+        self._mark(action.node, "gone")
         self.done.append(action)
 
 

@@ -249,6 +249,14 @@ options:
       - A whole number from 0 to 86400.
     type: raw
     default: 300
+  progress_file:
+    description:
+      - File to which a line is appended for each step as it happens; made when it is missing, for its owner alone.
+        One that cannot be written to ends the progress, not the run. Empty writes none.
+      - >-
+        When it is not set, the steps are shown on the screen: as they happen where the connection is V(local), at the
+        end of the task elsewhere, and not at all in a loop, in check mode, with C(async) or with C(no_log).
+    type: path
 requirements:
   - aiohttp >= 3.8
 attributes:
@@ -346,6 +354,12 @@ control:
   returned: after a load with O(control=true)
   type: dict
   sample: {failed: true, message: "control: 311 of 14400 requests lost in 10 events, as it must"}
+progress:
+  description: What happened and was not written to O(progress_file), one line each.
+  returned: unless an input is refused
+  type: list
+  elements: str
+  sample: ["  4.0 s  1600 sent, 0 failed", "  3.0 s  stop (static): done in 4.1 s"]
 files:
   description: What was written into O(folder).
   returned: unless an input is refused
@@ -365,6 +379,7 @@ from ansible_collections.evenkeel.cluster.plugins.module_utils.drill_run import 
 from ansible_collections.evenkeel.cluster.plugins.module_utils.drill_verdict import PASSED, PLANNED
 from ansible_collections.evenkeel.cluster.plugins.module_utils.observation import CheckInputError
 from ansible_collections.evenkeel.cluster.plugins.module_utils.pool_context import PoolInputError
+from ansible_collections.evenkeel.cluster.plugins.module_utils.progress import Progress
 from ansible_collections.evenkeel.cluster.plugins.module_utils.traefik_api import TraefikApiError
 
 _EXPECTED_ERRORS = (
@@ -389,10 +404,12 @@ def main() -> None:
         )
     stop = Stop()
     stop.listen()
+    progress = Progress(module.params["progress_file"])
     try:
-        result = run(module.params, module.check_mode, stop)
+        result = run(module.params, module.check_mode, stop, progress.tell)
     except _EXPECTED_ERRORS as error:
-        module.fail_json(msg=str(error))
+        module.fail_json(msg=str(error), progress=progress.kept)
+    result["progress"] = progress.kept
     if result["verdict"] not in {PASSED, PLANNED}:
         module.fail_json(msg=result["message"], **result)
     module.exit_json(**result)

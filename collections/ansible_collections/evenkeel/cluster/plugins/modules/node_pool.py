@@ -58,6 +58,14 @@ options:
       - A whole number from 0 to 86400.
     type: raw
     default: 300
+  progress_file:
+    description:
+      - File to which a line is appended for each step as it happens; made when it is missing, for its owner alone.
+        One that cannot be written to ends the progress, not the run. Empty writes none.
+      - >-
+        When it is not set, the steps are shown on the screen: as they happen where the connection is V(local), at the
+        end of the task elsewhere, and not at all in a loop, in check mode, with C(async) or with C(no_log).
+    type: path
 extends_documentation_fragment:
   - evenkeel.cluster.pool
 attributes:
@@ -156,6 +164,12 @@ timings:
   returned: always
   type: dict
   sample: {lock: 0.0, plan: 0.05, apply: 1.4, nodes: {static-4: {started: 0.3, ready: 0.9, in_rotation: 1.0}}}
+progress:
+  description: What happened and was not written to O(progress_file), one line each.
+  returned: when there was something to do
+  type: list
+  elements: str
+  sample: ["static-4: started 0.3 s", "static-4: in rotation 1.0 s"]
 warnings:
   description: What people should know although the run succeeded, such as nodes that had to be killed.
   returned: when there are any
@@ -196,6 +210,7 @@ from ansible_collections.evenkeel.cluster.plugins.module_utils.pool_plan import 
     plan_removal,
     summary,
 )
+from ansible_collections.evenkeel.cluster.plugins.module_utils.progress import Progress
 from ansible_collections.evenkeel.cluster.plugins.module_utils.reconcile import ReconcileError, Reconciler
 from ansible_collections.evenkeel.cluster.plugins.module_utils.traefik_api import TraefikApiError
 
@@ -209,6 +224,7 @@ def argument_spec() -> dict[str, dict[str, Any]]:
         "state": {"type": "str", "choices": ["present", "absent"], "default": "present"},
         **number_specs(RECONCILE_NUMBERS),
         "renew": {"type": "list", "elements": "str", "default": []},
+        "progress_file": {"type": "path"},
     }
 
 
@@ -317,6 +333,7 @@ def apply(module: AnsibleModule, context: PoolContext, actions: list[Action], re
     if module.params["state"] == "present":
         balancer_of(module.params).version()
     began = time.monotonic()
+    progress = Progress(module.params["progress_file"])
     reconciler = Reconciler(
         context.pool,
         lambda: balancer_of(module.params),
@@ -324,6 +341,7 @@ def apply(module: AnsibleModule, context: PoolContext, actions: list[Action], re
         context.route_file(),
         workers=module.params["workers"],
         ready_timeout=module.params["ready_timeout"],
+        tell=progress.tell,
     )
     try:
         reconciler.apply(actions)
@@ -332,6 +350,7 @@ def apply(module: AnsibleModule, context: PoolContext, actions: list[Action], re
             module.warn(warning)
         result["changed"] = bool(reconciler.done)
         result["actions"] = [dataclasses.asdict(action) for action in reconciler.done]
+        result["progress"] = progress.kept
         result["timings"]["apply"] = round(time.monotonic() - began, 3)
         result["timings"]["nodes"] = {
             name: {key: value for key, value in dataclasses.asdict(timing).items() if value is not None}
