@@ -21,7 +21,7 @@ def test_lines_are_in_the_file_at_once_and_the_file_is_its_owners_alone(tmp_path
     assert stat.S_IMODE(path.stat().st_mode) == 0o600
     progress.tell("static-1: drains")
     assert path.read_text() == "static-4: started 0.3 s\nstatic-1: drains\n"
-    assert progress.kept == []
+    assert progress.result() == {}
 
 
 def test_what_is_in_the_file_stays(tmp_path: Path) -> None:
@@ -70,7 +70,7 @@ def test_a_file_that_cannot_be_written_to_ends_only_the_file(tmp_path: Path, kin
     progress = Progress(str(path))
     progress.tell("one")
     progress.tell("two")
-    assert progress.kept == ["one", "two"]
+    assert progress.result() == {"progress": ["one", "two"]}
     if kind == "link":
         assert (tmp_path / "target").read_text() == ""
 

@@ -37,10 +37,15 @@ def told(cluster: FakeCluster, *actions: Action) -> list[str]:
         ready_timeout=0.3,
         tell=lines.append,
     )
-    try:
-        reconciler.apply(actions)
-    finally:
-        assert all(re.search(r" \d+\.\d s$", line) for line in lines if not line.endswith("drains")), lines
+    reconciler.apply(actions)
+    assert all(re.search(r" \d+\.\d s$", line) for line in lines if not line.endswith("drains")), lines
+    # What is told is what the result tells in figures.
+    for line in lines:
+        node, _, step = line.partition(": ")
+        if step.startswith("gone"):
+            assert step == f"gone {reconciler.timings[node].gone:.1f} s"
+        if step.startswith("in rotation"):
+            assert step == f"in rotation {reconciler.timings[node].in_rotation:.1f} s"
     return [re.sub(r" \d+\.\d s$", "", line) for line in lines]
 
 

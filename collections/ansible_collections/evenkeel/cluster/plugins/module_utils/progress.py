@@ -6,6 +6,7 @@ from __future__ import annotations
 
 import os
 import threading
+from typing import Any
 
 from ansible_collections.evenkeel.cluster.plugins.module_utils.cluster_spec import printable
 
@@ -39,6 +40,10 @@ class Progress:
         with self._lock:
             if not self._appended(text):
                 self.kept.append(text)
+
+    def result(self) -> dict[str, Any]:
+        """What was told and is in no file, for the module's result; nothing when there is none."""
+        return {"progress": self.kept} if self.kept else {}
 
     def _appended(self, text: str) -> bool:
         if not self._path:

@@ -355,8 +355,8 @@ control:
   type: dict
   sample: {failed: true, message: "control: 311 of 14400 requests lost in 10 events, as it must"}
 progress:
-  description: What happened and was not written to O(progress_file), one line each.
-  returned: unless an input is refused
+  description: What happened, one line each.
+  returned: when something did, and it was not written to O(progress_file)
   type: list
   elements: str
   sample: ["  4.0 s  1600 sent, 0 failed", "  3.0 s  stop (static): done in 4.1 s"]
@@ -408,8 +408,8 @@ def main() -> None:
     try:
         result = run(module.params, module.check_mode, stop, progress.tell)
     except _EXPECTED_ERRORS as error:
-        module.fail_json(msg=str(error), progress=progress.kept)
-    result["progress"] = progress.kept
+        module.fail_json(msg=str(error), **progress.result())
+    result.update(progress.result())
     if result["verdict"] not in {PASSED, PLANNED}:
         module.fail_json(msg=result["message"], **result)
     module.exit_json(**result)

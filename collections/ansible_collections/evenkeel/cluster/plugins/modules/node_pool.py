@@ -165,8 +165,8 @@ timings:
   type: dict
   sample: {lock: 0.0, plan: 0.05, apply: 1.4, nodes: {static-4: {started: 0.3, ready: 0.9, in_rotation: 1.0}}}
 progress:
-  description: What happened and was not written to O(progress_file), one line each.
-  returned: when there was something to do
+  description: What happened, one line each.
+  returned: when something did, and it was not written to O(progress_file)
   type: list
   elements: str
   sample: ["static-4: started 0.3 s", "static-4: in rotation 1.0 s"]
@@ -350,7 +350,7 @@ def apply(module: AnsibleModule, context: PoolContext, actions: list[Action], re
             module.warn(warning)
         result["changed"] = bool(reconciler.done)
         result["actions"] = [dataclasses.asdict(action) for action in reconciler.done]
-        result["progress"] = progress.kept
+        result.update(progress.result())
         result["timings"]["apply"] = round(time.monotonic() - began, 3)
         result["timings"]["nodes"] = {
             name: {key: value for key, value in dataclasses.asdict(timing).items() if value is not None}
