@@ -7,6 +7,7 @@ import datetime
 import json
 import os
 import platform
+import re
 import statistics
 import subprocess
 import sys
@@ -104,11 +105,11 @@ def play(playbook: str | Path, *arguments: str) -> Play:
 
 
 def _report(output: str) -> dict[str, Any]:
-    """The JSON document in the output; other callbacks print before and after it."""
-    start = output.find("{\n")
-    if start < 0:
+    """The JSON document in the output; progress and other callbacks print before and after it."""
+    start = re.search(r"^\{$", output, re.MULTILINE)
+    if start is None:
         return {}
-    report, _ = json.JSONDecoder().raw_decode(output[start:])
+    report, _ = json.JSONDecoder().raw_decode(output[start.start() :])
     return dict(report)
 
 

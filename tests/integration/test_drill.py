@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import signal
 import subprocess
 import sys
@@ -28,6 +29,12 @@ def pool(engine: docker.DockerClient) -> list[str]:
     )
 
 
+def problems(done: subprocess.CompletedProcess[str], words: str) -> list[str]:
+    """The lines with these words, without the indented repetition in the task's result."""
+    lines = (done.stdout + done.stderr).splitlines()
+    return [line for line in lines if words in line and not line.startswith(" ")]
+
+
 def newest_report() -> dict[str, Any]:
     path = max(EVIDENCE.glob("*-drill-*.json"), key=lambda each: each.stat().st_mtime)
     return dict(json.loads(path.read_text()))
@@ -47,6 +54,11 @@ def test_everything_at_once_loses_nothing_and_the_control_does(cluster: docker.D
     assert report["control"]["requests"]["failed"] > 0
     assert "requests failed in" in done.stdout
     assert "as it must" in done.stdout
+    assert re.search(r"^  load began: 200 requests per second for at least \d+ s$", done.stdout, re.MULTILINE)
+    assert (
+        len(re.findall(r"^  +\d+\.\d s  [a-z ]+?( \([a-z]+\))?: done in \d+\.\d s$", done.stdout, re.MULTILINE)) >= 12
+    )
+    assert re.search(r"^  control: +\d+\.\d s  \d+ sent, \d+ failed; the load has ended$", done.stdout, re.MULTILINE)
     assert pool(cluster) == before
     assert not [tag for image in cluster.images.list() for tag in image.tags if "drill" in tag]
 
@@ -75,10 +87,20 @@ def test_a_drill_that_is_interrupted_leaves_the_pool_as_declared(cluster: docker
 @pytest.mark.parametrize(
     "variable, message",
     [
-        ("drill_rate=0", "rate: got 0"),
-        ("drill_duration=-1", "duration: got -1"),
-        ("drill_scenario=earthquake", "scenario"),
-        ('{"drill_tiers": ["statik"]}', "statik"),
+        ("drill_rate=abc", "rate: got 'abc', want a number from 0.1 to 20000 (fix: -e drill_rate=400)"),
+        ("drill_rate=0", "rate: got '0', want a number from 0.1 to 20000 (fix: -e drill_rate=400)"),
+        ("drill_rate=nan", "rate: got 'nan', want a number from 0.1 to 20000 (fix: -e drill_rate=400)"),
+        ("drill_events=2.5", "events: got '2.5', want a whole number from 1 to 1000 (fix: -e drill_events=6)"),
+        ("drill_events=1_0", "events: got '1_0', want a whole number from 1 to 1000 (fix: -e drill_events=6)"),
+        ('{"drill_clients": true}', "clients: got true, want a whole number from 1 to 1000 (fix: -e drill_clients=40)"),
+        ('{"drill_amount": [2]}', "amount: got [2], want a whole number from 1 to 100 (fix: -e drill_amount=2)"),
+        ("drill_duration=-1", "duration: got '-1', want a number from 1 to 86400 (fix: -e drill_duration=20)"),
+        (
+            '{"drill_thresholds": {"failed": "few"}}',
+            "thresholds.failed: got 'few', want a whole number from 0 to 2000000",
+        ),
+        ("drill_scenario=earthquake", "scenario: got 'earthquake', want one of steady, "),
+        ('{"drill_tiers": ["statik"]}', "only: got tier 'statik', want one of "),
     ],
 )
 def test_nonsense_is_refused_in_one_line_and_changes_nothing(
@@ -87,5 +109,25 @@ def test_nonsense_is_refused_in_one_line_and_changes_nothing(
     before = pool(cluster)
     done = play("playbooks/drill.yml", "-e", variable)
     assert done.returncode != 0
-    assert message in done.stdout
+    assert len(problems(done, message)) == 1, done.stdout + done.stderr
+    assert pool(cluster) == before
+
+
+@pytest.mark.parametrize(
+    "variable, message",
+    [
+        (
+            "node_pool_surge_percent=abc",
+            "surge_percent: got 'abc', want a whole number from 1 to 100 (fix: -e node_pool_surge_percent=25)",
+        ),
+        ("node_pool_workers=0", "workers: got '0', want a whole number from 1 to 64 (fix: -e node_pool_workers=8)"),
+    ],
+)
+def test_a_roll_with_nonsense_is_refused_in_one_line_and_changes_nothing(
+    cluster: docker.DockerClient, variable: str, message: str
+) -> None:
+    before = pool(cluster)
+    done = play("playbooks/roll.yml", "-e", variable)
+    assert done.returncode != 0
+    assert len(problems(done, message)) == 1, done.stdout + done.stderr
     assert pool(cluster) == before

@@ -187,7 +187,10 @@ def as_declared() -> Iterator[None]:
 def test_a_roll_replaces_every_node_without_loss(cluster: docker.DockerClient) -> None:
     before = {tier: set(nodes(cluster, tier)) for tier in PATHS}
     with Watcher() as watcher:
-        assert "renews a node" in played("playbooks/roll.yml", "-e", "tier=dynamic")
+        output = played("playbooks/roll.yml", "-e", "tier=dynamic")
+    assert "renews a node" in output
+    for step in (r"started \d+\.\d s", r"in rotation \d+\.\d s", "drains", r"gone \d+\.\d s"):
+        assert len(re.findall(rf"^  dynamic-\d+: {step}$", output, re.MULTILINE)) == len(before["dynamic"]), output
     assert watcher.sent > 100
     assert watcher.failed == []
     assert set(nodes(cluster, "static")) == before["static"]

@@ -9,7 +9,11 @@ from collections.abc import Callable
 
 import pytest
 
-from ansible_collections.evenkeel.cluster.plugins.module_utils.drill_events import Conductor, EventError
+from ansible_collections.evenkeel.cluster.plugins.module_utils.drill_events import (
+    Conductor,
+    EventError,
+    report_line,
+)
 from ansible_collections.evenkeel.cluster.plugins.module_utils.drill_figures import EventReport
 from ansible_collections.evenkeel.cluster.plugins.module_utils.drill_schedule import Event, plan_events
 
@@ -96,3 +100,28 @@ def test_what_nobody_expected_is_passed_on() -> None:
     with pytest.raises(ZeroDivisionError, match="a bug"):
         conductor.join()
     assert conductor.ended is not None
+
+
+def test_each_event_is_told_when_it_is_over() -> None:
+    fake = Fake(Clock())
+    fake.fails = lambda event: EventError("node web-1: got none, want one (fix: x)") if event.number == 1 else None
+    lines: list[str] = []
+    conductor = Conductor(fake, plan_events("stop", ["web"], 3, 0.0, 0.02), fake.now, threading.Event(), lines.append)
+    conductor.start()
+    conductor.join()
+    assert lines == [
+        "   0.0 s  stop (web): done in 0.0 s",
+        "   0.0 s  stop (web): node web-1: got none, want one (fix: x)",
+    ]
+
+
+@pytest.mark.parametrize(
+    "report, line",
+    [
+        (EventReport(0, "stop", "static", 3.04, 7.15), "   3.0 s  stop (static): done in 4.1 s"),
+        (EventReport(3, "restore", "", 63.0, 63.5), "  63.0 s  restore: done in 0.5 s"),
+        (EventReport(0, "kill", "static", 3, 4, error="no"), "   3.0 s  kill (static): no"),
+    ],
+)
+def test_an_event_is_one_line(report: EventReport, line: str) -> None:
+    assert report_line(report) == line

@@ -38,7 +38,7 @@ class Balancer(FakeBalancer):
             raise TraefikApiError("no answer", "an answer", "check that it runs")
         status = super().server_status(service, provider)
         if self._ghosts:
-            self._seen |= {url: "UP" for url in status}
+            self._seen |= dict.fromkeys(status, "UP")
             return {**self._seen, **status}
         return status
 

@@ -6,6 +6,7 @@ import functools
 import gzip
 import json
 import os
+import re
 import signal
 import threading
 from collections.abc import Callable, Iterator
@@ -24,8 +25,9 @@ from ansible_collections.evenkeel.cluster.plugins.module_utils import (
     drill_run,
     drill_witness,
 )
-from ansible_collections.evenkeel.cluster.plugins.module_utils.drill_figures import EventReport
+from ansible_collections.evenkeel.cluster.plugins.module_utils.drill_figures import EventReport, Record
 from ansible_collections.evenkeel.cluster.plugins.module_utils.drill_naive import NaivePool
+from ansible_collections.evenkeel.cluster.plugins.module_utils.drill_run import Ticker
 from ansible_collections.evenkeel.cluster.plugins.module_utils.drill_witness import NodeWitness
 from ansible_collections.evenkeel.cluster.plugins.modules import drill
 
@@ -117,6 +119,57 @@ def test_a_drill_passes_with_its_control(cluster: FakeCluster, capsys: pytest.Ca
     assert cluster.declared()
 
 
+def test_a_drill_tells_what_happens_while_it_happens(
+    cluster: FakeCluster, capsys: pytest.CaptureFixture[str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(drill_run, "_TICK_SECONDS", 0.5)
+    path = tmp_path / "progress"
+    result = run(options(cluster, progress_file=str(path)), capsys)
+    assert result["verdict"] == "pass", result
+    assert "progress" not in result
+    lines = path.read_text().splitlines()
+    own, control = (
+        lines[: lines.index("control: naive nodes start")],
+        lines[lines.index("control: naive nodes start") :],
+    )
+    assert own[0] == "load began: 100 requests per second for at least 1 s"
+    assert own[-1] == "the pool is led back to its declaration"
+    sent = result["drill"]["requests"]["sent"]
+    assert re.fullmatch(rf" +\d\.\d s  {sent} sent, 0 failed; the load has ended", own[-2])
+    assert [line for line in own if re.fullmatch(r" +0\.5 s  (49|50|51) sent, 0 failed", line)]
+    done = re.compile(r" +\d\.\d s  stop \((shop|dates)\): done in \d\.\d s")
+    assert [match[1] for match in map(done.fullmatch, own) if match] == ["shop", "dates"]
+    assert all(line.startswith("control: ") for line in control)
+    assert control[1] == "control: load began: 100 requests per second for at least 1 s"
+    lost = result["control"]["requests"]
+    assert control[-1].endswith(f" s  {lost['sent']} sent, {lost['failed']} failed; the load has ended")
+
+
+def test_without_a_file_the_result_tells_it(cluster: FakeCluster, capsys: pytest.CaptureFixture[str]) -> None:
+    result = run(options(cluster, scenario="steady", control=False), capsys)
+    assert result["progress"][0] == "load began: 100 requests per second for at least 1 s"
+    assert result["progress"][-1] == "the pool is led back to its declaration"
+
+
+def record(number: int, error: str = "") -> Record:
+    return Record(f"r-{number}", 0, 0, 0, "shop", "GET", 0, 200, "shop-1", error)
+
+
+def test_how_the_load_goes_is_told_every_few_seconds_and_not_more_often() -> None:
+    records: list[Record] = []
+    lines: list[str] = []
+    ticker = Ticker(records, 5.0, lines.append)
+    for number in range(600):
+        ticker.leaves(number / 40)
+        records.append(record(number, "status 500" if number in {10, 300} else ""))
+    assert lines == ["   5.0 s  200 sent, 1 failed", "  10.0 s  400 sent, 2 failed"]
+    ticker.leaves(31.0)
+    ticker.leaves(34.9)
+    ticker.leaves(35.0)
+    assert lines[2:] == ["  31.0 s  600 sent, 2 failed", "  35.0 s  602 sent, 2 failed"]
+    assert ticker.line(36.04) == "  36.0 s  603 sent, 2 failed"
+
+
 @pytest.mark.parametrize("scenario", ["scale", "roll", "kill", "hang", "guest", "policy", "steady"])
 def test_every_scenario_passes_and_leaves_the_pool_as_it_was(
     cluster: FakeCluster, capsys: pytest.CaptureFixture[str], scenario: str
@@ -202,6 +255,7 @@ def test_check_mode_tells_the_plan_and_does_nothing(cluster: FakeCluster, capsys
         "drill scale of shop, dates: would send 160 requests at 100/s and perform 3 events in 1.6 s, then the control"
     )
     assert result["plan"]["events"] == ["   0.2 s  grow (shop)", "   0.8 s  shrink (shop)", "   1.4 s  restore"]
+    assert "progress" not in result
     assert cluster.pool.calls == []
     assert cluster.log.read_text() == ""
 
@@ -226,8 +280,9 @@ def test_what_check_mode_predicts_is_what_a_run_does(cluster: FakeCluster, capsy
     "differs, words",
     [
         ({"scenario": "explode"}, "scenario: got 'explode', want one of "),
-        ({"rate": 0}, "rate: got 0.0, want 0.1 to 20000"),
-        ({"duration": -1}, "duration: got -1.0, want 1 to 86400"),
+        ({"rate": "abc"}, "rate: got 'abc', want a number from 0.1 to 20000 (fix: -e drill_rate=400)"),
+        ({"rate": 0}, "rate: got 0, want a number from 0.1 to 20000"),
+        ({"duration": -1}, "duration: got -1, want a number from 1 to 86400"),
         ({"only": ["nosuch"]}, "only: got tier 'nosuch', want one of shop, dates"),
         ({"clients": 200}, "clients: got 200, want at most one per request and second, 100"),
         (
@@ -274,6 +329,7 @@ def test_a_cluster_that_does_not_answer_is_not_drilled(
 ) -> None:
     cluster.status = lambda request: 404
     result = run(options(cluster), capsys)
+    assert "progress" not in result
     assert result["msg"] == (
         "drill stop of shop, dates: got status 404 from shop-1 for GET shop before the load began, want 200"
         " (fix: ansible-playbook playbooks/verify.yml)"

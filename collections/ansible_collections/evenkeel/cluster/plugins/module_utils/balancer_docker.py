@@ -122,7 +122,7 @@ class BalancerPool(DockerPool):
         with told(f"container {name}"):
             config = api.create_host_config(
                 network_mode=options.network,
-                port_bindings={port: outside for port, outside in options.ports.items()},
+                port_bindings=dict(options.ports),
                 sysctls={_MIGRATE: "1"} if migrate.exists() else None,
                 mem_limit=_EDGE_MEMORY,
                 pids_limit=_EDGE_PIDS,

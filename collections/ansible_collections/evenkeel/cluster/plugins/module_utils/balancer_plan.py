@@ -160,7 +160,8 @@ def edge_config(closing: str) -> str:
     Both balancers read the same file. The one whose slot is *closing* says ``Connection: close`` in every answer, so
     that its clients connect anew while it still serves them; Traefik itself would end their idle connections at once.
     """
-    chain = f'{{{{ if eq (env "{SLOT_VARIABLE}") "{closing or "none"}" }}}}{CLOSING_MIDDLEWARE}, {{{{ end }}}}evenkeel-retry'
+    condition = f'eq (env "{SLOT_VARIABLE}") "{closing or "none"}"'
+    chain = f"{{{{ if {condition} }}}}{CLOSING_MIDDLEWARE}, {{{{ end }}}}evenkeel-retry"
     return (
         "http:\n"
         "  middlewares:\n"

@@ -10,6 +10,7 @@ from typing import Protocol
 
 from ansible_collections.evenkeel.cluster.plugins.module_utils.drill_figures import EventReport
 from ansible_collections.evenkeel.cluster.plugins.module_utils.drill_schedule import Event
+from ansible_collections.evenkeel.cluster.plugins.module_utils.progress import silent
 
 
 class EventError(Exception):
@@ -34,11 +35,22 @@ class Performer(Protocol):
         """
 
 
+def report_line(report: EventReport) -> str:
+    """When an event began, and what became of it."""
+    event = Event(report.number, report.kind, report.tier, report.began)
+    return f"{event}: {report.error or f'done in {report.ended - report.began:.1f} s'}"
+
+
 class Conductor:
     """Performs the events one after the other in a thread of its own."""
 
     def __init__(
-        self, performer: Performer, events: Sequence[Event], now: Callable[[], float], stop: threading.Event
+        self,
+        performer: Performer,
+        events: Sequence[Event],
+        now: Callable[[], float],
+        stop: threading.Event,
+        tell: Callable[[str], None] = silent,
     ) -> None:
         """Prepare; nothing happens yet.
 
@@ -47,11 +59,13 @@ class Conductor:
             events: what is to be done, in the order of time.
             now: seconds from the begin of the load.
             stop: when it is set, no further event begins.
+            tell: takes a line when an event is over.
         """
         self._performer = performer
         self._events = list(events)
         self._now = now
         self._stop = stop
+        self._tell = tell
         self._thread = threading.Thread(target=self._work, name="events", daemon=True)
         self._crash: BaseException | None = None
         #: What happened so far.
@@ -76,6 +90,7 @@ class Conductor:
                     break
                 report = self._one(event)
                 self.reports.append(report)
+                self._tell(report_line(report))
                 if report.error:
                     break
         except Exception as error:

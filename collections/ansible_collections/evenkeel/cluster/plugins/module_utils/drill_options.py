@@ -10,6 +10,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
+from ansible_collections.evenkeel.cluster.plugins.module_utils.cluster_spec import show
 from ansible_collections.evenkeel.cluster.plugins.module_utils.drill_schedule import (
     GUEST_JOINS,
     NEEDS_TWO,
@@ -24,7 +25,14 @@ from ansible_collections.evenkeel.cluster.plugins.module_utils.drill_schedule im
 )
 from ansible_collections.evenkeel.cluster.plugins.module_utils.drill_verdict import Thresholds
 from ansible_collections.evenkeel.cluster.plugins.module_utils.http_load import HttpLoadError, Target, check_target
-from ansible_collections.evenkeel.cluster.plugins.module_utils.observation import CheckInputError, in_range
+from ansible_collections.evenkeel.cluster.plugins.module_utils.number_options import (
+    RECONCILE_NUMBERS,
+    Number,
+    number_specs,
+    of_role,
+    read_numbers,
+)
+from ansible_collections.evenkeel.cluster.plugins.module_utils.observation import CheckInputError
 from ansible_collections.evenkeel.cluster.plugins.module_utils.pool_context import pool_arguments
 
 MAX_REQUESTS = 2_000_000
@@ -32,65 +40,59 @@ MAX_REQUESTS = 2_000_000
 LEAD_SECONDS = 3.0
 TAIL_SECONDS = 2.0
 
-_DEFAULT_RATE = 400.0
-_RANGES: dict[str, tuple[float, float]] = {
-    "events": (1, 1000),
-    "interval": (0.1, 600),
-    "amount": (1, 100),
-    "rate": (0.1, 20_000),
-    "duration": (1, 86_400),
-    "time_limit": (1, 86_400),
-    "clients": (1, 1000),
-    "post_share": (0, 1),
-    "slow_share": (0, 1),
-    "sticky_share": (0, 1),
-    "new_connection_share": (0, 1),
-    "timeout": (0.1, 600),
-    "workers": (1, 64),
-    "surge_percent": (1, 100),
-    "ready_timeout": (1, 3600),
-    "lock_timeout": (0, 86_400),
+_NUMBERS = {
+    **of_role(
+        "drill",
+        {
+            "events": Number(1, 1000, 6),
+            "interval": Number(0.1, 600, 4.0),
+            "amount": Number(1, 100, 2),
+            "rate": Number(0.1, 20_000, 400.0),
+            "duration": Number(1, 86_400, 20.0),
+            "time_limit": Number(1, 86_400, 600.0),
+            "clients": Number(1, 1000, 40),
+            "post_share": Number(0, 1, 0.3),
+            "slow_share": Number(0, 1, 0.02),
+            "sticky_share": Number(0, 1, 0.5),
+            "new_connection_share": Number(0, 1, 0.25),
+            "timeout": Number(0.1, 600, 10.0),
+        },
+    ),
+    # The role has no variables for these.
+    "seed": Number(0, 999_999_999, 1),
+    **RECONCILE_NUMBERS,
 }
 _PATH_KEYS = tuple(item.name for item in dataclasses.fields(Paths))
 _RELATIVE = re.compile(r"(?!/)[A-Za-z0-9._~%!$&'()*+,;=@/?-]*", re.ASCII)
-_AT_MOST_ONE = frozenset({"thresholds.rate_share"})
+_AT_MOST_ONE = frozenset({"rate_share"})
+_LIMITS = {
+    item.name: Number(
+        0,
+        1 if item.name in _AT_MOST_ONE else MAX_REQUESTS,
+        item.default,
+        f"""-e '{{"drill_thresholds": {{"{item.name}": {item.default:g}}}}}'""",
+    )
+    for item in dataclasses.fields(Thresholds)
+    if isinstance(item.default, (int, float))
+}
 
 
 def argument_spec() -> dict[str, dict[str, Any]]:
     """The module's options."""
-    limits = {
-        item.name: {"type": "int" if isinstance(item.default, int) else "float", "default": item.default}
-        for item in dataclasses.fields(Thresholds)
-    }
     return {
         **pool_arguments(),
         "scenario": {"type": "str", "required": True},
         "only": {"type": "list", "elements": "str", "default": []},
-        "events": {"type": "int", "default": 6},
-        "interval": {"type": "float", "default": 4.0},
-        "amount": {"type": "int", "default": 2},
-        "rate": {"type": "float", "default": _DEFAULT_RATE},
-        "duration": {"type": "float", "default": 20.0},
-        "time_limit": {"type": "float", "default": 600.0},
-        "clients": {"type": "int", "default": 40},
-        "post_share": {"type": "float", "default": 0.3},
-        "slow_share": {"type": "float", "default": 0.02},
-        "sticky_share": {"type": "float", "default": 0.5},
-        "new_connection_share": {"type": "float", "default": 0.25},
-        "timeout": {"type": "float", "default": 10.0},
-        "seed": {"type": "int", "default": 1},
+        **number_specs(_NUMBERS),
         "url": {"type": "str", "required": True},
         "host": {"type": "str", "default": ""},
         "requests": {"type": "dict", "default": {}},
         "access_log": {"type": "path"},
-        "thresholds": {"type": "dict", "default": {}, "options": limits},
+        "thresholds": {"type": "dict", "default": {}, "options": number_specs(_LIMITS)},
         "control": {"type": "bool", "default": True},
         "control_images": {"type": "dict", "default": {}},
         "folder": {"type": "path"},
-        "workers": {"type": "int", "default": 8},
-        "surge_percent": {"type": "int", "default": 25},
-        "ready_timeout": {"type": "int", "default": 60},
-        "lock_timeout": {"type": "int", "default": 300},
+        "progress_file": {"type": "path"},
     }
 
 
@@ -114,6 +116,11 @@ class Settings:
     control: bool
     control_images: dict[str, str]
     folder: str
+    amount: int
+    workers: int
+    surge_percent: int
+    ready_timeout: int
+    lock_timeout: int
 
     @property
     def seconds(self) -> float:
@@ -139,14 +146,20 @@ def settings_of(params: Mapping[str, Any]) -> Settings:
     """Check all options that can be checked without looking at the cluster.
 
     Raises:
-        CheckInputError: one cannot be used.
+        CheckInputError: some cannot be used; one line for each, as far as they can be judged alone.
     """
+    numbers, problems = read_numbers(params, _NUMBERS)
+    limits, more = _thresholds(params["thresholds"])
     if params["scenario"] not in SCENARIOS:
-        raise CheckInputError(
-            f"scenario: got {params['scenario']!r}, want one of {', '.join(SCENARIOS)} (fix: scenario: stop)"
-        )
-    for name, (low, high) in _RANGES.items():
-        in_range(params, name, low, high)
+        known = ", ".join(SCENARIOS)
+        problems.insert(0, f"scenario: got {show(params['scenario'])}, want one of {known} (fix: scenario: stop)")
+    if problems or more:
+        raise CheckInputError("\n".join([*problems, *more]))
+    return _settings({**params, **numbers}, limits)
+
+
+def _settings(params: Mapping[str, Any], limits: Thresholds) -> Settings:
+    """What follows from options whose numbers have been read."""
     if params["clients"] > params["rate"]:
         raise CheckInputError(
             f"clients: got {params['clients']}, want at most one per request and second, {params['rate']:g}"
@@ -178,10 +191,15 @@ def settings_of(params: Mapping[str, Any]) -> Settings:
         host=params["host"],
         paths=_paths(params["requests"], list(declared), tiers),
         access_log=params["access_log"] or "",
-        limits=_thresholds(params["thresholds"]),
+        limits=limits,
         control=params["control"] and bool(events),
         control_images=_images(params["control_images"], list(declared)),
         folder=params["folder"] or "",
+        amount=params["amount"],
+        workers=params["workers"],
+        surge_percent=params["surge_percent"],
+        ready_timeout=params["ready_timeout"],
+        lock_timeout=params["lock_timeout"],
     )
 
 
@@ -260,13 +278,11 @@ def _images(images: Mapping[str, Any], declared: Sequence[str]) -> dict[str, str
     return dict(images)
 
 
-def _thresholds(given: Mapping[str, Any]) -> Thresholds:
+def _thresholds(given: Mapping[str, Any]) -> tuple[Thresholds, list[str]]:
     # Ansible fills suboptions in only when the dict itself was given.
-    values = {name: value for name, value in given.items() if value is not None}
-    named = {f"thresholds.{name}": value for name, value in values.items()}
-    for name in named:
-        in_range(named, name, 0, 1 if name in _AT_MOST_ONE else MAX_REQUESTS)
-    return Thresholds(**values)
+    named = {name: value for name, value in given.items() if value is not None}
+    found, problems = read_numbers(named, {name: number for name, number in _LIMITS.items() if name in named})
+    return Thresholds(**found), [f"thresholds.{problem}" for problem in problems]
 
 
 def make_folder(folder: str) -> None:

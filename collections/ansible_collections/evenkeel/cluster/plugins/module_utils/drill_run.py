@@ -38,6 +38,7 @@ from ansible_collections.evenkeel.cluster.plugins.module_utils.drill_schedule im
     Course,
     Event,
     arrivals,
+    least_seconds,
     make_clients,
     plan_events,
 )
@@ -59,10 +60,14 @@ from ansible_collections.evenkeel.cluster.plugins.module_utils.drill_witness imp
 from ansible_collections.evenkeel.cluster.plugins.module_utils.observation import CheckInputError
 from ansible_collections.evenkeel.cluster.plugins.module_utils.pool_context import PoolContext, balancer_of, load
 from ansible_collections.evenkeel.cluster.plugins.module_utils.pool_plan import drift
+from ansible_collections.evenkeel.cluster.plugins.module_utils.progress import silent
 from ansible_collections.evenkeel.cluster.plugins.module_utils.verdicts import Problem
 
 # A control proves that the measurement can fail; it need not last as long.
 _CONTROL_EVENTS = 6
+# Seconds from one line about the load to the next; more in a load so long that it would be many lines.
+_TICK_SECONDS = 5.0
+_TICKS = 100
 _SIGNALS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
 
 
@@ -125,7 +130,48 @@ class Exercise:
     settings: Settings
 
 
-def measure(exercise: Exercise, load_: Load, performer: Performer, witnesses: Witnesses, stop: Stop) -> Evidence:
+class Ticker:
+    """Tells every few seconds how the load goes.
+
+    Args:
+        records: the requests that have ended; it grows.
+        seconds: from one line to the next.
+        tell: takes the lines.
+    """
+
+    def __init__(self, records: Sequence[Record], seconds: float, tell: Callable[[str], None]) -> None:
+        """Prepare; nothing is told yet."""
+        self._records = records
+        self._seconds = seconds
+        self._tell = tell
+        self._next = seconds
+        self._sent = 0
+        self._seen = 0
+        self._failed = 0
+
+    def leaves(self, now: float) -> None:
+        """A request leaves, so many seconds from the begin of the load."""
+        if now >= self._next:
+            self._tell(self.line(now))
+            self._next = (now // self._seconds + 1) * self._seconds
+        self._sent += 1
+
+    def line(self, now: float) -> str:
+        """What has been sent and what has failed until now."""
+        fresh = self._records[self._seen :]
+        self._seen += len(fresh)
+        self._failed += sum(not record.answered for record in fresh)
+        return f"{now:6.1f} s  {self._sent} sent, {self._failed} failed"
+
+
+def measure(
+    exercise: Exercise,
+    load_: Load,
+    performer: Performer,
+    witnesses: Witnesses,
+    stop: Stop,
+    tell: Callable[[str], None] = silent,
+) -> Evidence:
     """Let load and events run to their end, or to the signal that stops them. Does not restore.
 
     Raises:
@@ -133,7 +179,9 @@ def measure(exercise: Exercise, load_: Load, performer: Performer, witnesses: Wi
     """
     settings = exercise.settings
     over = threading.Event()
-    conductor = Conductor(performer, exercise.events, load_.now, over)
+    conductor = Conductor(performer, exercise.events, load_.now, over, tell)
+    least = least_seconds(exercise.events, exercise.course.duration, exercise.course.tail)
+    ticker = Ticker(load_.records, max(_TICK_SECONDS, least / _TICKS), tell)
     started = False
 
     def begin() -> None:
@@ -145,10 +193,14 @@ def measure(exercise: Exercise, load_: Load, performer: Performer, witnesses: Wi
                 " playbooks/verify.yml)"
             )
         started = True
+        tell(f"load began: {settings.rate:g} requests per second for at least {least:.0f} s")
         conductor.start()
 
     def go_on(now: float) -> bool:
-        return not stop.event.is_set() and exercise.course.goes_on(now, conductor.ended)
+        goes_on = not stop.event.is_set() and exercise.course.goes_on(now, conductor.ended)
+        if goes_on:
+            ticker.leaves(now)
+        return goes_on
 
     schedule = itertools.islice(arrivals(settings.paths, settings.rate, settings.mix, settings.seed), MAX_REQUESTS)
     with witnesses.nodes or contextlib.nullcontext():
@@ -158,6 +210,7 @@ def measure(exercise: Exercise, load_: Load, performer: Performer, witnesses: Wi
             over.set()
             if started:
                 conductor.join()
+    tell(f"{ticker.line(load_.seconds)}; the load has ended")
     return _evidence(exercise, load_, conductor.reports, witnesses, stop.reason if stop.event.is_set() else "")
 
 
@@ -225,15 +278,23 @@ def new_load(settings: Settings, bases: Mapping[str, str], run: str) -> Load:
 # --------------------------------------------------------------------------
 
 
-def run(params: Mapping[str, Any], check_mode: bool, stop: Stop) -> dict[str, Any]:
+def run(
+    params: Mapping[str, Any], check_mode: bool, stop: Stop, tell: Callable[[str], None] = silent
+) -> dict[str, Any]:
     """Check, measure, run the control, and give the module's result.
+
+    Args:
+        params: the module's options.
+        check_mode: only check, and tell what would happen.
+        stop: ends the drill early.
+        tell: takes a line whenever something has happened; called from several threads.
 
     Raises:
         CheckInputError: an option cannot be used, or the pool is not as declared.
         EventError: the cluster could not be restored, or did not answer before the load.
     """
     settings = settings_of(params)
-    with cluster_lock(params["cluster"], "drill", 0 if check_mode else params["lock_timeout"]):
+    with cluster_lock(params["cluster"], "drill", 0 if check_mode else settings.lock_timeout):
         context = drill_context(params)
         check_cluster(context, settings)
         balancer_of(params).version()
@@ -241,11 +302,11 @@ def run(params: Mapping[str, Any], check_mode: bool, stop: Stop) -> dict[str, An
             return planned(settings)
         make_folder(settings.folder)
         name = f"drill-{time.time_ns():x}"
-        evidence = _main_drill(params, settings, context, name, stop)
+        evidence = _main_drill(params, settings, context, name, stop, tell)
         control = None
         if settings.control and not stop.event.is_set():
             try:
-                control = _control(params, settings, context, f"{name}c", stop)
+                control = _control(settings, context, f"{name}c", stop, lambda line: tell(f"control: {line}"))
             except (EventError, DockerPoolError) as error:
                 # What the drill itself has shown is not lost with its control.
                 control = Evidence([], (EventReport(0, "control", "", 0.0, 0.0, error=str(error)),), 1)
@@ -285,17 +346,24 @@ def check_cluster(context: PoolContext, settings: Settings) -> None:
             )
 
 
-def _main_drill(params: Mapping[str, Any], settings: Settings, context: PoolContext, name: str, stop: Stop) -> Evidence:
+def _main_drill(
+    params: Mapping[str, Any],
+    settings: Settings,
+    context: PoolContext,
+    name: str,
+    stop: Stop,
+    tell: Callable[[str], None],
+) -> Evidence:
     load_ = new_load(settings, {tier: settings.url + context.tiers[tier].path for tier in settings.tiers}, name)
     performer = DockerPerformer(
         context,
         lambda: balancer_of(params),
         load_.now,
         name,
-        amount=params["amount"],
-        workers=params["workers"],
-        surge_percent=params["surge_percent"],
-        ready_timeout=params["ready_timeout"],
+        amount=settings.amount,
+        workers=settings.workers,
+        surge_percent=settings.surge_percent,
+        ready_timeout=settings.ready_timeout,
     )
     book = NodeBook(f"{name}-")
     witnesses = Witnesses(
@@ -306,7 +374,11 @@ def _main_drill(params: Mapping[str, Any], settings: Settings, context: PoolCont
 
     def work() -> Evidence:
         performer.prepare(settings.events)
-        return measure(Exercise(settings.events, settings.course, settings), load_, performer, witnesses, stop)
+        evidence = measure(
+            Exercise(settings.events, settings.course, settings), load_, performer, witnesses, stop, tell
+        )
+        tell("the pool is led back to its declaration")
+        return evidence
 
     return restored(performer, work)
 
@@ -315,7 +387,7 @@ def _of_tiers(context: PoolContext, tiers: Sequence[str]) -> list[Any]:
     return [node for node in context.pool.nodes() if node.tier in tiers]
 
 
-def _control(params: Mapping[str, Any], settings: Settings, context: PoolContext, name: str, stop: Stop) -> Evidence:
+def _control(settings: Settings, context: PoolContext, name: str, stop: Stop, tell: Callable[[str], None]) -> Evidence:
     pool = context.pool
     if not isinstance(pool, DrillPool):
         raise TypeError("context: want one with a DrillPool")
@@ -333,12 +405,13 @@ def _control(params: Mapping[str, Any], settings: Settings, context: PoolContext
             made.append(f"evenkeel-drill/{context.cluster}-naive-{tier}")
             pool.bare_image(context.builds[tier].image, made[-1])
             images[tier] = f"{made[-1]}:latest"
-        naive = NaivePool(pool, context.cluster, tiers, images, load_.now, params["ready_timeout"])
+        naive = NaivePool(pool, context.cluster, tiers, images, load_.now, settings.ready_timeout)
 
         def work() -> Evidence:
+            tell("naive nodes start")
             naive.start()
-            _await_routes(load_, params["ready_timeout"])
-            return measure(Exercise(events, course, settings), load_, naive, Witnesses(), stop)
+            _await_routes(load_, settings.ready_timeout)
+            return measure(Exercise(events, course, settings), load_, naive, Witnesses(), stop, tell)
 
         return restored(naive, work)
     finally:

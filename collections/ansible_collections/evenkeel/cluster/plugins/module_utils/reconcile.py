@@ -41,6 +41,7 @@ from ansible_collections.evenkeel.cluster.plugins.module_utils.pool_plan import 
     Action,
     Node,
 )
+from ansible_collections.evenkeel.cluster.plugins.module_utils.progress import node_line, silent, timed
 from ansible_collections.evenkeel.cluster.plugins.module_utils.revision import NodeOptions
 from ansible_collections.evenkeel.cluster.plugins.module_utils.traefik_api import TraefikApi, TraefikApiError
 
@@ -163,6 +164,7 @@ class Reconciler:
         workers: int,
         ready_timeout: float,
         clock: Callable[[], float] = time.monotonic,
+        tell: Callable[[str], None] = silent,
     ) -> None:
         """Prepare the threads; nothing is done yet.
 
@@ -174,6 +176,7 @@ class Reconciler:
             workers: containers created at once; more than 8 bring nothing on one engine.
             ready_timeout: seconds without any progress after which a step has failed.
             clock: monotonic seconds.
+            tell: takes a line whenever something has happened; called from several threads.
         """
         self._pool = pool
         self._balancer = balancer
@@ -181,6 +184,7 @@ class Reconciler:
         self._routes = routes
         self._ready_timeout = ready_timeout
         self._clock = clock
+        self._tell = tell
         self._began = clock()
         self._starters = ThreadPoolExecutor(workers, thread_name_prefix="start")
         self._probers = ThreadPoolExecutor(workers, thread_name_prefix="probe")
@@ -245,14 +249,21 @@ class Reconciler:
     def _now(self) -> float:
         return round(self._clock() - self._began, 3)
 
+    def _mark(self, node: str, step: str) -> None:
+        """Note when the node got so far, and tell it."""
+        at = self._now()
+        setattr(self._timing(node), step, at)
+        self._tell(node_line(node, step, at))
+
     def _remove(self, action: Action) -> None:
         self._pool.remove(action.id)
+        self._tell(timed(f"{action.node}: removed", self._now()))
         self.done.append(action)
 
     def _start(self, action: Action) -> None:
         build = self._builds[action.tier]
         self._pool.start(action.node, build.tier, build.image, build.revision, build.options)
-        self._timing(action.node).started = self._now()
+        self._mark(action.node, "started")
 
     def _start_step(self, balancer: TraefikApi, actions: Sequence[Action], *, keep: bool) -> None:
         """Start nodes and wait for them. Of a step that fails, those in rotation stay if *keep*, the others go."""
@@ -276,6 +287,9 @@ class Reconciler:
     def _discard_one(self, node: Node) -> None:
         if self._timing(node.name).in_rotation is not None:
             self._pool.stop(node.id, self._stop_seconds(node.tier))
+            self._tell(timed(f"{node.name}: drained and removed again", self._now()))
+        else:
+            self._tell(timed(f"{node.name}: did not come up, removed", self._now()))
         self._pool.remove(node.id)
 
     def _await_rotation(self, balancer: TraefikApi, build: TierBuild, names: set[str]) -> None:
@@ -291,7 +305,7 @@ class Reconciler:
                 name for name in waiting if self._timing(name).ready and listed.get(nodes[name].url, "DOWN") == "UP"
             }
             for name in arrived:
-                self._timing(name).in_rotation = self._now()
+                self._mark(name, "in_rotation")
             waiting -= arrived
             if arrived:
                 deadline = self._clock() + self._ready_timeout
@@ -344,6 +358,7 @@ class Reconciler:
                     " the balancer, want the new route (fix: see the balancer's log)"
                 )
             time.sleep(_POLL_SECONDS)
+        self._tell(timed(f"{action.tier}: route {'switched' if route else 'dropped'}", self._now()))
         self.done.append(action)
 
     def _leads_to(self, balancer: TraefikApi, tier: str, route: Route | None) -> bool:
@@ -411,7 +426,7 @@ class Reconciler:
         return build.tier.stop_seconds if build else 30
 
     def _drain(self, action: Action) -> None:
-        self._timing(action.node).drain_began = self._now()
+        self._mark(action.node, "drain_began")
         timeout = self._stop_seconds(action.tier)
         code = self._pool.stop(action.id, timeout)
         if code == _KILLED:
@@ -419,7 +434,7 @@ class Reconciler:
                 f"node {action.node}: got no end within {timeout} s of SIGTERM, want it to drain and exit"
                 " (it was killed; fix: see the node image contract)"
             )
-        self._timing(action.node).gone = self._now()
+        self._mark(action.node, "gone")
 
     # -- the way back ------------------------------------------------------------
 
@@ -427,6 +442,7 @@ class Reconciler:
         """Return the tier to what it was before; what came of it, in words."""
         self.done = [action for action in self.done if action.tier != tier]
         back = {node.name for node in course.drained}
+        self._tell(timed(f"tier {tier}: a step failed, returning to what it was", self._now()))
         words = f"tier {tier} was returned to what it was"
         try:
             self._each(self._starters, lambda node: self._pool.start_again(node.id), course.drained)

@@ -169,7 +169,9 @@ actions:
   returned: always
   type: list
   elements: str
-  sample: ["start evenkeel-balancer-green (image or configuration changed)", "retire evenkeel-balancer-blue (is replaced)"]
+  sample:
+    - start shop-balancer-green (image or configuration changed)
+    - retire shop-balancer-blue (is replaced)
 slot:
   description: The slot of the balancer that serves now; empty when there is none.
   returned: success
@@ -182,7 +184,6 @@ revision:
   sample: 0c1d2e3f4a5b
 """
 
-import dataclasses
 import math
 from pathlib import Path
 from typing import Any

@@ -44,56 +44,82 @@ options:
     elements: str
     default: []
   events:
-    description: How many events; those that change the pool are followed by one that leads back to the declaration.
-    type: int
+    description:
+      - How many events; those that change the pool are followed by one that leads back to the declaration.
+      - A whole number from 1 to 1000.
+    type: raw
     default: 6
   interval:
-    description: Seconds from one event to the next; one that lasts longer delays the next.
-    type: float
+    description:
+      - Seconds from one event to the next; one that lasts longer delays the next.
+      - A number from 0.1 to 600.
+    type: raw
     default: 4.0
   amount:
-    description: By how many nodes a tier grows.
-    type: int
+    description:
+      - By how many nodes a tier grows.
+      - A whole number from 1 to 100.
+    type: raw
     default: 2
   rate:
-    description: Requests per second, all tiers together.
-    type: float
+    description:
+      - Requests per second, all tiers together.
+      - A number from 0.1 to 20000.
+    type: raw
     default: 400.0
   duration:
-    description: Least seconds of load. It goes on until the last event has been over for two seconds.
-    type: float
+    description:
+      - Least seconds of load. It goes on until the last event has been over for two seconds.
+      - A number from 1 to 86400.
+    type: raw
     default: 20.0
   time_limit:
-    description: Most seconds of load.
-    type: float
+    description:
+      - Most seconds of load.
+      - A number from 1 to 86400.
+    type: raw
     default: 600.0
   clients:
-    description: How many clients share the requests; at most one per request and second.
-    type: int
+    description:
+      - How many clients share the requests; at most one per request and second.
+      - A whole number from 1 to 1000.
+    type: raw
     default: 40
   post_share:
-    description: Share of requests that are POST, in tiers that take them.
-    type: float
+    description:
+      - Share of requests that are POST, in tiers that take them.
+      - A number from 0 to 1.
+    type: raw
     default: 0.3
   slow_share:
-    description: Share of requests that the node is asked to take its time for, in tiers that can.
-    type: float
+    description:
+      - Share of requests that the node is asked to take its time for, in tiers that can.
+      - A number from 0 to 1.
+    type: raw
     default: 0.02
   sticky_share:
-    description: Share of clients that keep cookies.
-    type: float
+    description:
+      - Share of clients that keep cookies.
+      - A number from 0 to 1.
+    type: raw
     default: 0.5
   new_connection_share:
-    description: Share of clients that open a connection per request.
-    type: float
+    description:
+      - Share of clients that open a connection per request.
+      - A number from 0 to 1.
+    type: raw
     default: 0.25
   timeout:
-    description: Seconds from when a request leaves to the end of its answer.
-    type: float
+    description:
+      - Seconds from when a request leaves to the end of its answer.
+      - A number from 0.1 to 600.
+    type: raw
     default: 10.0
   seed:
-    description: The same seed gives the same requests in the same order.
-    type: int
+    description:
+      - The same seed gives the same requests in the same order.
+      - A whole number from 0 to 999999999.
+    type: raw
     default: 1
   url:
     description: The web entry point, without the tiers' paths, such as V(http://127.0.0.1:8080).
@@ -119,48 +145,70 @@ options:
     default: {}
     suboptions:
       failed:
-        description: Failed requests, besides those in flight on a node that was killed or frozen.
-        type: int
+        description:
+          - Failed requests, besides those in flight on a node that was killed or frozen.
+          - A whole number from 0 to 2000000.
+        type: raw
         default: 0
       failed_in_flight:
-        description: Requests that failed because they were in flight there.
-        type: int
+        description:
+          - Requests that failed because they were in flight there.
+          - A whole number from 0 to 2000000.
+        type: raw
         default: 1000
       twice:
-        description: POSTs that were delivered more than once.
-        type: int
+        description:
+          - POSTs that were delivered more than once.
+          - A whole number from 0 to 2000000.
+        type: raw
         default: 0
       missing:
-        description: POSTs that were answered but not executed.
-        type: int
+        description:
+          - POSTs that were answered but not executed.
+          - A whole number from 0 to 2000000.
+        type: raw
         default: 0
       moved:
-        description: Sessions that left a node which was there.
-        type: int
+        description:
+          - Sessions that left a node which was there.
+          - A whole number from 0 to 2000000.
+        type: raw
         default: 0
       join_p95:
-        description: Seconds from a node's start to its first answer.
-        type: float
+        description:
+          - Seconds from a node's start to its first answer.
+          - A number from 0 to 2000000.
+        type: raw
         default: 1.0
       leave_p95:
-        description: Seconds from a node's order to leave to its last request.
-        type: float
+        description:
+          - Seconds from a node's order to leave to its last request.
+          - A number from 0 to 2000000.
+        type: raw
         default: 3.0
       out:
-        description: Seconds until a node that hangs is out of rotation.
-        type: float
+        description:
+          - Seconds until a node that hangs is out of rotation.
+          - A number from 0 to 2000000.
+        type: raw
         default: 2.0
       latency_p99:
-        description: Seconds from when a request was due to its whole answer, slow requests included; 0 judges none.
-        type: float
+        description:
+          - Seconds from when a request was due to its whole answer, slow requests included; 0 judges none.
+          - A number from 0 to 2000000.
+        type: raw
         default: 0.0
       rate_share:
-        description: Share of O(rate) that this machine must offer at least.
-        type: float
+        description:
+          - Share of O(rate) that this machine must offer at least.
+          - A number from 0 to 1.
+        type: raw
         default: 0.98
       late_p99:
-        description: Seconds that 99 % of the requests may leave late on this machine.
-        type: float
+        description:
+          - Seconds that 99 % of the requests may leave late on this machine.
+          - A number from 0 to 2000000.
+        type: raw
         default: 0.25
   control:
     description:
@@ -178,21 +226,37 @@ options:
     description: Folder for the report and for one line per request; made when it is missing. Empty writes nothing.
     type: path
   workers:
-    description: How many containers are created at the same time.
-    type: int
+    description:
+      - How many containers are created at the same time.
+      - A whole number from 1 to 64.
+    type: raw
     default: 8
   surge_percent:
-    description: How many nodes of a tier are replaced at a time, in percent of its count (at least one).
-    type: int
+    description:
+      - How many nodes of a tier are replaced at a time, in percent of its count (at least one).
+      - A whole number from 1 to 100.
+    type: raw
     default: 25
   ready_timeout:
-    description: Seconds to wait for a node to be in rotation.
-    type: int
+    description:
+      - Seconds to wait for a node to be in rotation.
+      - A whole number from 1 to 3600.
+    type: raw
     default: 60
   lock_timeout:
-    description: Seconds to wait for another run on the same cluster.
-    type: int
+    description:
+      - Seconds to wait for another run on the same cluster.
+      - A whole number from 0 to 86400.
+    type: raw
     default: 300
+  progress_file:
+    description:
+      - File to which a line is appended for each step as it happens; made when it is missing, for its owner alone.
+        One that cannot be written to ends the progress, not the run. Empty writes none.
+      - >-
+        When it is not set, the steps are shown on the screen: as they happen where the connection is V(local), at the
+        end of the task elsewhere, and not at all in a loop, in check mode, with C(async) or with C(no_log).
+    type: path
 requirements:
   - aiohttp >= 3.8
 attributes:
@@ -290,6 +354,12 @@ control:
   returned: after a load with O(control=true)
   type: dict
   sample: {failed: true, message: "control: 311 of 14400 requests lost in 10 events, as it must"}
+progress:
+  description: What happened, one line each.
+  returned: when something did, and it was not written to O(progress_file)
+  type: list
+  elements: str
+  sample: ["  4.0 s  1600 sent, 0 failed", "  3.0 s  stop (static): done in 4.1 s"]
 files:
   description: What was written into O(folder).
   returned: unless an input is refused
@@ -309,6 +379,7 @@ from ansible_collections.evenkeel.cluster.plugins.module_utils.drill_run import 
 from ansible_collections.evenkeel.cluster.plugins.module_utils.drill_verdict import PASSED, PLANNED
 from ansible_collections.evenkeel.cluster.plugins.module_utils.observation import CheckInputError
 from ansible_collections.evenkeel.cluster.plugins.module_utils.pool_context import PoolInputError
+from ansible_collections.evenkeel.cluster.plugins.module_utils.progress import Progress
 from ansible_collections.evenkeel.cluster.plugins.module_utils.traefik_api import TraefikApiError
 
 _EXPECTED_ERRORS = (
@@ -333,10 +404,12 @@ def main() -> None:
         )
     stop = Stop()
     stop.listen()
+    progress = Progress(module.params["progress_file"])
     try:
-        result = run(module.params, module.check_mode, stop)
+        result = run(module.params, module.check_mode, stop, progress.tell)
     except _EXPECTED_ERRORS as error:
-        module.fail_json(msg=str(error))
+        module.fail_json(msg=str(error), **progress.result())
+    result.update(progress.result())
     if result["verdict"] not in {PASSED, PLANNED}:
         module.fail_json(msg=result["message"], **result)
     module.exit_json(**result)

@@ -14,8 +14,8 @@ description:
   - New nodes start first; when they answer their health check and the balancer has them in rotation, the old ones
     drain and leave. Tiers are worked on side by side.
   - >-
-    A tier whose replacement fails half-way, or while the balancer cannot be asked, returns to what it was: its old nodes
-    are kept, stopped, until all new ones serve, and are started again.
+    A tier whose replacement fails half-way, or while the balancer cannot be asked, returns to what it was: its old
+    nodes are kept, stopped, until all new ones serve, and are started again.
   - Removes what is broken (exited or half-made nodes), replaces stale nodes in waves, counts guests (nodes that
     somebody started by hand from a tier's image) and lets them leave first.
   - Touches only containers with the cluster's labels. A container of somebody else that has a node's name is an error.
@@ -31,12 +31,16 @@ options:
     choices: [present, absent]
     default: present
   workers:
-    description: How many containers are created at the same time.
-    type: int
+    description:
+      - How many containers are created at the same time.
+      - A whole number from 1 to 64.
+    type: raw
     default: 8
   surge_percent:
-    description: How many nodes of a tier are replaced at a time, in percent of its count (at least one).
-    type: int
+    description:
+      - How many nodes of a tier are replaced at a time, in percent of its count (at least one).
+      - A whole number from 1 to 100.
+    type: raw
     default: 25
   renew:
     description:
@@ -46,13 +50,25 @@ options:
     elements: str
     default: []
   ready_timeout:
-    description: Seconds without progress after which nodes that are not in rotation count as failed and are removed.
-    type: int
+    description:
+      - Seconds without progress after which nodes that are not in rotation count as failed and are removed.
+      - A whole number from 1 to 3600.
+    type: raw
     default: 60
   lock_timeout:
-    description: Seconds to wait for another run on the same cluster.
-    type: int
+    description:
+      - Seconds to wait for another run on the same cluster.
+      - A whole number from 0 to 86400.
+    type: raw
     default: 300
+  progress_file:
+    description:
+      - File to which a line is appended for each step as it happens; made when it is missing, for its owner alone.
+        One that cannot be written to ends the progress, not the run. Empty writes none.
+      - >-
+        When it is not set, the steps are shown on the screen: as they happen where the connection is V(local), at the
+        end of the task elsewhere, and not at all in a loop, in check mode, with C(async) or with C(no_log).
+    type: path
 extends_documentation_fragment:
   - evenkeel.cluster.pool
 attributes:
@@ -151,6 +167,12 @@ timings:
   returned: always
   type: dict
   sample: {lock: 0.0, plan: 0.05, apply: 1.4, nodes: {static-4: {started: 0.3, ready: 0.9, in_rotation: 1.0}}}
+progress:
+  description: What happened, one line each.
+  returned: when something did, and it was not written to O(progress_file)
+  type: list
+  elements: str
+  sample: ["static-4: started 0.3 s", "static-4: in rotation 1.0 s"]
 warnings:
   description: What people should know although the run succeeded, such as nodes that had to be killed.
   returned: when there are any
@@ -169,6 +191,12 @@ from ansible_collections.evenkeel.cluster.plugins.module_utils import docker_poo
 from ansible_collections.evenkeel.cluster.plugins.module_utils.cluster_lock import LockBusyError, cluster_lock
 from ansible_collections.evenkeel.cluster.plugins.module_utils.cluster_spec import printable
 from ansible_collections.evenkeel.cluster.plugins.module_utils.docker_pool import DockerPoolError
+from ansible_collections.evenkeel.cluster.plugins.module_utils.number_options import (
+    RECONCILE_NUMBERS,
+    number_specs,
+    of_role,
+    read_numbers,
+)
 from ansible_collections.evenkeel.cluster.plugins.module_utils.pool_context import (
     PoolContext,
     PoolInputError,
@@ -187,6 +215,7 @@ from ansible_collections.evenkeel.cluster.plugins.module_utils.pool_plan import 
     plan_removal,
     summary,
 )
+from ansible_collections.evenkeel.cluster.plugins.module_utils.progress import Progress
 from ansible_collections.evenkeel.cluster.plugins.module_utils.reconcile import ReconcileError, Reconciler
 from ansible_collections.evenkeel.cluster.plugins.module_utils.traefik_api import TraefikApiError
 
@@ -198,11 +227,9 @@ def argument_spec() -> dict[str, dict[str, Any]]:
     return {
         **pool_arguments(),
         "state": {"type": "str", "choices": ["present", "absent"], "default": "present"},
-        "workers": {"type": "int", "default": 8},
-        "surge_percent": {"type": "int", "default": 25},
+        **number_specs(RECONCILE_NUMBERS),
         "renew": {"type": "list", "elements": "str", "default": []},
-        "ready_timeout": {"type": "int", "default": 60},
-        "lock_timeout": {"type": "int", "default": 300},
+        "progress_file": {"type": "path"},
     }
 
 
@@ -256,24 +283,22 @@ def check_renewal(tiers: list[str], context: PoolContext) -> None:
             )
 
 
-def check_limits(params: dict[str, Any]) -> None:
-    """Check the numbers.
+def numbers_of(params: dict[str, Any]) -> dict[str, Any]:
+    """The numbers among the options, read.
 
     Raises:
-        PoolInputError: a number is outside its range.
+        PoolInputError: some cannot be used; one line for each.
     """
-    ranges = {"workers": (1, 64), "surge_percent": (1, 100), "ready_timeout": (1, 3600), "lock_timeout": (0, 86400)}
-    for name, (low, high) in ranges.items():
-        if not low <= params[name] <= high:
-            raise PoolInputError(
-                f"{name}: got {params[name]}, want {low} to {high} (fix: {name}: {argument_spec()[name]['default']})"
-            )
+    numbers, problems = read_numbers(params, of_role("node_pool", RECONCILE_NUMBERS))
+    if problems:
+        raise PoolInputError("\n".join(problems))
+    return numbers
 
 
 def run(module: AnsibleModule, result: dict[str, Any]) -> None:
     """Plan, and unless in check mode carry the plan out; fills *result* as it goes."""
     params = module.params
-    check_limits(params)
+    params.update(numbers_of(params))
     with cluster_lock(params["cluster"], "node_pool", 0 if module.check_mode else params["lock_timeout"]) as waited:
         began = time.monotonic()
         context = load(params)
@@ -315,6 +340,7 @@ def apply(module: AnsibleModule, context: PoolContext, actions: list[Action], re
     if module.params["state"] == "present":
         balancer_of(module.params).version()
     began = time.monotonic()
+    progress = Progress(module.params["progress_file"])
     reconciler = Reconciler(
         context.pool,
         lambda: balancer_of(module.params),
@@ -322,6 +348,7 @@ def apply(module: AnsibleModule, context: PoolContext, actions: list[Action], re
         context.route_file(),
         workers=module.params["workers"],
         ready_timeout=module.params["ready_timeout"],
+        tell=progress.tell,
     )
     try:
         reconciler.apply(actions)
@@ -330,6 +357,7 @@ def apply(module: AnsibleModule, context: PoolContext, actions: list[Action], re
             module.warn(warning)
         result["changed"] = bool(reconciler.done)
         result["actions"] = [dataclasses.asdict(action) for action in reconciler.done]
+        result.update(progress.result())
         result["timings"]["apply"] = round(time.monotonic() - began, 3)
         result["timings"]["nodes"] = {
             name: {key: value for key, value in dataclasses.asdict(timing).items() if value is not None}
