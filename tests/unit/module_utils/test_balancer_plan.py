@@ -169,7 +169,10 @@ def test_static_config_adds_what_only_the_slot_has() -> None:
     assert static_config(config, "green") == {
         "entryPoints": {
             "web": web,
-            "own": {"address": ":9002", "observability": {"accessLogs": False, "metrics": False, "tracing": False}},
+            "own": {
+                "address": ":9002",
+                "observability": {"accessLogs": False, "metrics": False, "tracing": False},
+            },
         },
         "api": {},
     }

@@ -16,6 +16,7 @@ from ansible_collections.evenkeel.cluster.plugins.module_utils import drill_dock
 from ansible_collections.evenkeel.cluster.plugins.module_utils.cluster_spec import Tier
 from ansible_collections.evenkeel.cluster.plugins.module_utils.drill_docker import (
     DockerPerformer,
+    Measures,
     other_policy,
     renewed,
     resized,
@@ -30,6 +31,7 @@ from ansible_collections.evenkeel.cluster.plugins.module_utils.drill_naive impor
     naive_tier,
 )
 from ansible_collections.evenkeel.cluster.plugins.module_utils.drill_schedule import (
+    BALANCER,
     GROW,
     GUEST_JOINS,
     GUEST_LEAVES,
@@ -63,10 +65,8 @@ def performer(cluster: FakeCluster) -> DockerPerformer:
         lambda: FakeBalancer(cluster),
         lambda: time.monotonic() - began,
         "drill-1",
-        amount=2,
-        workers=4,
-        surge_percent=50,
-        ready_timeout=5,
+        Measures(amount=2, workers=4, surge_percent=50, ready_timeout=5),
+        renew_balancer=lambda: cluster.pool.calls.append("renew balancer"),
     )
 
 
@@ -96,6 +96,14 @@ def test_a_tier_grows_and_shrinks(cluster: FakeCluster) -> None:
     assert sorted(shrunk.left) == ["shop-3", "shop-4"]
     assert all(shrunk.began <= at <= shrunk.ended for at in shrunk.left.values())
     assert cluster.declared()
+
+
+def test_the_balancer_is_replaced_and_no_node(cluster: FakeCluster) -> None:
+    before = cluster.pool.nodes()
+    (report,) = perform(performer(cluster), BALANCER)
+    assert cluster.pool.calls == ["renew balancer"]
+    assert (report.left, report.joined, report.error) == ({}, {}, "")
+    assert cluster.pool.nodes() == before
 
 
 def test_a_roll_replaces_every_node_of_the_tier_and_of_no_other(cluster: FakeCluster) -> None:

@@ -135,6 +135,19 @@ def _plan_balancers(wanted: Wanted, running: Sequence[Holder], closing: str) -> 
     return actions
 
 
+def plan_renewal(wanted: Wanted, holders: Iterable[Holder]) -> list[Action]:
+    """Replace the balancer that runs although nothing about it changed; nothing when there is not exactly one."""
+    running = [holder for holder in holders if holder.slot and holder.running]
+    if len(running) != 1:
+        return []
+    (old,) = running
+    slot = next(name for name in SLOTS if name != old.slot)
+    return [
+        Action(START, wanted.balancer_name(slot), "is renewed", slot=slot),
+        Action(RETIRE, old.name, "is renewed", old.id, old.slot),
+    ]
+
+
 def plan_removal(holders: Iterable[Holder]) -> list[Action]:
     """Remove everything, the edge last: the others are in its network."""
     ordered = sorted(holders, key=lambda holder: (not holder.slot, holder.name))
@@ -152,6 +165,12 @@ def static_config(config: Mapping[str, Any], slot: str) -> dict[str, Any]:
     quiet = {"accessLogs": False, "metrics": False, "tracing": False}
     own = {"address": f":{SLOTS[slot]}", "observability": quiet}
     return {**config, "entryPoints": {**entry_points, OWN_ENTRY_POINT: own}}
+
+
+def without_own(config: Mapping[str, Any]) -> dict[str, Any]:
+    """The static configuration that :func:`static_config` made this one from."""
+    entry_points = {name: entry for name, entry in config["entryPoints"].items() if name != OWN_ENTRY_POINT}
+    return {**config, "entryPoints": entry_points}
 
 
 def edge_config(closing: str) -> str:

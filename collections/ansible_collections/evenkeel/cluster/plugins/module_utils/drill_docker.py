@@ -14,6 +14,7 @@ from collections.abc import Callable, Iterable, Iterator, Mapping
 with contextlib.suppress(ImportError):  # the module reports a missing docker SDK
     import docker.errors
 
+from ansible_collections.evenkeel.cluster.plugins.module_utils.balancer_docker import BalancerError
 from ansible_collections.evenkeel.cluster.plugins.module_utils.cluster_spec import (
     Tier,
     policy_labels,
@@ -24,6 +25,7 @@ from ansible_collections.evenkeel.cluster.plugins.module_utils.docker_pool impor
 from ansible_collections.evenkeel.cluster.plugins.module_utils.drill_events import EventError
 from ansible_collections.evenkeel.cluster.plugins.module_utils.drill_figures import EventReport
 from ansible_collections.evenkeel.cluster.plugins.module_utils.drill_schedule import (
+    BALANCER,
     GROW,
     GUEST_JOINS,
     GUEST_LEAVES,
@@ -59,7 +61,7 @@ _AWAY_SECONDS = 1.0
 # A node that hangs and is still in rotation after so long will not leave any more.
 _OUT_SECONDS = 15.0
 
-_EXPECTED = (DockerPoolError, ReconcileError, TraefikApiError, OSError)
+_EXPECTED = (BalancerError, DockerPoolError, ReconcileError, TraefikApiError, OSError)
 
 
 class DrillPool(DockerPool):
@@ -248,6 +250,23 @@ class Waiter:
         return time.monotonic() - since
 
 
+@dataclasses.dataclass(frozen=True)
+class Measures:
+    """How much is done at once, and for how long it is waited for.
+
+    Attributes:
+        amount: by how many nodes a tier grows.
+        workers: containers created at once.
+        surge_percent: how many nodes of a tier are replaced at a time.
+        ready_timeout: seconds to wait for a node to serve.
+    """
+
+    amount: int
+    workers: int
+    surge_percent: int
+    ready_timeout: float
+
+
 class DockerPerformer:
     """Performs events on the declared pool.
 
@@ -256,10 +275,8 @@ class DockerPerformer:
         balancer: makes a client of the balancer's API.
         now: seconds from the begin of the load.
         run: the drill's name.
-        amount: by how many nodes a tier grows.
-        workers: containers created at once.
-        surge_percent: how many nodes of a tier are replaced at a time.
-        ready_timeout: seconds to wait for a node to serve.
+        measures: how much is done at once.
+        renew_balancer: replaces the balancer by another.
     """
 
     def __init__(
@@ -268,11 +285,8 @@ class DockerPerformer:
         balancer: Callable[[], TraefikApi],
         now: Callable[[], float],
         run: str,
-        *,
-        amount: int,
-        workers: int,
-        surge_percent: int,
-        ready_timeout: float,
+        measures: Measures,
+        renew_balancer: Callable[[], None],
     ) -> None:
         """Prepare; nothing is changed yet."""
         if not isinstance(context.pool, DrillPool):
@@ -283,10 +297,8 @@ class DockerPerformer:
         self._balancer = balancer
         self._now = now
         self._run = run
-        self._amount = amount
-        self._workers = workers
-        self._surge_percent = surge_percent
-        self._ready_timeout = ready_timeout
+        self._measures = measures
+        self._renew_balancer = renew_balancer
         self._builds = dict(context.builds)
         self._guests: dict[str, str] = {}
         self._away: dict[str, str] = {}
@@ -299,7 +311,7 @@ class DockerPerformer:
     @property
     def _waiter(self) -> Waiter:
         if self._waiter_ is None:  # made in the thread that uses it: a client keeps one connection
-            self._waiter_ = Waiter(self._balancer(), self._pool, self._ready_timeout)
+            self._waiter_ = Waiter(self._balancer(), self._pool, self._measures.ready_timeout)
         return self._waiter_
 
     def prepare(self, events: Iterable[Event]) -> None:
@@ -328,6 +340,7 @@ class DockerPerformer:
             SHRINK: self._resize,
             ROLL: self._roll,
             POLICY: self._policy,
+            BALANCER: self._balancer_renewed,
             RESTORE: self._declared,
             STOP: self._stop,
             KILL: self._kill,
@@ -379,15 +392,15 @@ class DockerPerformer:
             routes_text=path.read_text(encoding="utf-8") if path.is_file() else "",
         )
         nodes = self._pool.nodes()
-        actions = plan(nodes, context.targets, context.routed, self._surge_percent)
+        actions = plan(nodes, context.targets, context.routed, self._measures.surge_percent)
         actions += context.route_actions(actions)
         reconciler = Reconciler(
             self._pool,
             self._balancer,
             builds,
             context.route_file(),
-            workers=self._workers,
-            ready_timeout=self._ready_timeout,
+            workers=self._measures.workers,
+            ready_timeout=self._measures.ready_timeout,
         )
         began = self._now()
         reconciler.apply(actions)
@@ -405,7 +418,7 @@ class DockerPerformer:
     def _resize(self, event: Event) -> EventReport:
         build = self._builds[event.tier]
         declared = self._context.builds[event.tier].tier.nodes
-        count = declared + self._amount if event.kind == GROW else declared
+        count = declared + self._measures.amount if event.kind == GROW else declared
         return self._change(event, self._with(event.tier, resized(build, count)))
 
     def _roll(self, event: Event) -> EventReport:
@@ -427,6 +440,11 @@ class DockerPerformer:
         options = node_options(tier, self._network)
         build = TierBuild(tier, image, image_id, revision(image_id, options), options)
         return self._change(event, self._with(event.tier, build))
+
+    def _balancer_renewed(self, event: Event) -> EventReport:
+        began = self._now()
+        self._renew_balancer()
+        return EventReport(event.number, event.kind, event.tier, began, self._now())
 
     def _declared(self, event: Event) -> EventReport:
         self._undo()

@@ -88,6 +88,10 @@ class Load:
         #: How long the load ran.
         self.seconds = 0.0
 
+    def lead(self, bases: Mapping[str, str]) -> None:
+        """Send to other addresses, before anything has been sent."""
+        self._bases = dict(bases)
+
     @property
     def began(self) -> float:
         """When the load began, monotonic seconds."""

@@ -13,12 +13,13 @@ import dataclasses
 import time
 from collections.abc import Callable, Mapping
 
+from ansible_collections.evenkeel.cluster.plugins.module_utils.balancer_docker import BalancerPool
 from ansible_collections.evenkeel.cluster.plugins.module_utils.cluster_spec import Tier
 from ansible_collections.evenkeel.cluster.plugins.module_utils.docker_pool import DockerPoolError
 from ansible_collections.evenkeel.cluster.plugins.module_utils.drill_docker import DRILL_LABEL, DrillPool
 from ansible_collections.evenkeel.cluster.plugins.module_utils.drill_events import EventError
 from ansible_collections.evenkeel.cluster.plugins.module_utils.drill_figures import EventReport
-from ansible_collections.evenkeel.cluster.plugins.module_utils.drill_schedule import HANG, STOP, Event
+from ansible_collections.evenkeel.cluster.plugins.module_utils.drill_schedule import BALANCER, HANG, STOP, Event
 from ansible_collections.evenkeel.cluster.plugins.module_utils.pool_plan import Node
 from ansible_collections.evenkeel.cluster.plugins.module_utils.reconcile import answers
 from ansible_collections.evenkeel.cluster.plugins.module_utils.revision import node_options
@@ -27,6 +28,10 @@ PREFIX = "/evenkeel-drill/"
 
 _POLL_SECONDS = 0.1
 _AWAY_SECONDS = 2.0
+# What `docker stop` waits by itself.
+_NAIVE_STOP_SECONDS = 10
+#: Where the balancer's web entry point listens, inside of its network.
+WEB_PORT = 8000
 
 
 def naive_path(tier: Tier) -> str:
@@ -173,6 +178,67 @@ class NaivePool:
             raise EventError(str(error)) from error
 
 
+class NaiveBalancer:
+    """A second balancer with the same routes, which is replaced as people do it: stopped, and started again.
+
+    Args:
+        pool: the balancers.
+        now: seconds from the begin of the load.
+        run: the drill's name.
+    """
+
+    def __init__(self, pool: BalancerPool, now: Callable[[], float], run: str) -> None:
+        """Prepare; nothing is started yet."""
+        self._pool = pool
+        self._now = now
+        self._run = run
+        self._id = ""
+
+    def start(self) -> str:
+        """Start it; where its web entry point is.
+
+        Raises:
+            EventError: there is no balancer to copy, or Docker refuses.
+        """
+        try:
+            model = next((holder for holder in self._pool.holders() if holder.slot and holder.running), None)
+            if model is None:
+                raise EventError("balancer: got none that runs, want one to copy (fix: ansible-playbook site.yml)")
+            options = self._pool.options_of(model)
+            name = f"{options.cluster}-naive-balancer"
+            labels = {"evenkeel.cluster": options.cluster, "evenkeel.role": "none", DRILL_LABEL: self._run}
+            self._id = self._pool.start_naive(options, model.slot, name, labels)
+            return f"http://{self._pool.address(name)}:{WEB_PORT}"
+        except (DockerPoolError, OSError) as error:
+            raise EventError(str(error)) from error
+
+    def perform(self, event: Event) -> EventReport:
+        """Stop it and start it again.
+
+        Raises:
+            EventError: Docker refuses.
+        """
+        began = self._now()
+        try:
+            self._pool.stop(self._id, _NAIVE_STOP_SECONDS)
+            self._pool.start_again(self._id)
+        except DockerPoolError as error:
+            raise EventError(str(error)) from error
+        return EventReport(event.number, event.kind, event.tier, began, self._now())
+
+    def restore(self) -> None:
+        """Remove it.
+
+        Raises:
+            EventError: Docker refuses.
+        """
+        try:
+            if self._id:
+                self._pool.remove(self._id)
+        except DockerPoolError as error:
+            raise EventError(str(error)) from error
+
+
 def control_kind(kinds: set[str]) -> str:
-    """What happens to naive nodes: they hang where the drill lets nodes hang, else they stop."""
-    return HANG if kinds == {HANG} else STOP
+    """What happens in the control: what the drill consists of, if the control can do that, else nodes stop."""
+    return next(iter(kinds)) if len(kinds) == 1 and kinds <= {HANG, BALANCER} else STOP

@@ -18,13 +18,19 @@ from pathlib import Path
 from types import FrameType
 from typing import Any
 
+from ansible_collections.evenkeel.cluster.plugins.module_utils.balancer_docker import BalancerPool, renew
 from ansible_collections.evenkeel.cluster.plugins.module_utils.cluster_lock import cluster_lock
 from ansible_collections.evenkeel.cluster.plugins.module_utils.docker_pool import DockerPoolError
-from ansible_collections.evenkeel.cluster.plugins.module_utils.drill_docker import DockerPerformer, DrillPool
+from ansible_collections.evenkeel.cluster.plugins.module_utils.drill_docker import DockerPerformer, DrillPool, Measures
 from ansible_collections.evenkeel.cluster.plugins.module_utils.drill_events import Conductor, EventError, Performer
 from ansible_collections.evenkeel.cluster.plugins.module_utils.drill_figures import EventReport, Record, saved
 from ansible_collections.evenkeel.cluster.plugins.module_utils.drill_load import Load, first_failure
-from ansible_collections.evenkeel.cluster.plugins.module_utils.drill_naive import NaivePool, control_kind, naive_path
+from ansible_collections.evenkeel.cluster.plugins.module_utils.drill_naive import (
+    NaiveBalancer,
+    NaivePool,
+    control_kind,
+    naive_path,
+)
 from ansible_collections.evenkeel.cluster.plugins.module_utils.drill_options import (
     LEAD_SECONDS,
     MAX_REQUESTS,
@@ -34,6 +40,7 @@ from ansible_collections.evenkeel.cluster.plugins.module_utils.drill_options imp
     settings_of,
 )
 from ansible_collections.evenkeel.cluster.plugins.module_utils.drill_schedule import (
+    BALANCER,
     RESTORE,
     Course,
     Event,
@@ -306,7 +313,7 @@ def run(
         control = None
         if settings.control and not stop.event.is_set():
             try:
-                control = _control(settings, context, f"{name}c", stop, lambda line: tell(f"control: {line}"))
+                control = _control(params, settings, context, f"{name}c", stop, lambda line: tell(f"control: {line}"))
             except (EventError, DockerPoolError) as error:
                 # What the drill itself has shown is not lost with its control.
                 control = Evidence([], (EventReport(0, "control", "", 0.0, 0.0, error=str(error)),), 1)
@@ -360,10 +367,8 @@ def _main_drill(
         lambda: balancer_of(params),
         load_.now,
         name,
-        amount=settings.amount,
-        workers=settings.workers,
-        surge_percent=settings.surge_percent,
-        ready_timeout=settings.ready_timeout,
+        Measures(settings.amount, settings.workers, settings.surge_percent, settings.ready_timeout),
+        renew_balancer=lambda: renew(balancer_pool(params), lambda url: balancer_of({**params, "api_url": url})),
     )
     book = NodeBook(f"{name}-")
     witnesses = Witnesses(
@@ -383,19 +388,69 @@ def _main_drill(
     return restored(performer, work)
 
 
+def balancer_pool(params: Mapping[str, Any]) -> BalancerPool:
+    """The cluster's balancers."""
+    pool = BalancerPool(params["cluster"], params["network"], {})
+    pool.connect()
+    return pool
+
+
 def _of_tiers(context: PoolContext, tiers: Sequence[str]) -> list[Any]:
     return [node for node in context.pool.nodes() if node.tier in tiers]
 
 
-def _control(settings: Settings, context: PoolContext, name: str, stop: Stop, tell: Callable[[str], None]) -> Evidence:
-    pool = context.pool
-    if not isinstance(pool, DrillPool):
-        raise TypeError("context: want one with a DrillPool")
+def _control_exercise(settings: Settings) -> Exercise:
+    """What happens in the control: at most a few events of the drill's kind, or stops."""
     kind = control_kind({event.kind for event in settings.events})
     count = min(len(settings.events), _CONTROL_EVENTS)
     interval = settings.events[1].at - settings.events[0].at if len(settings.events) > 1 else LEAD_SECONDS
     events = plan_events(kind, settings.tiers, count, LEAD_SECONDS, interval)
-    course = dataclasses.replace(settings.course, duration=0.0)
+    return Exercise(events, dataclasses.replace(settings.course, duration=0.0), settings)
+
+
+def _control(
+    params: Mapping[str, Any],
+    settings: Settings,
+    context: PoolContext,
+    name: str,
+    stop: Stop,
+    tell: Callable[[str], None],
+) -> Evidence:
+    exercise = _control_exercise(settings)
+    if any(event.kind == BALANCER for event in exercise.events):
+        return _naive_balancer(params, exercise, context, name, stop, tell)
+    return _naive_nodes(exercise, context, name, stop, tell)
+
+
+def _naive_balancer(
+    params: Mapping[str, Any],
+    exercise: Exercise,
+    context: PoolContext,
+    name: str,
+    stop: Stop,
+    tell: Callable[[str], None],
+) -> Evidence:
+    settings = exercise.settings
+    load_ = new_load(settings, {}, name)
+    naive = NaiveBalancer(balancer_pool(params), load_.now, name)
+
+    def work() -> Evidence:
+        tell("a naive balancer starts")
+        url = naive.start()
+        load_.lead({tier: url + context.tiers[tier].path for tier in settings.tiers})
+        _await_routes(load_, settings.ready_timeout)
+        return measure(exercise, load_, naive, Witnesses(), stop, tell)
+
+    return restored(naive, work)
+
+
+def _naive_nodes(
+    exercise: Exercise, context: PoolContext, name: str, stop: Stop, tell: Callable[[str], None]
+) -> Evidence:
+    pool = context.pool
+    if not isinstance(pool, DrillPool):
+        raise TypeError("context: want one with a DrillPool")
+    settings = exercise.settings
     tiers = {tier: context.tiers[tier] for tier in settings.tiers}
     load_ = new_load(settings, {name_: settings.url + naive_path(tier) for name_, tier in tiers.items()}, name)
     made: list[str] = []
@@ -411,7 +466,7 @@ def _control(settings: Settings, context: PoolContext, name: str, stop: Stop, te
             tell("naive nodes start")
             naive.start()
             _await_routes(load_, settings.ready_timeout)
-            return measure(Exercise(events, course, settings), load_, naive, Witnesses(), stop, tell)
+            return measure(exercise, load_, naive, Witnesses(), stop, tell)
 
         return restored(naive, work)
     finally:

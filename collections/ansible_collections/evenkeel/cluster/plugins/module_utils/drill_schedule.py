@@ -25,6 +25,7 @@ HANG = "hang"
 GUEST_JOINS = "guest joins"
 GUEST_LEAVES = "guest leaves"
 POLICY = "policy"
+BALANCER = "balancer"
 RESTORE = "restore"
 
 # A scenario goes through its kinds in turn; each turn is another tier's.
@@ -37,6 +38,7 @@ SCENARIOS: dict[str, tuple[str, ...]] = {
     "hang": (HANG,),
     "guest": (GUEST_JOINS, GUEST_LEAVES),
     "policy": (POLICY,),
+    "balancer": (BALANCER,),
     "mixed": (GROW, STOP, GUEST_JOINS, GUEST_LEAVES, SHRINK, ROLL),
 }
 # After these the pool is not what was declared; the last event under load leads back.

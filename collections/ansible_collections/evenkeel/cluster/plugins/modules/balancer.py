@@ -15,8 +15,9 @@ description:
     (Traefik) runs in the edge's network, in one of two slots.
   - >-
     When image, options or static configuration change, a new balancer starts in the other slot and listens on the same
-    ports beside the old one (C(SO_REUSEPORT)). Once it has in rotation what the old one has, the old one says
-    C(Connection: close) in its answers for O(closing_seconds), so that clients connect anew, and ends.
+    ports beside the old one (C(SO_REUSEPORT)), which still gets all connections. Once the new one has in rotation what
+    the old one has, it gets all new connections, and the old one says C(Connection: close) in its answers for
+    O(closing_seconds), so that its clients connect anew, and ends.
   - >-
     Connections that nobody has accepted yet when the old one ends are handed to the new one by the kernel
     (C(net.ipv4.tcp_migrate_req), Linux 5.14; on an older one they may be reset).
@@ -41,7 +42,10 @@ options:
     type: str
     required: true
   image:
-    description: Image of the balancer. Must have C(sleep) on its path, for the edge.
+    description: Image of the balancer.
+    type: str
+  edge_image:
+    description: Image of the edge; must have C(sleep) and C(perl). That of the balancer when not given.
     type: str
   static:
     description: Traefik's static configuration. Every entry point must have C(reusePort).
@@ -229,6 +233,7 @@ def argument_spec() -> dict[str, dict[str, Any]]:
         "cluster": {"type": "str", "required": True},
         "network": {"type": "str", "required": True},
         "image": {"type": "str"},
+        "edge_image": {"type": "str"},
         "static": {"type": "dict", "default": {}},
         "seed": {"type": "str", "default": ""},
         "ports": {
@@ -286,6 +291,7 @@ def options_of(params: dict[str, Any]) -> Options:
         cluster=params["cluster"],
         network=params["network"],
         image=params["image"],
+        edge_image=params["edge_image"] or params["image"],
         static=params["static"],
         seed=params["seed"],
         ports={port["inside"]: (port["address"], port["outside"]) for port in params["ports"]},
@@ -377,6 +383,7 @@ def apply(
     try:
         swap.apply(actions, [holder for holder in holders if holder.slot])
     finally:
+        result["warnings"] = swap.warnings
         result["changed"] = bool(swap.done)
         result["actions"] = [str(action) for action in swap.done]
 

@@ -35,7 +35,8 @@ options:
       - V(steady) nothing; V(scale) tiers grow and shrink; V(roll) all nodes of a tier are replaced;
         V(stop) a plain C(docker stop) of a node, which is then started again; V(kill) SIGKILL of a node;
         V(hang) all processes of a node are frozen; V(guest) a container started by hand joins and leaves;
-        V(policy) another balancing policy and back; V(mixed) growing, a stop, a guest, shrinking and a roll in turn.
+        V(policy) another balancing policy and back;
+        V(balancer) the balancer itself is replaced; V(mixed) growing, a stop, a guest, shrinking and a roll in turn.
     type: str
     required: true
   only:
