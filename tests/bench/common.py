@@ -48,12 +48,14 @@ class Play:
         changed: changed tasks of all hosts.
         tasks: per module that ran, its last task's duration in seconds.
         results: per module that ran, its last task's result.
+        problem: why it failed; empty when it did not.
     """
 
     seconds: float
     changed: int
     tasks: dict[str, float]
     results: dict[str, dict[str, Any]]
+    problem: str = ""
 
 
 def ansible_playbook() -> str:
@@ -62,10 +64,22 @@ def ansible_playbook() -> str:
 
 
 def play(playbook: str | Path, *arguments: str) -> Play:
-    """Run a playbook of this repository as a user does, but with its results as JSON.
+    """Run a playbook that must succeed.
 
     Raises:
         BenchError: it failed; with the messages of the failed tasks.
+    """
+    played = attempt(playbook, *arguments)
+    if played.problem:
+        raise BenchError(f"{playbook}: got '{played.problem}', want success (fix: ansible-playbook {playbook})")
+    return played
+
+
+def attempt(playbook: str | Path, *arguments: str) -> Play:
+    """Run a playbook of this repository as a user does, but with its results as JSON.
+
+    Raises:
+        BenchError: it does not end.
     """
     # The collection of callbacks is part of the package "ansible"; ours stay enabled, as users have them.
     environment = {**os.environ, "ANSIBLE_STDOUT_CALLBACK": "ansible.posix.json", "ANSIBLE_CONFIG": "ansible.cfg"}
@@ -92,15 +106,16 @@ def play(playbook: str | Path, *arguments: str) -> Play:
         for task in each["tasks"]
         for result in task["hosts"].values()
     ]
+    problem = ""
     if done.returncode != 0:
         reasons = [str(result.get("msg")) for _, result in outcomes if result.get("failed")]
-        told = " | ".join(reasons) or done.stderr.strip()[-500:] or done.stdout.strip()[-500:]
-        raise BenchError(f"{playbook}: got '{told}', want success (fix: ansible-playbook {playbook})")
+        problem = " | ".join(reasons) or done.stderr.strip()[-500:] or done.stdout.strip()[-500:]
     return Play(
         seconds=seconds,
         changed=sum(int(host["changed"]) for host in report["stats"].values()),
         tasks={result["action"]: _seconds(duration) for duration, result in outcomes if "action" in result},
         results={result["action"]: result for _, result in outcomes if "action" in result},
+        problem=problem,
     )
 
 

@@ -521,7 +521,10 @@ class DockerPerformer:
 def times_of(
     actions: Iterable[Action], nodes: Iterable[Node], reconciler: Reconciler, began: float
 ) -> tuple[dict[str, float], dict[str, float]]:
-    """Who left and who joined in a reconciliation, by what they call themselves, and when."""
+    """Who left and who joined in a reconciliation, by what they call themselves, and when.
+
+    Where the route is switched to another service, the nodes of the old one leave at that moment, before they drain.
+    """
     names = {node.name: node.served_by for node in nodes}
     left, joined = {}, {}
     for action in actions:
@@ -529,7 +532,8 @@ def times_of(
         if timing is None:
             continue
         if action.kind == DRAIN and timing.drain_began is not None:
-            left[names.get(action.node, action.node)] = began + timing.drain_began
+            at = min(timing.drain_began, reconciler.switched.get(action.tier, timing.drain_began))
+            left[names.get(action.node, action.node)] = began + at
         elif action.kind == START and timing.started is not None:
             joined[action.node] = began + timing.started
     return left, joined

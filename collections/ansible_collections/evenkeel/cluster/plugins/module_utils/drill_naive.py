@@ -27,7 +27,6 @@ from ansible_collections.evenkeel.cluster.plugins.module_utils.revision import n
 PREFIX = "/evenkeel-drill/"
 
 _POLL_SECONDS = 0.1
-_AWAY_SECONDS = 2.0
 # What `docker stop` waits by itself.
 _NAIVE_STOP_SECONDS = 10
 #: Where the balancer's web entry point listens, inside of its network.
@@ -72,6 +71,7 @@ class NaivePool:
         images: tier to the image of its naive nodes, without labels of ours.
         now: seconds from the begin of the load.
         ready_timeout: seconds to wait for a node to serve.
+        hang_seconds: how long a node that hangs does so; longer than clients wait for an answer.
     """
 
     def __init__(
@@ -82,9 +82,11 @@ class NaivePool:
         images: Mapping[str, str],
         now: Callable[[], float],
         ready_timeout: float,
+        hang_seconds: float,
     ) -> None:
         """Prepare; nothing is started yet."""
         self._pool = pool
+        self._hang_seconds = hang_seconds
         self._tiers = {name: naive_tier(tier, cluster, max(tier.nodes, 2)) for name, tier in tiers.items()}
         self._images = dict(images)
         self._now = now
@@ -147,7 +149,7 @@ class NaivePool:
             if event.kind == HANG:
                 self._frozen = node.id
                 self._pool.freeze(node.id)
-                time.sleep(_AWAY_SECONDS)
+                time.sleep(self._hang_seconds)
                 joined = self._now()
                 self._pool.thaw(node.id)
                 self._frozen = ""

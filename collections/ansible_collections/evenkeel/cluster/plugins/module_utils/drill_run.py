@@ -41,6 +41,7 @@ from ansible_collections.evenkeel.cluster.plugins.module_utils.drill_options imp
 )
 from ansible_collections.evenkeel.cluster.plugins.module_utils.drill_schedule import (
     BALANCER,
+    HANG,
     RESTORE,
     Course,
     Event,
@@ -72,6 +73,8 @@ from ansible_collections.evenkeel.cluster.plugins.module_utils.verdicts import P
 
 # A control proves that the measurement can fail; it need not last as long.
 _CONTROL_EVENTS = 6
+# A naive node hangs for longer than its clients wait: two take as long as all the others.
+_CONTROL_HANGS = 2
 # Seconds from one line about the load to the next; more in a load so long that it would be many lines.
 _TICK_SECONDS = 5.0
 _TICKS = 100
@@ -402,7 +405,7 @@ def _of_tiers(context: PoolContext, tiers: Sequence[str]) -> list[Any]:
 def _control_exercise(settings: Settings) -> Exercise:
     """What happens in the control: at most a few events of the drill's kind, or stops."""
     kind = control_kind({event.kind for event in settings.events})
-    count = min(len(settings.events), _CONTROL_EVENTS)
+    count = min(len(settings.events), _CONTROL_HANGS if kind == HANG else _CONTROL_EVENTS)
     interval = settings.events[1].at - settings.events[0].at if len(settings.events) > 1 else LEAD_SECONDS
     events = plan_events(kind, settings.tiers, count, LEAD_SECONDS, interval)
     return Exercise(events, dataclasses.replace(settings.course, duration=0.0), settings)
@@ -460,7 +463,7 @@ def _naive_nodes(
             made.append(f"evenkeel-drill/{context.cluster}-naive-{tier}")
             pool.bare_image(context.builds[tier].image, made[-1])
             images[tier] = f"{made[-1]}:latest"
-        naive = NaivePool(pool, context.cluster, tiers, images, load_.now, settings.ready_timeout)
+        naive = NaivePool(pool, context.cluster, tiers, images, load_.now, settings.ready_timeout, settings.timeout + 1)
 
         def work() -> Evidence:
             tell("naive nodes start")

@@ -190,6 +190,8 @@ class Reconciler:
         self._probers = ThreadPoolExecutor(workers, thread_name_prefix="probe")
         self._drainers = ThreadPoolExecutor(_DRAIN_THREADS, thread_name_prefix="drain")
         self.timings: dict[str, NodeTiming] = {}
+        #: Tier to when its route was switched, seconds since the reconciliation began.
+        self.switched: dict[str, float] = {}
         self.done: list[Action] = []
         self.warnings: list[str] = []
 
@@ -349,6 +351,7 @@ class Reconciler:
     def _route(self, balancer: TraefikApi, action: Action) -> None:
         build = self._builds.get(action.tier)
         route = tier_route(build.tier) if build else None
+        self.switched[action.tier] = self._now()
         self._routes.lead(action.tier, route)
         deadline = self._clock() + self._ready_timeout
         while not self._leads_to(balancer, action.tier, route):
