@@ -1,6 +1,6 @@
 """All benchmarks of this machine's running cluster, one after the other.
 
-Command: ``make bench``, or ``python -m tests.bench.run [--smoke] [scale_up no_op stop_under_load crash]``.
+Command: ``make bench``, or ``python -m tests.bench.run [--smoke] [scale_up scale_down no_op lossless crash]``.
 ``--smoke`` only shows that they work: few nodes, one round; its figures say nothing.  bare_machine.py is not among
 them, because it removes Docker from this machine.
 Each prints its table and writes its raw data to tests/bench/results/. What must fail in each of them to be believed is
@@ -12,14 +12,15 @@ from __future__ import annotations
 import argparse
 from collections.abc import Callable, Sequence
 
-from tests.bench import common, crash, no_op, scale_up, stop_under_load
+from tests.bench import common, crash, lossless, no_op, scale_down, scale_up
 
 Main = Callable[[Sequence[str] | None], int]
 
 BENCHMARKS: dict[str, tuple[Main, list[str]]] = {
     "scale_up": (scale_up.main, ["--nodes", "6", "--rounds", "1"]),
+    "scale_down": (scale_down.main, ["--nodes", "8", "--left", "2", "--rounds", "1"]),
     "no_op": (no_op.main, ["--nodes", "6", "--rounds", "1"]),
-    "stop_under_load": (stop_under_load.main, ["--stops", "4", "--control-stops", "3", "--seconds", "8"]),
+    "lossless": (lossless.main, ["--share", "0.03", "--rate", "200", "stop", "balancer"]),
     "crash": (crash.main, ["--settings", "0", "3", "--kills", "2", "--hangs", "2", "--seconds", "3"]),
 }
 

@@ -73,7 +73,8 @@ def server_states(tier: str) -> list[str]:
 class Watcher:
     """Requests to all tiers, one after another per client, until it is stopped; keeps what failed."""
 
-    def __init__(self, tiers: tuple[str, ...] = ("static", "dynamic"), clients: int = 4) -> None:
+    def __init__(self, tiers: tuple[str, ...] = ("static", "dynamic"), clients: int = 4, fresh: bool = False) -> None:
+        self._headers = {"Connection": "close"} if fresh else {}
         self.sent = 0
         self.failed: list[str] = []
         self._stop = threading.Event()
@@ -86,7 +87,7 @@ class Watcher:
             if self._stop.is_set():
                 return
             try:
-                status = str(session.get(WEB + PATHS[tier], timeout=10).status_code)
+                status = str(session.get(WEB + PATHS[tier], timeout=10, headers=self._headers).status_code)
             except requests.RequestException as error:
                 status = repr(error)
             with self._lock:

@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import os
 import threading
 import time
+from pathlib import Path
 
 import docker
 import pytest
 import requests
+from docker.models.containers import Container
 
 from .conftest import PATHS, WEB, Watcher, nodes, served_by, server_states, until
 
@@ -57,3 +60,23 @@ def test_a_broken_url_takes_no_node_from_the_others(cluster: docker.DockerClient
     assert set(answers) == {500}
     assert watcher.sent > 300
     assert watcher.failed == []
+
+
+@pytest.mark.skipif(os.geteuid() != 0, reason="only root may tell the kernel whom to take first")
+def test_a_node_that_runs_out_of_memory_costs_no_get_and_comes_back(cluster: docker.DockerClient) -> None:
+    """The kernel is told to take the node itself, as it does when that is what has grown."""
+    (victim, *_) = nodes(cluster, "dynamic").values()
+    main = Path(f"/proc/{victim.attrs['State']['Pid']}/oom_score_adj")
+    main.write_text("1000")
+    hog = "const all = []; for (;;) all.push(Buffer.alloc(1 << 24, 1))"
+    with Watcher() as watcher:
+        victim.exec_run(["node", "-e", hog])
+        until(lambda: was_killed(victim), 20, "the kernel takes it")
+        until(lambda: victim.name in served_by("dynamic", 6), 15, "it is back by its restart policy")
+    assert watcher.sent > 50
+    assert watcher.failed == []
+
+
+def was_killed(container: Container) -> bool:
+    container.reload()
+    return int(container.attrs["RestartCount"]) > 0

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import contextlib
+import http.server
 import itertools
 import json
 import re
 import shutil
+import threading
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
@@ -23,6 +25,8 @@ from ansible_collections.evenkeel.cluster.plugins.module_utils.statistics import
 
 from .conftest import DASHBOARD, PATHS, ROOT, STATE, WEB, Watcher, nodes, play, played, served_by, server_states, until
 
+# A container inherits its image's labels; these make it nobody's node.
+STRANGER = {"evenkeel.cluster": "none", "evenkeel.role": "none", "traefik.enable": "false"}
 IMAGES = {"static": "res/apache_php", "dynamic": "res/express"}
 
 
@@ -304,3 +308,136 @@ def test_paths_lead_where_people_expect(cluster: docker.DockerClient) -> None:
     dates = requests.get(WEB + "/api/dates?count=2", timeout=5)
     assert dates.headers["X-Served-By"].startswith("dynamic-")
     assert len(dates.json()["dates"]) == 2
+
+
+def test_a_roll_whose_later_wave_fails_returns_to_the_old_revision(cluster: docker.DockerClient) -> None:
+    """The name of the second new node is taken while the first wave is under way."""
+    before = {name: container.id for name, container in nodes(cluster, "static").items()}
+    foreign: list[Container] = []
+
+    def take_the_name() -> None:
+        until(lambda: "static-4" in nodes(cluster, "static"), 60, "the first wave")
+        foreign.append(cluster.containers.create(IMAGES["static"], name="static-5", labels=STRANGER))
+
+    taking = threading.Thread(target=take_the_name)
+    try:
+        with Watcher() as watcher:
+            taking.start()
+            done = play("playbooks/roll.yml", "-e", "tier=static")
+            taking.join()
+        assert done.returncode != 0
+        assert "tier static was returned to what it was, 1 node started again, 1 node removed" in done.stdout
+        assert watcher.failed == []
+        assert {name: container.id for name, container in nodes(cluster, "static").items()} == before
+    finally:
+        for container in foreign:
+            container.remove(force=True)
+
+
+class CutApi(http.server.BaseHTTPRequestHandler):
+    """The balancer's API until it is cut."""
+
+    cut: Callable[[], bool] = staticmethod(lambda: False)
+
+    def do_GET(self) -> None:
+        if self.cut():
+            self.send_error(503)
+            return
+        headers = {"Authorization": self.headers["Authorization"]}
+        answer = requests.get(DASHBOARD + self.path, headers=headers, timeout=5)
+        self.send_response(answer.status_code)
+        for name in ("Content-Type", "X-Next-Page"):
+            if name in answer.headers:
+                self.send_header(name, answer.headers[name])
+        self.end_headers()
+        self.wfile.write(answer.content)
+
+    def log_message(self, *_: object) -> None:
+        """Say nothing."""
+
+
+def test_an_api_that_is_lost_during_a_drain_undoes_it(
+    cluster: docker.DockerClient, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    ids = {container.id for container in nodes(cluster, "dynamic").values()}
+
+    def somebody_leaves() -> bool:
+        found = nodes(cluster, "dynamic")
+        return len(found) < 3 or any(drains(container) for container in found.values())
+
+    monkeypatch.setattr(CutApi, "cut", staticmethod(somebody_leaves))
+    with http.server.ThreadingHTTPServer(("127.0.0.1", 0), CutApi) as server, Watcher() as watcher:
+        threading.Thread(target=server.serve_forever, daemon=True).start()
+        url = f"http://127.0.0.1:{server.server_address[1]}"
+        done = play("playbooks/scale.yml", "-e", "dynamic_nodes=1", "-e", f"node_pool_api_url={url}")
+        server.shutdown()
+    assert done.returncode != 0
+    assert "tier dynamic was returned to what it was, 2 nodes started again" in done.stdout
+    assert watcher.failed == []
+    assert {container.id for container in nodes(cluster, "dynamic").values()} == ids
+
+
+def drains(container: Container) -> bool:
+    """Whether the node says that it was told to leave."""
+    address = container.attrs["NetworkSettings"]["Networks"]["evenkeel"]["IPAddress"]
+    try:
+        return requests.get(f"http://{address}:3000/healthz", timeout=1).status_code == 503
+    except requests.RequestException:
+        return True
+
+
+def test_a_node_that_was_told_to_leave_by_a_run_that_died_is_replaced(cluster: docker.DockerClient) -> None:
+    """Its stop is under way; whoever counted it would have one node too few a moment later."""
+    (victim, *_) = nodes(cluster, "dynamic").values()
+    stopping = threading.Thread(target=victim.stop)
+    with Watcher() as watcher:
+        stopping.start()
+        until(lambda: "DOWN" in server_states("dynamic"), 3, "the balancer notices")
+        played("playbooks/scale.yml")
+        stopping.join()
+        assert len(nodes(cluster, "dynamic")) == 3
+        assert len(set(served_by("dynamic", 12))) == 3
+    assert watcher.failed == []
+
+
+def test_one_tier_is_rolled_while_another_changes(cluster: docker.DockerClient) -> None:
+    try:
+        with Watcher() as watcher:
+            out = played("playbooks/roll.yml", "-e", "tier=static", "-e", "dynamic_nodes=5")
+        assert watcher.failed == []
+        assert len(nodes(cluster, "dynamic")) == 5
+        assert sorted(nodes(cluster, "static")) == ["static-4", "static-5", "static-6"]
+        assert out.index("dynamic-5: in rotation") < out.index("static-1: gone")
+    finally:
+        played("playbooks/scale.yml")
+
+
+def test_a_recycled_address_of_a_guest_moves_nobody_but_its_own_clients(cluster: docker.DockerClient) -> None:
+    image = "res/apache_php:latest"
+    guest = cluster.containers.run(image, detach=True)
+    own = str(guest.id)[:12]
+    successor: Container | None = None
+    try:
+        until(lambda: own in served_by("static", 8), 10, "the guest serves")
+        clients = [requests.Session() for _ in range(12)]
+        homes = [client.get(WEB, timeout=5).headers["X-Served-By"] for client in clients]
+        assert own in homes
+        guest.reload()
+        address = guest.attrs["NetworkSettings"]["IPAddress"]
+        guest.stop()
+        moved = [client.get(WEB, timeout=5).headers["X-Served-By"] for client in clients]
+        successor = cluster.containers.run(image, detach=True)
+        heir = str(successor.id)[:12]
+        successor.reload()
+        assert successor.attrs["NetworkSettings"]["IPAddress"] == address
+        until(lambda: heir in served_by("static", 8), 10, "its successor serves")
+        after = [client.get(WEB, timeout=5).headers["X-Served-By"] for client in clients]
+        # The guest's clients moved once, when it left; its successor at the same address inherits none of them.
+        assert [home for home in homes if home != own] == [
+            where for where, home in zip(moved, homes, strict=True) if home != own
+        ]
+        assert after == moved
+    finally:
+        guest.remove(force=True)
+        if successor is not None:
+            successor.remove(force=True)

@@ -12,7 +12,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from tests.unit.fake_docker import CLUSTER, FakeBalancer, FakeCluster
 
-from ansible_collections.evenkeel.cluster.plugins.module_utils import drill_docker, drill_naive
+from ansible_collections.evenkeel.cluster.plugins.module_utils import drill_docker
 from ansible_collections.evenkeel.cluster.plugins.module_utils.cluster_spec import Tier
 from ansible_collections.evenkeel.cluster.plugins.module_utils.drill_docker import (
     DockerPerformer,
@@ -52,7 +52,6 @@ from ansible_collections.evenkeel.cluster.plugins.module_utils.pool_plan import 
 @pytest.fixture
 def cluster(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[FakeCluster]:
     monkeypatch.setattr(drill_docker, "_AWAY_SECONDS", 0.02)
-    monkeypatch.setattr(drill_naive, "_AWAY_SECONDS", 0.02)
     fake = FakeCluster(tmp_path)
     yield fake
     fake.close()
@@ -345,7 +344,7 @@ def test_naive_nodes_have_nothing_that_makes_changes_lossless() -> None:
 def naive(cluster: FakeCluster) -> NaivePool:
     tiers = {name: build.tier for name, build in cluster.builds.items()}
     images = {name: f"naive/{name}" for name in tiers}
-    return NaivePool(cluster.pool, CLUSTER, tiers, images, time.monotonic, 5)
+    return NaivePool(cluster.pool, CLUSTER, tiers, images, time.monotonic, 5, 0.02)
 
 
 def test_naive_nodes_come_go_at_once_come_back_and_are_removed(cluster: FakeCluster) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import json
 import threading
 import time
@@ -207,6 +208,18 @@ def test_a_frozen_node_is_neither_read_nor_gone(counters: Counters) -> None:
         time.sleep(0.1)
         nodes[:] = [node()]
     assert book.counts() == {"web-1": NodeCount(0, True)}
+
+
+def test_the_answer_of_who_got_the_address_meanwhile_is_nobodys(counters: Counters) -> None:
+    """A container ended between being listed and being asked; another has its address by then."""
+    counters.pages = {"/stats": stats("web-2", 7), "/executions": executions(("run-1", 1, 0))}
+    listings = itertools.chain([[node()], []], itertools.repeat([]))
+    book = NodeBook("run-")
+    with NodeWitness(lambda: next(listings), book, counters.server.server_port):
+        pass
+    assert "/stats" in counters.asked
+    assert book.counts() == {}
+    assert book.executions().deliveries == {}
 
 
 @pytest.mark.parametrize("page", [None, b"<html>", [1, 2], {"hello": "world"}])

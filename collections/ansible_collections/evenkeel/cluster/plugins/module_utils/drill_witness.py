@@ -239,18 +239,32 @@ class NodeWitness:
             self._book.gone(container)
         self._known = {node.id: node for node in found}
         began = time.monotonic()
-        readings = list(self._readers.map(lambda node: (node, self._read(node, "stats")), running.values()))
+        readings = self._readings(running.values(), "stats")
         for node, stats in readings:
-            if stats is None:
-                continue
-            if "requests" not in stats:
+            if "requests" in stats:
+                self._book.counted(node.id, stats, began)
+            else:
                 self._book.silent(node.served_by)
-                continue
-            self._book.counted(node.id, stats, began)
-        told = [node for node, stats in readings if stats and (final or self._book.draining(node.id))]
-        for node, executions in self._readers.map(lambda node: (node, self._read(node, "executions")), told):
-            if executions is not None and "keys" in executions:
+        told = [node for node, _ in readings if final or self._book.draining(node.id)]
+        for node, executions in self._readings(told, "executions"):
+            if "keys" in executions:
                 self._book.executed(node.id, executions)
+
+    def _readings(self, nodes: Iterable[Node], what: str) -> list[tuple[Node, dict[str, Any]]]:
+        """What the nodes say, those that did not answer in time left out.
+
+        An address is somebody else's as soon as its container has ended, so the answers of those that do not run any
+        more afterwards are left out too.
+        """
+        said = list(self._readers.map(lambda node: (node, self._read(node, what)), nodes))
+        if not said:
+            return []
+        try:
+            still = {node.id: node.address for node in self._nodes() if node.state == "running"}
+        except Exception as error:  # told at the end, as in a round
+            self.problem = str(error)
+            return []
+        return [(node, found) for node, found in said if found is not None and still.get(node.id) == node.address]
 
     def _read(self, node: Node, what: str) -> dict[str, Any] | None:
         """What the node says; {} when it has no such page, None when it did not answer in time."""
