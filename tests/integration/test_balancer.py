@@ -8,6 +8,9 @@ from typing import Any
 import docker
 import pytest
 
+from ansible_collections.evenkeel.cluster.plugins.module_utils.balancer_plan import edge_config
+from ansible_collections.evenkeel.cluster.plugins.module_utils.reconcile import write_atomically
+
 from .conftest import STATE, Watcher, play, played, until
 
 
@@ -69,7 +72,7 @@ def test_a_replacement_that_was_interrupted_is_finished(cluster: docker.DockerCl
     old = cluster.containers.get(name)
     slot = old.labels["evenkeel.slot"]
     edge_file = STATE / "balancer/dynamic/edge.yml"
-    edge_file.write_text(edge_file.read_text().replace('"none"', f'"{slot}"'))
+    write_atomically(edge_file, edge_config(slot))
     try:
         with Watcher(clients=4, fresh=True) as watcher:
             done = play("site.yml", "--tags", "balancer")
