@@ -95,6 +95,7 @@ checks:
        control: true, error: ""}
 """
 
+import contextlib
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from http import HTTPStatus
@@ -107,10 +108,8 @@ from ansible_collections.evenkeel.cluster.plugins.module_utils.observation impor
 from ansible_collections.evenkeel.cluster.plugins.module_utils.traefik_api import TraefikApiError, read_password
 from ansible_collections.evenkeel.cluster.plugins.module_utils.verdicts import Problem, message
 
-try:
+with contextlib.suppress(ImportError):  # reported by check_target
     import requests
-except ImportError:  # reported by check_target
-    pass
 
 NONE, WRONG, RIGHT = "none", "wrong", "right"
 _REFUSED = (int(HTTPStatus.UNAUTHORIZED), int(HTTPStatus.FORBIDDEN))
