@@ -44,6 +44,7 @@ def test_each_bin_tells_what_became_of_the_requests_due_in_it() -> None:
         "answered": [2, 0, 2],
         "failed": [1, 0, 0],
         "p50_ms": [10.0, None, 10.0],
+        "p95_ms": [30.0, None, 2000.0],
         "p99_ms": [30.0, None, 2000.0],
         "nodes": {"api": [0, 0, 1], "web": [2, 0, 1]},
     }
@@ -53,7 +54,7 @@ def test_no_record_gives_empty_series() -> None:
     empty: list[int] = []
     assert timeline([], 400, 0) == {
         "bin_seconds": 0.25,
-        **dict.fromkeys(("answered", "failed", "p50_ms", "p99_ms"), empty),
+        **dict.fromkeys(("answered", "failed", "p50_ms", "p95_ms", "p99_ms"), empty),
         "nodes": {},
     }
 
@@ -64,7 +65,7 @@ def test_no_request_is_lost_or_counted_twice(drawn: list[tuple[float, bool]]) ->
     series = timeline(records, 400, 100)
     assert sum(series["answered"]) == sum(good for _, good in drawn)
     assert sum(series["failed"]) == sum(not good for _, good in drawn)
-    lengths = {len(series[name]) for name in ("answered", "failed", "p50_ms", "p99_ms")}
+    lengths = {len(series[name]) for name in ("answered", "failed", "p50_ms", "p95_ms", "p99_ms")}
     assert lengths | {len(values) for values in series["nodes"].values()} == lengths
 
 

@@ -37,7 +37,7 @@ def timeline(records: Iterable[Record], rate: float, seconds: float) -> dict[str
     A bin with nothing to tell has null. A node counts as in use in a bin when it answered a request that was due then.
 
     Returns:
-        ``bin_seconds``; per bin ``answered`` and ``failed`` requests, ``p50_ms`` and ``p99_ms``; per tier ``nodes`` in
+        ``bin_seconds``; per bin ``answered`` and ``failed`` requests, ``p50_ms``, ``p95_ms`` and ``p99_ms``; per tier ``nodes`` in
         use.
     """
     width = bin_seconds(rate, seconds)
@@ -54,6 +54,7 @@ def timeline(records: Iterable[Record], rate: float, seconds: float) -> dict[str
         "answered": [len(answered) for answered in good],
         "failed": [len(inside) - len(answered) for inside, answered in zip(bins, good, strict=True)],
         "p50_ms": [_percentile_ms(answered, 50) for answered in good],
+        "p95_ms": [_percentile_ms(answered, 95) for answered in good],
         "p99_ms": [_percentile_ms(answered, 99) for answered in good],
         "nodes": {tier: [_nodes(answered, tier) for answered in good] for tier in tiers},
     }
