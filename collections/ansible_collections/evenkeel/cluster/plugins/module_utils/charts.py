@@ -293,9 +293,12 @@ def _timeline(data: Mapping[str, Any]) -> Any:
     members.set_ylim(0, highest + 1.5)
     members.yaxis.set_major_locator(MaxNLocator(integer=True, nbins=5))
     _events(axes, events, highest)
-    throughput.step(times, [value / width for value in series["answered"]], where="post", color=_BLUE, label="answered")
+    # The load ends inside the last bin, which would look like a fall.
+    whole = series["answered"][:-1] or series["answered"]
+    rates = [value / width for value in whole]
+    throughput.step(times[: len(whole)], rates, where="post", color=_BLUE, label="answered")
     _failures(throughput, times, series["failed"], width)
-    throughput.set_ylim(0, max([1.0, *(value / width for value in series["answered"])]) * 1.1)
+    throughput.set_ylim(0, max([1.0, *rates]) * 1.1)
     for name, label, style in (("p95_ms", "95 % at most", _LINES[1]), ("p50_ms", "median", _LINES[0])):
         known = [(at, value) for at, value in zip(times, series[name], strict=True) if value]
         latency.plot(
@@ -402,7 +405,7 @@ def _times(data: Mapping[str, Any]) -> Any:
     axis.set_ylim(0, 104)
     axis.set_xlabel("seconds")
     axis.set_ylabel("% of the nodes")
-    axis.legend(loc="lower right")
+    axis.legend(loc="lower right", bbox_to_anchor=(1.01, 0.98), ncols=2, borderaxespad=0)
     _quiet_grid(axis, "both")
     return figure
 

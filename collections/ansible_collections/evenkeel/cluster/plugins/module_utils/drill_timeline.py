@@ -37,8 +37,8 @@ def timeline(records: Iterable[Record], rate: float, seconds: float) -> dict[str
     A bin with nothing to tell has null. A node counts as in use in a bin when it answered a request that was due then.
 
     Returns:
-        ``bin_seconds``; per bin ``answered`` and ``failed`` requests, ``p50_ms``, ``p95_ms`` and ``p99_ms``; per tier ``nodes`` in
-        use.
+        ``bin_seconds``; per bin ``answered`` and ``failed`` requests, ``p50_ms``, ``p95_ms`` and ``p99_ms``; per tier
+        ``nodes`` in use.
     """
     width = bin_seconds(rate, seconds)
     bins: list[list[Record]] = []

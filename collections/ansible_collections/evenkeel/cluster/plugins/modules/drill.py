@@ -281,7 +281,8 @@ drill:
     RV(ignore:leave_seconds), RV(ignore:out_seconds), RV(ignore:counts) from three sides, RV(ignore:events) with
     throughput and latency before, during and after each, and RV(ignore:notes). For charts, RV(ignore:join_times) and
     RV(ignore:leave_times) list each time, and RV(ignore:timeline) has per RV(ignore:timeline.bin_seconds) the
-    requests answered and failed, the latencies p50_ms, p95_ms and p99_ms (null without answers), and per tier the nodes in use.
+    requests answered and failed, the latencies p50_ms, p95_ms and p99_ms (null without answers), and per tier the
+    nodes in use.
   returned: after a load
   type: dict
   sample:
