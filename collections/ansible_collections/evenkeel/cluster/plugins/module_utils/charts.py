@@ -53,6 +53,7 @@ _MARKS = ("o", "s", "^", "D", "v", "P", "X", "*", "<", ">", "h", "p")
 _LINES = ("-", (0, (5, 2)), (0, (1, 1.2)), (0, (5, 1.5, 1, 1.5)))
 _SHARE = "equal shares: "
 _MAX_LABEL = 22
+_LABELS_IN_A_ROW = 27
 _MAX_GROUPS = 40
 _MAX_MATRIX = 36
 _REFERENCE = re.compile(r'(?:url\(#|href="#)([^")]+)')
@@ -61,12 +62,12 @@ _RC: dict[Any, Any] = {
     "svg.fonttype": "none",
     "text.parse_math": False,
     "font.family": "DejaVu Sans",
-    "font.size": 9,
-    "axes.titlesize": 9,
-    "axes.labelsize": 9,
-    "xtick.labelsize": 8.5,
-    "ytick.labelsize": 8.5,
-    "legend.fontsize": 8.5,
+    "font.size": 10.5,
+    "axes.titlesize": 10.5,
+    "axes.labelsize": 10,
+    "xtick.labelsize": 10,
+    "ytick.labelsize": 10,
+    "legend.fontsize": 10,
     "axes.edgecolor": _SOFT,
     "axes.labelcolor": _INK,
     "text.color": _INK,
@@ -160,7 +161,7 @@ def _bars(data: Mapping[str, Any]) -> Any:
     groups, series = list(data["groups"])[:_MAX_GROUPS], data["series"]
     each = 0.8 / max(1, len(series))
     labelled = len(groups) * len(series) <= 24
-    figure, (axis,) = _figure(max(1.1, 0.62 + len(groups) * (0.19 * len(series) + 0.12)))
+    figure, (axis,) = _figure(max(1.1, 0.75 + len(groups) * (0.21 * len(series) + 0.12)))
     top = 0.0
     for number, (name, values) in enumerate(series.items()):
         colour, hatch = _STYLES[number % len(_STYLES)]
@@ -171,7 +172,7 @@ def _bars(data: Mapping[str, Any]) -> Any:
         for place, value in zip(places, values, strict=False):
             if labelled:
                 text = "not read" if value is None else f"{value:g}"
-                axis.annotate(text, (value or 0, place), (3, 0), textcoords="offset points", va="center", fontsize=8)
+                axis.annotate(text, (value or 0, place), (3, 0), textcoords="offset points", va="center", fontsize=9.5)
     expected = data.get("expected")
     if expected is not None:
         axis.axvline(expected, color=_INK, linewidth=1.1, linestyle=_LINES[1], label=f"{_SHARE}{expected:.4g}")
@@ -202,7 +203,7 @@ def _bars(data: Mapping[str, Any]) -> Any:
 def _sequence(data: Mapping[str, Any]) -> Any:
     nodes, sequence = list(data["nodes"]), list(data["sequence"])
     rows = {name: index for index, name in enumerate(dict.fromkeys([*nodes, *sequence]))}
-    figure, (axis,) = _figure(0.7 + 0.19 * max(2, len(rows)))
+    figure, (axis,) = _figure(0.75 + 0.22 * max(2, len(rows)))
     for name, row in rows.items():
         places = [index + 1 for index, node in enumerate(sequence) if node == name]
         marker = _MARKS[row % len(_MARKS)]
@@ -228,7 +229,7 @@ def _sessions(data: Mapping[str, Any]) -> Any:
         panels.append(("control: without", data["control"]))
     nodes = list(dict.fromkeys([*data["nodes"], *(node for _, all_ in panels for one in all_ for node in one)]))
     clients = min(_MAX_MATRIX, max(len(sessions) for _, sessions in panels))
-    figure = _canvas(0.95 + 0.165 * clients)
+    figure = _canvas(1.0 + 0.175 * clients)
     # A panel alone would be stretched to the whole width, which a matrix does not need.
     axes = figure.subplots(1, 2, squeeze=False, sharey=True)[0]
     for axis, (title, sessions) in zip(axes, panels, strict=False):
@@ -254,10 +255,11 @@ def _matrix(axis: Any, nodes: Sequence[str], sessions: Sequence[Sequence[str]]) 
                 Rectangle((column - 0.5, row - 0.5), 1, 1, facecolor=colour, edgecolor=_WHITE, linewidth=0.8)
             )
             ink = _WHITE if shade > 0.6 else _INK
-            axis.text(column, row, str(count), ha="center", va="center_baseline", fontsize=8, color=ink)
+            axis.text(column, row, str(count), ha="center", va="center_baseline", fontsize=9.5, color=ink)
     axis.set_xlim(-0.5, len(nodes) - 0.5)
     axis.set_ylim(len(sessions) - 0.5, -0.5)
-    many = len(nodes) > 3
+    # Beside each other they would meet.
+    many = len(nodes) * max((len(short(name)) for name in nodes), default=0) > _LABELS_IN_A_ROW
     names = [short(name) or "(no name)" for name in nodes]
     axis.set_xticks(range(len(nodes)), names, rotation=90 if many else 0)
     axis.set_yticks(range(0, len(sessions), 4), [str(row + 1) for row in range(0, len(sessions), 4)])
@@ -275,7 +277,7 @@ def _matrix(axis: Any, nodes: Sequence[str], sessions: Sequence[Sequence[str]]) 
 def _timeline(data: Mapping[str, Any]) -> Any:
     series, events = data["timeline"], data["events"]
     width = series["bin_seconds"]
-    figure, axes = _figure(4.7, 3, (1.15, 1, 1.15), sharex=True)
+    figure, axes = _figure(5.0, 3, (1.15, 1, 1.15), sharex=True)
     members, throughput, latency = axes
     times = [index * width for index in range(len(series["answered"]))]
     for number, (tier, counts) in enumerate(series["nodes"].items()):
@@ -346,7 +348,7 @@ def _events(axes: Sequence[Any], events: Sequence[Mapping[str, Any]], highest: f
             axis.axvline(event["began"], color=_SOFT, linewidth=0.6, linestyle=_LINES[2], zorder=0)
         if len(events) <= 24:
             members.annotate(
-                str(number), (event["began"], 0), (1, 2), textcoords="offset points", fontsize=8, fontweight="bold"
+                str(number), (event["began"], 0), (1, 2), textcoords="offset points", fontsize=9.5, fontweight="bold"
             )
     for kind, marker, row, colour in (("left", "v", 0.75, _WHITE), ("joined", "^", 0.75, _BLUE)):
         at = [moment for event in events for moment in event[kind].values()]
@@ -369,17 +371,17 @@ def _limit(axis: Any, kind: str, limit: float, number: int, longest: float) -> N
     axis.plot([limit], [95], "|", color=colour, markersize=12, markeredgewidth=2.2)
     axis.annotate(
         f"{kind}: 95 % by {limit:g} s",
-        (limit, 70),
+        (limit, 62),
         (-5 if left else 5, 0),
         textcoords="offset points",
         ha="right" if left else "left",
-        fontsize=8,
+        fontsize=9.5,
         color=colour,
     )
 
 
 def _times(data: Mapping[str, Any]) -> Any:
-    figure, (axis,) = _figure(2.3)
+    figure, (axis,) = _figure(2.5)
     known = [value for value in data["limits"].values() if value is not None]
     longest = max([0.0, *known, *(value for values in data["times"].values() for value in values)])
     for number, (kind, values) in enumerate(data["times"].items()):
@@ -412,7 +414,7 @@ def _times(data: Mapping[str, Any]) -> Any:
 
 def _losses(data: Mapping[str, Any]) -> Any:
     bars = list(data["bars"])
-    figure, (axis,) = _figure(0.85 + 0.27 * max(1, len(bars)))
+    figure, (axis,) = _figure(0.85 + 0.3 * max(1, len(bars)))
     top = max([bar["high"] for bar in bars], default=0.001) * 1e4
     for row, bar in enumerate(bars):
         rate, low, high = (value * 1e4 for value in (bar["lost"] / bar["sent"], bar["low"], bar["high"]))
@@ -433,7 +435,7 @@ def _losses(data: Mapping[str, Any]) -> Any:
             (5, 0),
             textcoords="offset points",
             va="center",
-            fontsize=8,
+            fontsize=9.5,
         )
     words = {"ours": "contract", "control": "control"}
     axis.set_yticks(range(len(bars)), [f"{short(str(bar['drill']))}, {words[bar['who']]}" for bar in bars])

@@ -10,6 +10,7 @@ try is told as such.
 from __future__ import annotations
 
 import copy
+import re
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
@@ -42,6 +43,7 @@ LOSSES = "losses"
 _UNSPREAD = ("hrw", "leasttime")
 _SEQUENCE_SHOWN = 60
 _CONFIDENCE = 0.95
+_ONE_IN_A_BILLION = f"{NEGLIGIBLE:.0e}".replace("e-0", "e-")
 
 
 @dataclass(frozen=True)
@@ -68,12 +70,14 @@ class Chart:
         title: its heading.
         text: the same in words, for those who do not see it.
         data: what is drawn.
+        note: how to read it.
     """
 
     kind: str
     title: str
     text: str
     data: Mapping[str, Any]
+    note: str = ""
 
 
 @dataclass(frozen=True)
@@ -229,7 +233,9 @@ class _Draft:
     def control(self, what: str, control: Mapping[str, Any], applies: bool) -> None:
         """Take a control in; one that did not fail is a problem of the claim."""
         if applies:
-            self.controls.append(Control(what, bool(control.get("failed")), str(control.get("message", ""))))
+            # What it was found guilty of is no trouble to be mended.
+            told = re.sub(r" \(fix: .*\)$", "", str(control.get("message", "")))
+            self.controls.append(Control(what, bool(control.get("failed")), told))
             if not control.get("failed"):
                 self.problems.append(f"control: {what}: {control.get('message') or 'it did not fail'}")
 
@@ -289,7 +295,7 @@ def nodes_claim(measured: Measurements, place: Place) -> Claim:
         draft.figures |= {f"{name}: nodes in rotation": tier["in_rotation"]}
     draft.proves = any(tier["desired"] > 1 for tier in pool["tiers"].values())
     if not draft.problems and pool["tiers"]:
-        draft.control(*_one_node_more(pool), applies=True)
+        draft.control(*_one_node_more(pool, tiers[0]), applies=True)
     draft.charts.append(
         Chart(
             BARS,
@@ -327,10 +333,9 @@ def nodes_claim(measured: Measurements, place: Place) -> Claim:
     return draft.claim("no tier declares more than one node")
 
 
-def _one_node_more(pool: Mapping[str, Any]) -> tuple[str, dict[str, Any]]:
+def _one_node_more(pool: Mapping[str, Any], name: str) -> tuple[str, dict[str, Any]]:
     """The same comparison with a declaration that is wrong by one node; it must disagree."""
     wrong = copy.deepcopy(dict(pool))
-    name = next(iter(wrong["tiers"]))
     wrong["tiers"][name]["desired"] += 1
     found = disagreements(wrong)
     return (
@@ -492,7 +497,7 @@ def _round_robin_of(draft: _Draft, name: str, result: Mapping[str, Any]) -> None
     need = sample_size_for_cycles(nodes)
     draft.thresholds.append(
         f"{name}: at least {need} requests, so that a random choice among {nodes} nodes would pass with a probability"
-        f" below {NEGLIGIBLE:g}"
+        f" below {_ONE_IN_A_BILLION}"
     )
     if result.get("p_value") is not None:
         draft.figures[f"{name}: chi-square p"] = result["p_value"]
@@ -504,6 +509,7 @@ def _round_robin_of(draft: _Draft, name: str, result: Mapping[str, Any]) -> None
             f"Which node answered which request: {name}",
             f"The nodes that answered the first {len(sequence)} requests to {name}, in order: {', '.join(sequence)}.",
             {"nodes": list(counts), "sequence": sequence, "offset": round_robin_cycles(sequence, counts).offset},
+            "Grey and white bands are cycles: each must hold every node once.",
         )
     )
     control = result.get("control", {})
@@ -550,7 +556,7 @@ def _sessions_of(draft: _Draft, tier: Mapping[str, Any], result: Mapping[str, An
         if nodes >= MIN_SHARES:
             draft.thresholds.append(
                 f"{name}: at least {clients_for_spread(nodes)} clients, so that all would begin on one of {nodes} nodes"
-                f" by chance with a probability below {NEGLIGIBLE:g}"
+                f" by chance with a probability below {_ONE_IN_A_BILLION}"
             )
     else:
         draft.thresholds.append(f"{name}: no cookie {cookie}, and clients with cookie jars move between nodes")
@@ -575,6 +581,7 @@ def _sessions_of(draft: _Draft, tier: Mapping[str, Any], result: Mapping[str, An
             f" {result['moved']} moved."
             + (f" Without a cookie jar: {control['stayed']} stayed, {control['moved']} moved." if without else ""),
             {"nodes": list(picks), "sessions": sessions, "control": without},
+            "A row is a client; a number is how many of its requests that node answered.",
         )
     )
     draft.control(
@@ -712,6 +719,8 @@ def _timeline_chart(name: str, ours: Mapping[str, Any]) -> Chart:
                 for event in events
             ],
         },
+        "Grey: an event goes on; its number is its place in the table of events. Some requests are slow on purpose, and"
+        " so are the slowest answers.",
     )
 
 
