@@ -228,7 +228,9 @@ class _Draft:
 
     def missing(self, what: str, result: Mapping[str, Any]) -> None:
         """Something that should have been measured was not."""
-        self.unmeasured.append(f"{what}: not measured: {result.get('msg') or 'no result'}")
+        # A measurement that was skipped had nobody to ask.
+        reason = result.get("msg") or ("the pool is not known" if result.get("skipped") else "no result")
+        self.unmeasured.append(f"{what}: not measured: {reason}")
 
     def control(self, what: str, control: Mapping[str, Any], applies: bool) -> None:
         """Take a control in; one that did not fail is a problem of the claim."""

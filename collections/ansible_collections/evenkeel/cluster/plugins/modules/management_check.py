@@ -111,7 +111,9 @@ from ansible_collections.evenkeel.cluster.plugins.module_utils.verdicts import P
 with contextlib.suppress(ImportError):  # reported by check_target
     import requests
 
-NONE, WRONG, RIGHT = "none", "wrong", "right"
+NONE = "none"
+WRONG = "wrong"
+RIGHT = "right"
 _REFUSED = (int(HTTPStatus.UNAUTHORIZED), int(HTTPStatus.FORBIDDEN))
 # Where both answer: a page for people, and one for programs.
 _DASHBOARD = (("dashboard", "/dashboard/"), ("API", "/api/version"))
