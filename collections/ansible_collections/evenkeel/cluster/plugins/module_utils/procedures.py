@@ -177,9 +177,10 @@ def distribution_steps(place: Place) -> list[Step]:
 
 
 def _direct(tier: TierText) -> Step:
+    rest = shlex.quote(f"{tier.direct}#[1-{tier.nodes * _CYCLES}]")
     return Step(
         "Control, which must fail: the same questions to one node, past the balancer:",
-        (f"curl -s -o /dev/null -w '{_NODE}' \"http://{_address(tier)}:{tier.direct}#[1-{tier.nodes * _CYCLES}]\"",),
+        (f"curl -s -o /dev/null -w '{_NODE}' http://{_address(tier)}:{rest}",),
         "one name only, so what is read off above can tell one node from many.",
     )
 

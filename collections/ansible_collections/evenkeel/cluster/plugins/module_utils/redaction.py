@@ -15,7 +15,7 @@ from typing import Any
 REMOVED = "(removed)"
 
 _SECRET = re.compile(
-    r"pass(?:wor[dt]|wd|phrase|code)?(?:s|es)?(?:[^a-z]|$)|secret|token|credential|(?:^|[^a-z])(?:api)?keys?(?:[^a-z]|$)"
+    r"pass(?:wor[dt]|wd|phrase|code)|(?:^|[^a-z])pass(?:[^a-z]|$)|secret|token|credential|(?:^|[^a-z])(?:api)?keys?(?:[^a-z]|$)"
     r"|private|bearer|authori[sz]ation|(?:^|[^a-z])auth(?:[^a-z]|$)|htpasswd|users?_?hash|salt(?:[^a-z]|$)|cookie_?value"
 )
 _PLACE = re.compile(r"(?:_|-)(?:file|path|folder|dir)s?$")
