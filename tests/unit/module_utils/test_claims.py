@@ -260,6 +260,12 @@ def test_failures_have_an_interval_and_none_has_a_bound() -> None:
     assert line.startswith("all drills: 4 of 4000 requests lost, failure rate between 0.00027 and 0.0026")
 
 
+def test_too_few_requests_prove_nothing() -> None:
+    claim = by_id(measurements(drill("stop", seconds=7)))["membership"]
+    assert (claim.verdict, claim.red) == ("not measured", True)
+    assert claim.problems == ("all drills: not measured: 2800 requests are too few, want 2995 (fix: more events)",)
+
+
 def test_drills_of_one_scenario_are_told_apart() -> None:
     charts = by_id(measurements(drill("stop"), drill("stop"), drill("roll")))["membership"].charts
     assert [chart.title.rpartition(": ")[2] for chart in charts if chart.kind == "timeline"] == [

@@ -25,6 +25,7 @@ from ansible_collections.evenkeel.cluster.plugins.module_utils.statistics import
     clopper_pearson,
     round_robin_cycles,
     sample_size_for_cycles,
+    sample_size_for_failure_rate,
     zero_failures_upper,
 )
 
@@ -43,6 +44,8 @@ LOSSES = "losses"
 _UNSPREAD = ("hrw", "leasttime")
 _SEQUENCE_SHOWN = 60
 _CONFIDENCE = 0.95
+# What a proof must be able to exclude: that one request in a thousand is lost.
+_FAILURE_RATE = 0.001
 _ONE_IN_A_BILLION = f"{NEGLIGIBLE:.0e}".replace("e-0", "e-")
 
 
@@ -728,6 +731,15 @@ def _timeline_chart(name: str, ours: Mapping[str, Any]) -> Chart:
 
 def _all_drills(draft: _Draft, ran: Sequence[Mapping[str, Any]], drills: Sequence[Mapping[str, Any]]) -> None:
     sent = sum(drill["drill"]["requests"]["sent"] for drill in ran)
+    need = sample_size_for_failure_rate(_FAILURE_RATE, _CONFIDENCE)
+    draft.thresholds.append(
+        f"at least {need} requests in all drills, so that none lost of them means fewer than {_FAILURE_RATE:.1%} of all,"
+        f" with {_CONFIDENCE:.0%} confidence"
+    )
+    if sent < need:
+        draft.unmeasured.append(
+            f"all drills: not measured: {sent} requests are too few, want {need} (fix: more events)"
+        )
     failed = sum(drill["drill"]["requests"]["failed"] for drill in ran)
     if sent:
         if failed:
