@@ -733,8 +733,8 @@ def _all_drills(draft: _Draft, ran: Sequence[Mapping[str, Any]], drills: Sequenc
     sent = sum(drill["drill"]["requests"]["sent"] for drill in ran)
     need = sample_size_for_failure_rate(_FAILURE_RATE, _CONFIDENCE)
     draft.thresholds.append(
-        f"at least {need} requests in all drills, so that none lost of them means fewer than {_FAILURE_RATE:.1%} of all,"
-        f" with {_CONFIDENCE:.0%} confidence"
+        f"at least {need} requests in all drills, so that none lost of them means fewer than {_FAILURE_RATE:.1%} of"
+        f" all, with {_CONFIDENCE:.0%} confidence"
     )
     if sent < need:
         draft.unmeasured.append(
