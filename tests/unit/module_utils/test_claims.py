@@ -253,7 +253,7 @@ def test_nodes_without_counters_are_told_not_judged() -> None:
 
 def test_failures_have_an_interval_and_none_has_a_bound() -> None:
     (line,) = [line for line in by_id(measurements(drill()))["membership"].measured if line.startswith("all drills")]
-    assert line == "all drills: 0 of 4000 requests lost, failure rate below 0.00075 (Clopper-Pearson, 95% confidence)"
+    assert line == "all drills: 0 of 4000 requests lost, failure rate below 0.00075 (Clopper-Pearson, 95 % confidence)"
     lossy = drill()
     lossy["drill"]["requests"]["failed"] = 4
     (line,) = [line for line in by_id(measurements(lossy))["membership"].measured if line.startswith("all drills")]

@@ -301,7 +301,7 @@ def _timeline(data: Mapping[str, Any]) -> Any:
     throughput.step(times[: len(whole)], rates, where="post", color=_BLUE, label="answered")
     _failures(throughput, times, series["failed"], width)
     throughput.set_ylim(0, max([1.0, *rates]) * 1.1)
-    for name, label, style in (("p95_ms", "95 % at most", _LINES[1]), ("p50_ms", "median", _LINES[0])):
+    for name, label, style in (("p95_ms", "95 % within", _LINES[1]), ("p50_ms", "median", _LINES[0])):
         known = [(at, value) for at, value in zip(times, series[name], strict=True) if value]
         latency.plot(
             [at for at, _ in known],

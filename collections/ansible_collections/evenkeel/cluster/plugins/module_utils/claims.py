@@ -15,11 +15,13 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
+from ansible_collections.evenkeel.cluster.plugins.module_utils.drill_verdict import FAILED, NOT_MEASURED, PASSED
 from ansible_collections.evenkeel.cluster.plugins.module_utils.pool_drift import disagreements
 from ansible_collections.evenkeel.cluster.plugins.module_utils.procedures import PROCEDURES, Place, Step, place_of
 from ansible_collections.evenkeel.cluster.plugins.module_utils.statistics import (
     MIN_SHARES,
     NEGLIGIBLE,
+    WHOLE,
     chi_square_uniform,
     clients_for_spread,
     clopper_pearson,
@@ -28,10 +30,6 @@ from ansible_collections.evenkeel.cluster.plugins.module_utils.statistics import
     sample_size_for_failure_rate,
     zero_failures_upper,
 )
-
-PASS = "pass"  # noqa: S105
-FAIL = "fail"
-NOT_MEASURED = "not measured"
 
 # Charts
 BARS = "bars"
@@ -117,7 +115,7 @@ class Claim:
     procedure: tuple[Step, ...] = ()
     thresholds: tuple[str, ...] = ()
     measured: tuple[str, ...] = ()
-    verdict: str = PASS
+    verdict: str = PASSED
     due: bool = True
     problems: tuple[str, ...] = ()
     notes: tuple[str, ...] = ()
@@ -129,7 +127,7 @@ class Claim:
     @property
     def red(self) -> bool:
         """It fails the report."""
-        return self.verdict == FAIL or (self.verdict == NOT_MEASURED and self.due)
+        return self.verdict == FAILED or (self.verdict == NOT_MEASURED and self.due)
 
 
 TITLES = {
@@ -202,14 +200,14 @@ def claims_of(measured: Measurements) -> list[Claim]:
 def overall(claims: Sequence[Claim]) -> tuple[str, str]:
     """The verdict of all claims together, and the same in one line."""
     red = [claim.id for claim in claims if claim.red]
-    proved = sum(claim.verdict == PASS for claim in claims)
+    proved = sum(claim.verdict == PASSED for claim in claims)
     left = [claim.id for claim in claims if claim.verdict == NOT_MEASURED and not claim.red]
     text = f"{proved} of {len(claims)} claims proved"
     if red:
         text += f"; not proved: {', '.join(red)}"
     if left:
         text += f"; not measured: {', '.join(left)}"
-    return (FAIL if red else PASS), text
+    return (FAILED if red else PASSED), text
 
 
 class _Draft:
@@ -246,9 +244,9 @@ class _Draft:
 
     def claim(self, nothing: str, due: bool = True) -> Claim:
         """The claim; *nothing* says why there is nothing to prove, should that be so."""
-        verdict = PASS
+        verdict = PASSED
         if self.problems:
-            verdict = FAIL
+            verdict = FAILED
         elif self.unmeasured:
             verdict = NOT_MEASURED
         elif not self.proves:
@@ -638,9 +636,9 @@ def _drill_of(draft: _Draft, name: str, drill: Mapping[str, Any]) -> None:
     ours, control = drill["drill"], drill.get("control")
     verdict = drill.get("verdict")
     lines = [f"{name}: {line}" for line in drill.get("problems", ())]
-    if verdict == FAIL:
+    if verdict == FAILED:
         draft.problems += lines or [f"{name}: {drill.get('message', 'failed')}"]
-    elif verdict != PASS:
+    elif verdict != PASSED:
         draft.unmeasured += lines or [f"{name}: {drill.get('message', 'not measured')}"]
     draft.measured.append(str(drill.get("message", "")))
     draft.notes += [f"{name}: {line}" for line in ours.get("notes", ())]
@@ -733,8 +731,8 @@ def _all_drills(draft: _Draft, ran: Sequence[Mapping[str, Any]], drills: Sequenc
     sent = sum(drill["drill"]["requests"]["sent"] for drill in ran)
     need = sample_size_for_failure_rate(_FAILURE_RATE, _CONFIDENCE)
     draft.thresholds.append(
-        f"at least {need} requests in all drills, so that none lost of them means fewer than {_FAILURE_RATE:.1%} of"
-        f" all, with {_CONFIDENCE:.0%} confidence"
+        f"at least {need} requests in all drills, so that none lost of them means fewer than {_FAILURE_RATE * WHOLE:g} % of"
+        f" all, with {_CONFIDENCE * WHOLE:g} % confidence"
     )
     if sent < need:
         draft.unmeasured.append(
@@ -748,7 +746,7 @@ def _all_drills(draft: _Draft, ran: Sequence[Mapping[str, Any]], drills: Sequenc
         else:
             bound = f"failure rate below {zero_failures_upper(sent, _CONFIDENCE):.2g}"
         draft.measured.append(
-            f"all drills: {failed} of {sent} requests lost, {bound} (Clopper-Pearson, {_CONFIDENCE:.0%} confidence)"
+            f"all drills: {failed} of {sent} requests lost, {bound} (Clopper-Pearson, {_CONFIDENCE * WHOLE:g} % confidence)"
         )
     _times_chart(draft, ran)
     bars = []
