@@ -731,8 +731,8 @@ def _all_drills(draft: _Draft, ran: Sequence[Mapping[str, Any]], drills: Sequenc
     sent = sum(drill["drill"]["requests"]["sent"] for drill in ran)
     need = sample_size_for_failure_rate(_FAILURE_RATE, _CONFIDENCE)
     draft.thresholds.append(
-        f"at least {need} requests in all drills, so that none lost of them means fewer than {_FAILURE_RATE * WHOLE:g} % of"
-        f" all, with {_CONFIDENCE * WHOLE:g} % confidence"
+        f"at least {need} requests in all drills, so that none lost of them means fewer than"
+        f" {_FAILURE_RATE * WHOLE:g} % of all, with {_CONFIDENCE * WHOLE:g} % confidence"
     )
     if sent < need:
         draft.unmeasured.append(
@@ -746,7 +746,8 @@ def _all_drills(draft: _Draft, ran: Sequence[Mapping[str, Any]], drills: Sequenc
         else:
             bound = f"failure rate below {zero_failures_upper(sent, _CONFIDENCE):.2g}"
         draft.measured.append(
-            f"all drills: {failed} of {sent} requests lost, {bound} (Clopper-Pearson, {_CONFIDENCE * WHOLE:g} % confidence)"
+            f"all drills: {failed} of {sent} requests lost, {bound}"
+            f" (Clopper-Pearson, {_CONFIDENCE * WHOLE:g} % confidence)"
         )
     _times_chart(draft, ran)
     bars = []
