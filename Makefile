@@ -18,7 +18,7 @@ BIN := .venv/bin
 PIP_COMPILE := CUSTOM_COMPILE_COMMAND="make lock" $(BIN)/pip-compile --quiet --generate-hashes --allow-unsafe --strip-extras \
 	--no-emit-index-url --no-emit-find-links --no-emit-trusted-host
 
-.PHONY: help venv venv-dev up down test lint unit node molecule integration test-setup bench lock clean
+.PHONY: help venv venv-dev up down test lint unit node browser molecule integration test-setup bench lock clean
 
 help:  ## Show this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "%-12s %s\n", $$1, $$2}' Makefile
@@ -37,7 +37,7 @@ down: venv  ## Remove the cluster and leave nothing of it behind
 
 # The integration tests come last: their summary closes the output.
 test:  ## Run every check
-	@$(MAKE) lint unit node test-setup molecule integration
+	@$(MAKE) lint unit node test-setup browser molecule integration
 
 lint: venv-dev  ## Run the linters
 	@scripts/lint.sh
@@ -52,6 +52,10 @@ node: venv-dev  ## Run the tests of the Node.js applications
 test-setup: venv-dev  ## Bring up this machine's Docker and what the tests below need
 	@scripts/play.sh site.yml
 	@scripts/play.sh tests/setup.yml
+
+browser: venv-dev  ## Look at the report in Chromium
+	@echo '==> browser tests'
+	@$(BIN)/python -m pytest tests/browser $(ARGS)
 
 molecule: venv-dev  ## Test the roles on hosts of their own
 	@PATH="$(CURDIR)/$(BIN):$$PATH" molecule test --all $(ARGS)

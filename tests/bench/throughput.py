@@ -126,10 +126,11 @@ def measure(options: argparse.Namespace, folder: Path) -> dict[str, list[Rate]]:
     servers = [f"http://{node.address}:{engine.PORTS['static']}" for node in engine.nodes("static")]
     if not servers:
         raise BenchError("tier static: got no node, want at least one (fix: make up)")
-    image = engine.api().inspect_container(f"{engine.CLUSTER}-balancer")["Config"]["Image"]
+    (balancer,) = engine.containers(f"evenkeel.cluster={engine.CLUSTER}", "evenkeel.role=balancer")
+    image = engine.api().inspect_container(balancer.id)["Config"]["Image"]
     figures: dict[str, list[Rate]] = {"ours": [], "bare": [], "direct": []}
     with BareTraefik(image, servers, folder) as bare:
-        targets = {"ours": address(f"{engine.CLUSTER}-balancer"), "bare": bare, "direct": servers[0] + FILE}
+        targets = {"ours": address(f"{engine.CLUSTER}-edge"), "bare": bare, "direct": servers[0] + FILE}
         # One node alone serves 64 at once, and ends connections when it is full.
         connections = {name: options.connections // (2 if name == "direct" else 1) for name in targets}
         for name, url in targets.items():

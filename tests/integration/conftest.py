@@ -59,6 +59,13 @@ def nodes(engine: docker.DockerClient, tier: str) -> dict[str, Container]:
     return {container.name or "": container for container in engine.containers.list(filters={"label": labels})}
 
 
+def balancer(engine: docker.DockerClient) -> Container:
+    """The one that runs; its name depends on the slot it is in."""
+    labels = ["evenkeel.cluster=evenkeel", "evenkeel.role=balancer"]
+    (found,) = engine.containers.list(filters={"label": labels})
+    return found
+
+
 def server_states(tier: str) -> list[str]:
     """What the balancer's health check says of each node of a tier."""
     password = (STATE / "secrets/dashboard_password").read_text().strip()

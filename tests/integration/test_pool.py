@@ -23,7 +23,21 @@ from docker.models.containers import Container
 
 from ansible_collections.evenkeel.cluster.plugins.module_utils.statistics import round_robin_cycles
 
-from .conftest import DASHBOARD, PATHS, ROOT, STATE, WEB, Watcher, nodes, play, played, served_by, server_states, until
+from .conftest import (
+    DASHBOARD,
+    PATHS,
+    ROOT,
+    STATE,
+    WEB,
+    Watcher,
+    balancer,
+    nodes,
+    play,
+    played,
+    served_by,
+    server_states,
+    until,
+)
 
 # A container inherits its image's labels; these make it nobody's node.
 STRANGER = {"evenkeel.cluster": "none", "evenkeel.role": "none", "traefik.enable": "false"}
@@ -291,10 +305,10 @@ def test_the_dashboard_wants_its_password_and_nothing_shows_it(cluster: docker.D
         assert requests.get(DASHBOARD + path, timeout=5).status_code == 401
         assert requests.get(DASHBOARD + path, timeout=5, auth=("admin", password)).status_code == 200
     output = played("playbooks/verify.yml", "-vvv")
-    balancer = cluster.containers.get("evenkeel-balancer")
+    serving = balancer(cluster)
     assert password not in output
-    assert password not in balancer.logs().decode()
-    assert password not in str(balancer.attrs)
+    assert password not in serving.logs().decode()
+    assert password not in str(serving.attrs)
 
 
 def test_paths_lead_where_people_expect(cluster: docker.DockerClient) -> None:

@@ -77,7 +77,23 @@ def test_the_password_is_roots_alone(host: Host, cluster: Cluster) -> None:
     file = host.file(f"{cluster.state}/secrets/dashboard_password")
     assert (folder.mode, folder.user) == (0o700, "root")
     assert (file.mode, file.user) == (0o600, "root")
-    assert cluster.password not in host.check_output("docker inspect %s-balancer", cluster.name)
+    for name in balancers(host, cluster):
+        assert cluster.password not in host.check_output("docker inspect %s", name)
+
+
+def balancers(host: Host, cluster: Cluster) -> list[str]:
+    """The balancer and the edge that holds its ports."""
+    label = f"label=evenkeel.cluster={cluster.name}"
+    lines = host.check_output("docker ps --filter %s --format '{{.Names}} {{.Label \"evenkeel.role\"}}'", label)
+    return [line.split()[0] for line in lines.splitlines() if line.split()[1:] in (["edge"], ["balancer"])]
+
+
+def test_the_balancer_has_no_rights_to_speak_of(host: Host, cluster: Cluster) -> None:
+    names = balancers(host, cluster)
+    assert len(names) == 2
+    template = "{{.HostConfig.ReadonlyRootfs}} {{.HostConfig.CapDrop}} {{.HostConfig.Privileged}} {{.Config.User}}"
+    for name in names:
+        assert host.check_output("docker inspect --format=%s %s", template, name) == "true [ALL] false 65532"
 
 
 def test_nodes_have_no_rights_to_speak_of(host: Host, cluster: Cluster) -> None:

@@ -20,14 +20,19 @@ import pytest
 from ansible_collections.evenkeel.cluster.plugins.module_utils import machine
 from ansible_collections.evenkeel.cluster.plugins.module_utils.machine import (
     Docker,
+    EngineProvenance,
+    Image,
     image_present,
     parse_listeners,
     parse_memory_available,
+    parse_memory_total,
     parse_os_release,
+    parse_processor,
     read_disk,
     read_docker,
     read_listeners,
     read_machine,
+    read_provenance,
     sudo_without_password,
 )
 
@@ -56,6 +61,18 @@ def test_os_release() -> None:
 )
 def test_memory_available(text: str, size: int) -> None:
     assert parse_memory_available(text) == size
+
+
+def test_memory_total() -> None:
+    assert parse_memory_total("MemFree: 1 kB\nMemTotal:   2048 kB\n") == 2 * 1024**2
+
+
+@pytest.mark.parametrize(
+    "text, name",
+    [("processor\t: 0\nmodel name\t: AMD  EPYC 7B13\n\nmodel name\t: other\n", "AMD EPYC 7B13"), ("", "")],
+)
+def test_processor(text: str, name: str) -> None:
+    assert parse_processor(text) == name
 
 
 @pytest.mark.parametrize(
@@ -332,6 +349,36 @@ def test_engine_that_hangs(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> N
         listener.bind(path)
         listener.listen()
         assert read_docker(f"unix://{path}") == Docker(path, trouble="error", detail="no answer within 0.2 s")
+
+
+def test_images_of_labelled_containers(tmp_path: Path) -> None:
+    listed = [{"Id": "sha256:a", "RepoTags": ["web:2", "web:1"], "RepoDigests": ["web@sha256:d"]}]
+    node = {"evenkeel.cluster": "shop", "evenkeel.role": "node", "evenkeel.tier": "web"}
+    containers = [
+        {"Id": "1", "Names": ["/web-2"], "Image": "web", "ImageID": "sha256:a", "State": "running", "Labels": node},
+        {"Id": "2", "Names": ["/web-1"], "Image": "web", "ImageID": "sha256:a", "State": "running", "Labels": node},
+        {"Id": "3", "Names": ["/old"], "Image": "gone", "ImageID": "sha256:b", "State": "exited", "Labels": node},
+        {"Id": "4", "Names": ["/other"], "Image": "web", "ImageID": "sha256:a", "State": "running", "Labels": None},
+    ]
+    answers = {**ANSWERS, "/containers/json?all=1": containers, "/images/json?all=1": listed}
+    with engine(tmp_path / "docker.sock", answers):
+        found = read_provenance({"evenkeel.cluster": "shop"}, f"unix://{tmp_path}/docker.sock")
+    assert found == EngineProvenance(
+        "20.10.24",
+        "1.41",
+        (
+            Image("node", "web", "sha256:a", ("web:1", "web:2"), ("web@sha256:d",), ("web-1", "web-2")),
+            Image("node", "web", "sha256:b", (), (), ("old",)),
+        ),
+    )
+
+
+def test_engine_without_provenance(tmp_path: Path) -> None:
+    path = tmp_path / "docker.sock"
+    assert read_provenance({}, f"unix://{path}").reason == (
+        f"Docker: got FileNotFoundError at {path}, want an answer (fix: docker ps)"
+    )
+    assert read_provenance({}, "tcp://host:2375").reason == "Docker: got tcp as its address, want a Unix socket"
 
 
 def test_no_engine(tmp_path: Path) -> None:

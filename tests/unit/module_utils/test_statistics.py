@@ -331,6 +331,49 @@ def test_wilson_contains_the_rate(case: tuple[int, int]) -> None:
     assert 0 <= low <= case[0] / case[1] <= high <= 1
 
 
+@pytest.mark.parametrize(
+    "failures, n, low, high",
+    # Newcombe 1998 (Statistics in Medicine 17), table I, exact method.
+    [(81, 263, 0.2527, 0.3676), (15, 148, 0.0578, 0.1617), (0, 20, 0.0, 0.1684), (1, 29, 0.0009, 0.1776)],
+)
+def test_clopper_pearson_table(failures: int, n: int, low: float, high: float) -> None:
+    assert st.clopper_pearson(failures, n) == pytest.approx((low, high), abs=6e-5)
+
+
+@settings(max_examples=50)
+@given(some.integers(1, 10**6).flatmap(lambda n: some.tuples(some.integers(0, n), some.just(n))))
+def test_clopper_pearson_contains_the_rate_and_is_symmetric(case: tuple[int, int]) -> None:
+    failures, n = case
+    low, high = st.clopper_pearson(failures, n)
+    assert 0 <= low <= failures / n <= high <= 1
+    mirrored = st.clopper_pearson(n - failures, n)
+    assert (1 - high, 1 - low) == pytest.approx(mirrored, abs=1e-9)
+
+
+@given(some.integers(1, 10**6))
+def test_clopper_pearson_without_a_failure_is_the_bound_for_none(n: int) -> None:
+    assert st.clopper_pearson(0, n, 0.9)[1] == pytest.approx(st.zero_failures_upper(n, 0.95), rel=1e-9)
+
+
+@settings(max_examples=60)
+@given(some.integers(1, 60).flatmap(lambda n: some.tuples(some.integers(0, n - 1), some.just(n))), some.floats(0, 1))
+def test_incomplete_beta_is_a_binomial_tail(case: tuple[int, int], p: float) -> None:
+    k, n = case
+    tail = sum(math.comb(n, i) * p**i * (1 - p) ** (n - i) for i in range(k + 1, n + 1))
+    assert st.beta_i(k + 1, n - k, p) == pytest.approx(tail, abs=1e-9)  # DLMF 8.17.5
+
+
+@given(some.floats(1e-6, 0.5), some.floats(0.5, 0.999999))
+def test_sample_size_for_a_failure_rate_is_the_smallest(rate: float, confidence: float) -> None:
+    n = st.sample_size_for_failure_rate(rate, confidence)
+    assert st.zero_failures_upper(n, confidence) <= rate * (1 + 1e-6)
+    assert n == 1 or st.zero_failures_upper(n - 1, confidence) > rate * (1 - 1e-6)
+
+
+def test_sample_size_for_a_failure_rate_is_about_three_over_it() -> None:
+    assert st.sample_size_for_failure_rate(0.0001) == 29956
+
+
 @pytest.mark.parametrize("percent, value", [(0, 15), (5, 15), (30, 20), (40, 20), (50, 35), (99.9, 50), (100, 50)])
 def test_percentile_nearest_rank(percent: float, value: float) -> None:
     assert st.percentile([50, 15, 35, 20, 40], percent) == value
@@ -357,6 +400,12 @@ def test_percentile_is_a_measured_value(values: list[float], percent: float) -> 
         lambda: st.zero_failures_upper(1, 1.0),
         lambda: st.wilson_interval(2, 1),
         lambda: st.wilson_interval(0, 0),
+        lambda: st.clopper_pearson(2, 1),
+        lambda: st.clopper_pearson(0, 1, 1.0),
+        lambda: st.beta_i(0, 1, 0.5),
+        lambda: st.beta_i(1, 1, 1.5),
+        lambda: st.sample_size_for_failure_rate(0),
+        lambda: st.sample_size_for_failure_rate(0.1, 1.0),
         lambda: st.percentile([], 50),
         lambda: st.percentile([1], 101),
     ],

@@ -12,11 +12,13 @@ import threading
 from collections.abc import Callable, Iterator
 from http.cookies import SimpleCookie
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from pathlib import Path
 from typing import Any
 
 import pytest
 from ansible.module_utils.testing import patch_module_args
 
+from ansible_collections.evenkeel.cluster.plugins.module_utils import drill_witness
 from ansible_collections.evenkeel.cluster.plugins.modules import balance_check, sticky_check
 
 NODES = ["web-1", "web-2", "web-3"]
@@ -274,6 +276,12 @@ def test_an_unexpected_node_is_named(run: Run, cluster: FakeCluster) -> None:
     )
 
 
+def test_problems_are_told_by_aspect(run: Run, cluster: FakeCluster) -> None:
+    cluster.choose = lambda: "web-1"
+    aspects = balance(run, cluster)["aspects"]
+    assert {name: len(found) for name, found in aspects.items() if found} == {"shares": 1}
+
+
 def test_double_weight_is_found(run: Run, cluster: FakeCluster) -> None:
     cycle = ["web-1", "web-1", "web-2", "web-3"] * 100
     cluster.choose = cycle.pop
@@ -350,6 +358,31 @@ def test_a_control_that_is_not_answered_proves_nothing(run: Run, cluster: FakeCl
     result = balance(run, cluster, control_url="http://127.0.0.1:1/")
     assert result["control"]["failed"] is False
     assert "got a control with 5 of 5 requests lost (first: connection refused" in result["msg"]
+
+
+# -- balance: three sides -----------------------------------------------------------
+
+
+def test_the_access_log_is_a_side_of_its_own(
+    run: Run, cluster: FakeCluster, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(drill_witness, "_LOG_PATIENCE_SECONDS", 0.0)
+    (tmp_path / "access.log").touch()
+    members = [{"served_by": node, "url": f"http://{node}:8080", "address": ""} for node in NODES]
+    result = balance(run, cluster, members=members, access_log=str(tmp_path / "access.log"))
+    lost = (
+        "got 60 of 60 answered requests missing in the access log, 0 there with another node or status, want all of"
+        " them as the clients saw them (fix: see the balancer's access log)"
+    )
+    assert result["problems"] == [lost]
+    assert result["aspects"] == {"answers": [], "shares": [], "observation": [], "sides": [lost], "control": []}
+    assert result["sides"]["nodes"]["web-1"] == {"client": 20, "access_log": 0, "node": None}
+
+
+def test_members_must_be_those_of_node_pool_info(run: Run, cluster: FakeCluster) -> None:
+    assert balance(run, cluster, members=[{"name": "web-1"}])["msg"] == (
+        "members: got an entry without served_by, want those of node_pool_info (fix: pass its nodes)"
+    )
 
 
 def test_no_control(run: Run, cluster: FakeCluster) -> None:

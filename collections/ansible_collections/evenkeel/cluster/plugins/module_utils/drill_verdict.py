@@ -37,6 +37,7 @@ from ansible_collections.evenkeel.cluster.plugins.module_utils.drill_figures imp
     quantiles,
 )
 from ansible_collections.evenkeel.cluster.plugins.module_utils.drill_schedule import POST, SWITCHING
+from ansible_collections.evenkeel.cluster.plugins.module_utils.drill_timeline import listed, timeline
 from ansible_collections.evenkeel.cluster.plugins.module_utils.statistics import zero_failures_upper
 from ansible_collections.evenkeel.cluster.plugins.module_utils.verdicts import Problem, message, some
 
@@ -468,6 +469,9 @@ def figures_result(evidence: Evidence, figures: Figures) -> dict[str, Any]:
         "join_seconds": quantiles(figures.join.values()),
         "leave_seconds": quantiles(figures.leave.values()),
         "out_seconds": quantiles(figures.out.values()),
+        "join_times": listed(figures.join),
+        "leave_times": listed(figures.leave),
+        "timeline": timeline(evidence.records, evidence.offered, evidence.seconds),
         "events": [event_result(evidence.records, report) for report in evidence.reports],
         "counts": {
             "client": counts.client,

@@ -43,12 +43,14 @@ class Target:
         host: ``Host`` header; empty = that of the URL.
         timeout: seconds to connect, and between two bytes of an answer.
         keep_alive: reuse a connection (True) or open one per request (False).
+        request_ids: begin of the ``X-Request-Id`` of each request, its number follows; empty = none is sent.
     """
 
     url: str
     host: str = ""
     timeout: float = 5.0
     keep_alive: bool = True
+    request_ids: str = ""
 
 
 @dataclass(frozen=True)
@@ -109,8 +111,11 @@ class _Client:
         """Send one GET and wait for its whole answer; never raises for what the network does."""
         begin = time.perf_counter()
         reply = Reply(index, begin - start, 0.0, None, None, client=self.number)
+        name = {"X-Request-Id": f"{self.target.request_ids}{index}"} if self.target.request_ids else None
         try:
-            answer = self._session.get(self.target.url, timeout=self.target.timeout, allow_redirects=False)
+            answer = self._session.get(
+                self.target.url, timeout=self.target.timeout, headers=name, allow_redirects=False
+            )
         except requests.RequestException as exc:
             return replace(reply, latency=time.perf_counter() - begin, error=_reason(exc, self.target))
         finally:

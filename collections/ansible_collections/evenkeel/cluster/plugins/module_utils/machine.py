@@ -156,11 +156,29 @@ def parse_os_release(text: str) -> dict[str, str]:
 
 def parse_memory_available(text: str) -> int:
     """MemAvailable of /proc/meminfo in bytes; 0 when it is not there."""
+    return _kibibytes(text, "MemAvailable")
+
+
+def parse_memory_total(text: str) -> int:
+    """MemTotal of /proc/meminfo in bytes; 0 when it is not there."""
+    return _kibibytes(text, "MemTotal")
+
+
+def _kibibytes(text: str, name: str) -> int:
     for line in text.splitlines():
         key, _, value = line.partition(":")
-        if key == "MemAvailable":
+        if key == name:
             return int(value.split()[0]) * 1024
     return 0
+
+
+def parse_processor(text: str) -> str:
+    """Name of the first processor of /proc/cpuinfo; empty where the kernel gives none."""
+    for line in text.splitlines():
+        key, _, value = line.partition(":")
+        if key.strip() == "model name":
+            return " ".join(value.split())
+    return ""
 
 
 def sudo_without_password() -> bool:
@@ -326,6 +344,74 @@ def _container(item: Mapping[str, Any]) -> Container:
         labels=dict(item.get("Labels") or {}),
         ports=frozenset(int(port["PublicPort"]) for port in item.get("Ports") or () if port.get("PublicPort")),
         mounts={str(mount["Destination"]): str(mount.get("Source", "")) for mount in item.get("Mounts") or ()},
+    )
+
+
+@dataclasses.dataclass(frozen=True)
+class Image:
+    """An image that containers were made from; ``digests`` are those of registries, so local builds have none."""
+
+    role: str
+    tier: str
+    id: str
+    tags: tuple[str, ...]
+    digests: tuple[str, ...]
+    containers: tuple[str, ...]
+
+
+@dataclasses.dataclass(frozen=True)
+class EngineProvenance:
+    """What an engine is, and which images some of its containers have; ``reason`` says why it cannot be asked."""
+
+    version: str = ""
+    api_version: str = ""
+    images: tuple[Image, ...] = ()
+    reason: str = ""
+
+
+def read_provenance(labels: Mapping[str, str], docker_host: str | None = None) -> EngineProvenance:
+    """Ask Docker for its versions and for the images of the containers with these labels.
+
+    Args:
+        labels: what the containers bear, as a rule ``evenkeel.cluster``.
+        docker_host: as the environment variable DOCKER_HOST, which it defaults to.
+    """
+    host = docker_host or os.environ.get("DOCKER_HOST") or f"unix://{DEFAULT_SOCKET}"
+    if not host.startswith("unix:///"):
+        return EngineProvenance(reason=f"Docker: got {host.partition('://')[0]} as its address, want a Unix socket")
+    path = host.removeprefix("unix://")
+    connection = _SocketConnection(path)
+    try:
+        version = _get(connection, "/version")
+        found = _get(connection, "/containers/json?all=1")
+        listed = {str(item["Id"]): item for item in _get(connection, "/images/json?all=1")}
+        return EngineProvenance(
+            version=str(version["Version"]),
+            api_version=str(version["ApiVersion"]),
+            images=_images([item for item in found if labels.items() <= (item.get("Labels") or {}).items()], listed),
+        )
+    except (OSError, http.client.HTTPException, ValueError, LookupError, TypeError, AttributeError) as error:
+        return EngineProvenance(reason=f"Docker: got {type(error).__name__} at {path}, want an answer (fix: docker ps)")
+    finally:
+        connection.close()
+
+
+def _images(containers: Iterable[Mapping[str, Any]], listed: Mapping[str, Mapping[str, Any]]) -> tuple[Image, ...]:
+    names: dict[tuple[str, str, str], list[str]] = {}
+    for item in containers:
+        labels = item.get("Labels") or {}
+        key = (str(labels.get("evenkeel.role", "")), str(labels.get("evenkeel.tier", "")), str(item["ImageID"]))
+        names.setdefault(key, []).append(_container(item).name)
+    return tuple(
+        Image(
+            role=role,
+            tier=tier,
+            id=image,
+            tags=tuple(sorted(listed.get(image, {}).get("RepoTags") or ())),
+            digests=tuple(sorted(listed.get(image, {}).get("RepoDigests") or ())),
+            containers=tuple(sorted(found)),
+        )
+        for (role, tier, image), found in sorted(names.items())
     )
 
 

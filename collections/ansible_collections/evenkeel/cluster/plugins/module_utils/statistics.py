@@ -6,7 +6,7 @@ Managed hosts have no SciPy, so the few special functions needed are here, each
 with the source of its formula:
 
 * NIST: NIST/SEMATECH e-Handbook of Statistical Methods, and NIST DLMF for special functions.
-* NR: Press, Teukolsky, Vetterling, Flannery, Numerical Recipes, 3rd ed., section 6.2.
+* NR: Press, Teukolsky, Vetterling, Flannery, Numerical Recipes, 3rd ed., sections 6.2 and 6.4.
 * Wilson 1927: Probable inference, the law of succession, and statistical inference. JASA 22.
 * Clopper & Pearson 1934: The use of confidence or fiducial limits. Biometrika 26.
 * Hanley & Lippman-Hand 1983: If nothing goes wrong, is everything all right? JAMA 249.
@@ -352,9 +352,92 @@ def clients_for_spread(nodes: int, eps: float = NEGLIGIBLE) -> int:
     return math.floor(1 - math.log(eps) / math.log(nodes)) + 1
 
 
+def sample_size_for_failure_rate(rate: float, confidence: float = 0.95) -> int:
+    """Requests of which none may fail, to say with *confidence* that fewer than *rate* of all would.
+
+    The smallest n with (1 - rate)^n <= 1 - confidence, :func:`zero_failures_upper` solved for n (Clopper & Pearson
+    1934); about 3 / rate at 95 % (Hanley & Lippman-Hand 1983).
+
+    Raises:
+        ValueError: rate or confidence outside (0, 1).
+    """
+    if not 0 < rate < 1 or not 0 < confidence < 1:
+        raise ValueError(f"failure rate: got rate={rate}, confidence={confidence}, want both between 0 and 1")
+    return math.ceil(math.log1p(-confidence) / math.log1p(-rate) - 1e-9)
+
+
 # --------------------------------------------------------------------------
 # Bounds and percentiles
 # --------------------------------------------------------------------------
+
+
+def beta_i(a: float, b: float, x: float) -> float:
+    """Regularised incomplete beta function I_x(a, b) (DLMF 8.17; continued fraction of NR 6.4).
+
+    Raises:
+        ValueError: a <= 0, b <= 0, or x outside 0..1.
+    """
+    if not (a > 0 and b > 0 and 0 <= x <= 1 and math.isfinite(a + b)):
+        raise ValueError(f"incomplete beta: got a={a}, b={b}, x={x}, want a > 0, b > 0 and 0 <= x <= 1")
+    if x in (0, 1):
+        return float(x)
+    if x > (a + 1) / (a + b + 2):  # the fraction converges fast below this point; DLMF 8.17.4 mirrors it
+        return 1.0 - beta_i(b, a, 1.0 - x)
+    factor = math.exp(
+        math.lgamma(a + b) - math.lgamma(a) - math.lgamma(b) + a * math.log(x) + b * math.log1p(-x) - math.log(a)
+    )
+    return min(1.0, factor * _beta_fraction(a, b, x))
+
+
+def _beta_fraction(a: float, b: float, x: float) -> float:
+    # Modified Lentz's method, NR 5.2; two terms of the fraction per step.
+    c = 1.0
+    d = _inverse(1.0 - (a + b) * x / (a + 1))
+    value = d
+    for step in range(1, _MAX_TERMS):
+        even = step * (b - step) * x / ((a + 2 * step - 1) * (a + 2 * step))
+        odd = -(a + step) * (a + b + step) * x / ((a + 2 * step) * (a + 2 * step + 1))
+        for numerator in (even, odd):
+            d = _inverse(1.0 + numerator * d)
+            c = 1.0 + numerator / c
+            c = c if abs(c) > _TINY else _TINY
+            delta = d * c
+            value *= delta
+        if abs(delta - 1.0) < _EPSILON:
+            break
+    return value
+
+
+def _inverse(value: float) -> float:
+    return 1.0 / (value if abs(value) > _TINY else _TINY)
+
+
+def clopper_pearson(failures: int, n: int, confidence: float = 0.95) -> tuple[float, float]:
+    """Two-sided exact interval of a failure rate (Clopper & Pearson 1934; NIST 7.2.4.1).
+
+    The bounds are quantiles of beta distributions, found by bisection: below the lower one, *failures* or more have a
+    probability of less than (1 - confidence) / 2, above the upper one *failures* or fewer.
+
+    Raises:
+        ValueError: counts or confidence out of range.
+    """
+    if n < 1 or not 0 <= failures <= n or not 0 < confidence < 1:
+        raise ValueError(f"interval: got {failures} of {n} at {confidence}")
+    tail = (1 - confidence) / 2
+    low = 0.0 if failures == 0 else _beta_quantile(tail, failures, n - failures + 1)
+    high = 1.0 if failures == n else _beta_quantile(1 - tail, failures + 1, n - failures)
+    return low, high
+
+
+def _beta_quantile(probability: float, a: float, b: float) -> float:
+    low, high = 0.0, 1.0
+    while high - low > 1e-15 + high * 1e-12:
+        middle = (low + high) / 2
+        if beta_i(a, b, middle) < probability:
+            low = middle
+        else:
+            high = middle
+    return (low + high) / 2
 
 
 def rule_of_three_upper(n: int) -> float:

@@ -21,6 +21,9 @@ description:
   - >-
     The control sends as many requests to one node directly and judges them by the same function. It must fail;
     when it does not, the check fails.
+  - >-
+    With O(members) and O(access_log), what clients got is compared per node with what the nodes counted and what the
+    balancer logged. A contradiction fails the check.
 extends_documentation_fragment:
   - evenkeel.cluster.check
 options:
@@ -44,6 +47,16 @@ options:
     description: Address of one node, past the balancer. Empty for no control.
     type: str
     default: ""
+  members:
+    description:
+      - The tier's nodes as RV(evenkeel.cluster.node_pool_info#module:nodes) lists them, to compare with their counters.
+      - Of each entry C(served_by), C(url) and C(address) are used. An empty list compares with none.
+    type: list
+    elements: dict
+    default: []
+  access_log:
+    description: The balancer's access log (JSON) on this host, to compare with. Empty compares with none.
+    type: path
 """
 
 EXAMPLES = r"""
@@ -54,6 +67,8 @@ EXAMPLES = r"""
     tier: dynamic
     nodes: [dynamic-1, dynamic-2, dynamic-3]
     control_url: http://172.18.0.4:3000/
+    members: "{{ pool.nodes | selectattr('tier', 'eq', 'dynamic') }}"
+    access_log: /var/lib/evenkeel/evenkeel/log/access.log
     api_url: http://127.0.0.1:9000
     api_password_file: /var/lib/evenkeel/evenkeel/secrets/dashboard_password
     service: dynamic-3f2a91bc
@@ -153,6 +168,21 @@ control:
   type: dict
   sample: {applicable: true, failed: true, url: "http://172.18.0.4:3000/", requests: 60, counts: {dynamic-2: 60},
            message: "got 0 of 60 requests on dynamic-1, dynamic-3, want 20 each (fix: docker logs dynamic-1)"}
+sides:
+  description: >-
+    Per node the requests that clients, the access log and the node itself counted (null where that side was not
+    read), and how many of the answered requests the access log lacks (null likewise), or has with another node or
+    status.
+  returned: after a measurement, also when it fails
+  type: dict
+  sample: {nodes: {dynamic-1: {client: 20, access_log: 20, node: 20}}, access_log_missing: 0, access_log_differs: 0}
+aspects:
+  description: >-
+    RV(problems) by what they concern - V(answers), V(shares) (which node how often, and in which order),
+    V(observation) (the balancer's counters), V(sides) and V(control).
+  returned: after a measurement, also when it fails
+  type: dict
+  sample: {answers: [], shares: [], observation: [], sides: [], control: []}
 """
 
 from collections.abc import Mapping
@@ -187,11 +217,13 @@ from ansible_collections.evenkeel.cluster.plugins.module_utils.statistics import
     sample_size_for_coverage,
     sample_size_for_cycles,
 )
+from ansible_collections.evenkeel.cluster.plugins.module_utils.three_sides import Sides, compare, members_of
 from ansible_collections.evenkeel.cluster.plugins.module_utils.traefik_api import TraefikApiError
 from ansible_collections.evenkeel.cluster.plugins.module_utils.verdicts import (
     BalanceRule,
     Judgement,
     Problem,
+    Reply,
     each,
     judge_answers,
     judge_balance,
@@ -217,6 +249,8 @@ def argument_spec() -> dict[str, Any]:
         "connections": {"type": "int", "default": 1},
         "alpha": {"type": "float", "default": 1e-6},
         "control_url": {"type": "str", "default": ""},
+        "members": {"type": "list", "elements": "dict", "default": []},
+        "access_log": {"type": "path"},
     }
 
 
@@ -244,6 +278,7 @@ class Plan:
     connections: int
     rule: BalanceRule
     control: Target | None
+    sides: Sides
 
 
 def make_plan(params: Mapping[str, Any]) -> Plan:
@@ -272,7 +307,11 @@ def make_plan(params: Mapping[str, Any]) -> Plan:
             " (fix: requests: 0 derives it)"
         )
     rule = BalanceRule(nodes, params["strategy"], params["alpha"], ordered=params["connections"] == 1)
-    return Plan(target, bounds, requests, params["connections"], rule, control if compared else None)
+    try:
+        sides = Sides(members_of(params["members"]), params["access_log"] or "")
+    except ValueError as exc:
+        raise CheckInputError(f"{exc} (fix: pass its nodes)") from exc
+    return Plan(target, bounds, requests, params["connections"], rule, control if compared else None, sides)
 
 
 def run_control(plan: Plan, rule: BalanceRule) -> tuple[dict[str, Any], list[Problem]]:
@@ -332,8 +371,10 @@ def check(params: Mapping[str, Any]) -> dict[str, Any]:
     """
     plan = make_plan(params)
 
-    def measure() -> Any:
-        return send(plan.target, plan.requests, plan.connections, plan.bounds)
+    def measure() -> list[Reply]:
+        return plan.sides.watch(
+            lambda ids: send(replace(plan.target, request_ids=ids), plan.requests, plan.connections, plan.bounds)
+        )
 
     if not plan.rule.nodes:
         observed = unobserved(measure())
@@ -343,14 +384,24 @@ def check(params: Mapping[str, Any]) -> dict[str, Any]:
         observed = observer_of(params).measure(measure)
         rule = replace(plan.rule, disturbed=observed.disturbed)
         judgement = judge_balance(observed.replies, plan.requests, rule)
+    foreign = observed.facts["foreign_requests"] if observed.facts["observed"] else None
+    agreement = compare(observed.replies, plan.sides.reading, plan.sides.members, foreign)
     control, control_problems = run_control(plan, rule)
-    problems = [*lost_before_problems(observed), *judgement.problems, *observed.problems, *control_problems]
+    broken = judge_answers(observed.replies, plan.requests, rule.nodes) if rule.nodes else list(judgement.problems)
+    aspects = {
+        "answers": [*lost_before_problems(observed), *broken],
+        "shares": [problem for problem in judgement.problems if problem not in broken],
+        "observation": list(observed.problems),
+        "sides": list(agreement.problems),
+        "control": control_problems,
+    }
+    problems = [problem for found in aspects.values() for problem in found]
     return conclude(
         f"balance of {params['tier']}",
         problems,
         success(plan, observed, judgement, control) if not problems else "",
         {
-            "notes": [*judgement.notes, *observed.notes],
+            "notes": [*judgement.notes, *observed.notes, *agreement.notes],
             "method": judgement.method,
             "requests": plan.requests,
             "sent": observed.sent,
@@ -362,6 +413,8 @@ def check(params: Mapping[str, Any]) -> dict[str, Any]:
             "latency_ms": latency_summary(observed.replies),
             "generation": observed.facts,
             "control": control,
+            "sides": agreement.as_result(),
+            "aspects": {name: [str(problem) for problem in found] for name, found in aspects.items()},
         },
     )
 

@@ -344,12 +344,17 @@ drill:
     The figures. RV(ignore:requests) with the causes of failures, RV(ignore:rate) offered and achieved,
     RV(ignore:latency_ms), RV(ignore:posts), RV(ignore:sessions), RV(ignore:join_seconds),
     RV(ignore:leave_seconds), RV(ignore:out_seconds), RV(ignore:counts) from three sides, RV(ignore:events) with
-    throughput and latency before, during and after each, and RV(ignore:notes).
+    throughput and latency before, during and after each, and RV(ignore:notes). For charts, RV(ignore:join_times) and
+    RV(ignore:leave_times) list each time, and RV(ignore:timeline) has per RV(ignore:timeline.bin_seconds) the
+    requests answered and failed, the latencies p50_ms, p95_ms and p99_ms (null without answers), and per tier the
+    nodes in use.
   returned: after a load
   type: dict
   sample:
     requests: {sent: 16400, answered: 16400, failed: 0, failed_in_flight: 0, causes: {}}
     rate: {offered: 400.0, achieved: 400.0, late_p99: 0.004}
+    timeline: {bin_seconds: 0.25, answered: [100], failed: [0], p50_ms: [2.0], p95_ms: [4.3],
+               p99_ms: [7.1], nodes: {static: [3]}}
 control:
   description: The same of the control; RV(ignore:failed) tells whether it failed as it must.
   returned: after a load with O(control=true)

@@ -103,6 +103,7 @@ from ansible_collections.evenkeel.cluster.plugins.module_utils.pool_context impo
     load,
     pool_arguments,
 )
+from ansible_collections.evenkeel.cluster.plugins.module_utils.pool_drift import disagreements
 from ansible_collections.evenkeel.cluster.plugins.module_utils.traefik_api import TraefikApi, TraefikApiError
 
 _POLL_SECONDS = 0.2
@@ -115,41 +116,6 @@ def argument_spec() -> dict[str, dict[str, Any]]:
         "require_agreement": {"type": "bool", "default": False},
         "settle_timeout": {"type": "int", "default": 5},
     }
-
-
-def disagreements(view: Mapping[str, Any]) -> list[str]:
-    """Where the three sides differ, one line each."""
-    if not view["balancer"]["reachable"]:
-        return [view["balancer"]["reason"] or "balancer API: got no answer, want one (fix: docker ps)"]
-    lines: list[str] = []
-    for name, tier in view["tiers"].items():
-        out = [
-            f"{node['name']} is {node['state']}, {node['balancer_status']} at the balancer"
-            for node in view["nodes"]
-            if node["tier"] == name and not node["in_rotation"]
-        ]
-        named = ": " + "; ".join(out) if out else ""
-        if tier["running"] != tier["desired"]:
-            lines.append(
-                f"tier {name}: got {tier['running']} nodes running{named}, want {tier['desired']}"
-                " (fix: ansible-playbook site.yml)"
-            )
-        if tier["in_rotation"] != tier["running"]:
-            lines.append(
-                f"tier {name}: got {tier['in_rotation']} of {tier['running']} running nodes in rotation{named},"
-                " want all (fix: docker logs of the node named)"
-            )
-        lines += [
-            f"tier {name}: got server {url} in the balancer, want only running nodes (fix: see who labelled it)"
-            for url in tier["unknown_servers"]
-        ]
-        if tier["drift"] and tier["running"] == tier["desired"]:
-            lines.append(
-                f"tier {name}: got drift ({'; '.join(tier['drift'])}), want none (fix: ansible-playbook site.yml)"
-            )
-    for name, found in view["undeclared"].items():
-        lines.append(f"tier {name}: got {'; '.join(found)}, want no trace of it (fix: ansible-playbook site.yml)")
-    return lines
 
 
 def look(params: Mapping[str, Any]) -> dict[str, Any]:

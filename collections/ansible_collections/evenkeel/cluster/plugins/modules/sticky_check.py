@@ -177,10 +177,11 @@ generation:
 control:
   description: >-
     The control: whether it applied, whether it failed as it must (RV(ignore:control.failed)), how many clients
-    without a cookie jar stayed and moved, and what it was found guilty of.
+    without a cookie jar stayed and moved, the nodes of each, and what it was found guilty of.
   returned: after a measurement, also when it fails
   type: dict
   sample: {applicable: true, failed: true, clients: 21, requests: 105, stayed: 0, moved: 21,
+           sessions: [[static-2, static-1, static-3, static-2, static-1]],
            message: "got 21 of 21 clients moved (first: client 1 from static-2 to static-1), want each client on one
              node (fix: docker inspect static-2)"}
 """
@@ -305,7 +306,7 @@ def run_control(plan: Plan) -> tuple[dict[str, Any], list[Problem]]:
     rule = plan.rule
     if not rule.sticky or len(rule.nodes) <= 1 or rule.strategy in ("hrw", "leasttime"):
         facts = {"applicable": False, "failed": None, "clients": 0, "requests": 0, "stayed": 0, "moved": 0}
-        return {**facts, "message": ""}, []
+        return {**facts, "sessions": [], "message": ""}, []
     replies = plan.send(keep_cookies=False)
     sessions = sessions_of(replies, plan.clients)
     moved = len(moved_clients(sessions))
@@ -328,6 +329,7 @@ def run_control(plan: Plan) -> tuple[dict[str, Any], list[Problem]]:
         "requests": len(replies),
         "stayed": plan.clients - moved,
         "moved": moved,
+        "sessions": [[reply.served_by or "" for reply in session] for session in sessions],
         "message": str((guilty or problems)[0]),
     }, problems
 

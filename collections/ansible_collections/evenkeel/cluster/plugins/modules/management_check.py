@@ -1,0 +1,286 @@
+#!/usr/bin/python
+# Copyright: Evenkeel contributors
+# SPDX-License-Identifier: MIT
+"""Ansible module: prove that the cluster's management answers those who have the password, and nobody else."""
+
+from __future__ import annotations
+
+DOCUMENTATION = r"""
+module: management_check
+short_description: Prove that the management is there, and only for those who have the password
+version_added: 0.1.0
+description:
+  - Asks the balancer's dashboard and API, and Portainer where it is wanted. Changes nothing.
+  - With the password they must answer. The same questions without it, and with a wrong one, are the control and must
+    be refused.
+options:
+  api_url:
+    description: Address of the balancer's dashboard entry point, such as V(http://127.0.0.1:9000).
+    type: str
+    required: true
+  api_user:
+    description: User of the balancer's dashboard and API.
+    type: str
+    default: admin
+  api_password_file:
+    description: File with the password of O(api_user) in its first line.
+    type: path
+    required: true
+  portainer_url:
+    description: Address of Portainer, such as V(http://127.0.0.1:9090). Empty asks none.
+    type: str
+    default: ""
+  portainer_password_file:
+    description: >-
+      File with the password of Portainer's user C(admin). Without it, Portainer is not asked to let anybody in.
+    type: path
+  timeout:
+    description: Seconds to wait for each answer.
+    type: float
+    default: 5.0
+attributes:
+  check_mode:
+    description: Runs the same; there is nothing to change.
+    support: full
+  diff_mode:
+    description: There is nothing to change.
+    support: none
+  idempotent:
+    description: Changes nothing.
+    support: full
+requirements:
+  - requests
+author:
+  - Evenkeel contributors
+"""
+
+EXAMPLES = r"""
+- name: Check that the management asks for its password
+  evenkeel.cluster.management_check:
+    api_url: http://127.0.0.1:9000
+    api_password_file: /var/lib/evenkeel/evenkeel/secrets/dashboard_password
+"""
+
+RETURN = r"""
+verdict:
+  description: V(pass) or V(fail).
+  returned: after a measurement, also when it fails
+  type: str
+  sample: pass
+message:
+  description: The verdict in one line; the same as RV(ignore:msg) when it fails.
+  returned: after a measurement, also when it fails
+  type: str
+  sample: "management: dashboard, API let the password in; 4 of 4 questions without it refused, as they must"
+problems:
+  description: Everything that is not as it must be, one line each.
+  returned: after a measurement, also when it fails
+  type: list
+  elements: str
+  sample: []
+aspects:
+  description: RV(problems) by what they concern - V(access) with the password, and the V(control) without.
+  returned: after a measurement, also when it fails
+  type: dict
+  sample: {access: [], control: []}
+checks:
+  description: >-
+    Each question, with whose credentials it was asked (V(right), V(wrong) or V(none)), the status wanted and got
+    (null when nothing answered), and whether it belongs to the control.
+  returned: after a measurement, also when it fails
+  type: list
+  elements: dict
+  sample:
+    - {what: API, url: "http://127.0.0.1:9000/api/version", credentials: none, want: [401], got: 401, ok: true,
+       control: true, error: ""}
+"""
+
+import contextlib
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import asdict, dataclass
+from http import HTTPStatus
+from typing import Any
+
+from ansible.module_utils.basic import AnsibleModule
+
+from ansible_collections.evenkeel.cluster.plugins.module_utils.http_load import HttpLoadError, Target, check_target
+from ansible_collections.evenkeel.cluster.plugins.module_utils.observation import MAX_TIMEOUT, CheckInputError, in_range
+from ansible_collections.evenkeel.cluster.plugins.module_utils.traefik_api import TraefikApiError, read_password
+from ansible_collections.evenkeel.cluster.plugins.module_utils.verdicts import Problem, message
+
+with contextlib.suppress(ImportError):  # reported by check_target
+    import requests
+
+NONE = "none"
+WRONG = "wrong"
+RIGHT = "right"
+_REFUSED = (int(HTTPStatus.UNAUTHORIZED), int(HTTPStatus.FORBIDDEN))
+# Where both answer: a page for people, and one for programs.
+_DASHBOARD = (("dashboard", "/dashboard/"), ("API", "/api/version"))
+
+
+def argument_spec() -> dict[str, Any]:
+    """The module's options."""
+    return {
+        "api_url": {"type": "str", "required": True},
+        "api_user": {"type": "str", "default": "admin"},
+        # The path is no secret, what is in the file is.
+        "api_password_file": {"type": "path", "required": True, "no_log": False},
+        "portainer_url": {"type": "str", "default": ""},
+        "portainer_password_file": {"type": "path", "no_log": False},
+        "timeout": {"type": "float", "default": 5.0},
+    }
+
+
+@dataclass(frozen=True)
+class Check:
+    """One question and its answer.
+
+    Attributes:
+        what: who was asked.
+        url: where.
+        credentials: ``right``, ``wrong`` or ``none``.
+        want: statuses that are as they must be.
+        got: the status; None when nothing answered.
+        error: why nothing answered.
+    """
+
+    what: str
+    url: str
+    credentials: str
+    want: tuple[int, ...]
+    got: int | None
+    error: str = ""
+
+    @property
+    def ok(self) -> bool:
+        """It was answered as it must be."""
+        return self.got in self.want
+
+    @property
+    def control(self) -> bool:
+        """It was asked without the right credentials, and had to be refused."""
+        return self.credentials != RIGHT
+
+    def problem(self) -> Problem:
+        """What is wrong with the answer."""
+        got = f"status {self.got}" if self.got is not None else self.error
+        asked = {NONE: "without a password", WRONG: "with a wrong password", RIGHT: "with the password"}
+        return Problem(
+            f"{got} from {self.url} {asked[self.credentials]}",
+            f"status {' or '.join(map(str, self.want))}",
+            "check the password file" if not self.control and self.got in _REFUSED else "ansible-playbook site.yml",
+        )
+
+
+def judge(checks: Sequence[Check]) -> dict[str, Any]:
+    """The module's result from the answers."""
+    aspects = {
+        "access": [check.problem() for check in checks if not check.control and not check.ok],
+        "control": [check.problem() for check in checks if check.control and not check.ok],
+    }
+    problems = [*aspects["access"], *aspects["control"]]
+    asked = list(dict.fromkeys(check.what for check in checks if not check.control))
+    refused = [check for check in checks if check.control]
+    text = (
+        f"{', '.join(asked)} let the password in; {sum(check.ok for check in refused)} of {len(refused)} questions"
+        " without it refused, as they must"
+    )
+    return {
+        "verdict": "fail" if problems else "pass",
+        "message": message("management", problems) if problems else f"management: {text}",
+        "problems": [str(problem) for problem in problems],
+        "aspects": {name: [str(problem) for problem in found] for name, found in aspects.items()},
+        "checks": [{**asdict(check), "ok": check.ok, "control": check.control} for check in checks],
+    }
+
+
+# --------------------------------------------------------------------------
+# I/O
+# --------------------------------------------------------------------------
+
+
+def ask(what: str, url: str, credentials: str, want: Iterable[int], send: Callable[[], Any]) -> Check:
+    """Ask one question; an answer that does not come is one, too."""
+    got, error = None, ""
+    try:
+        got = int(send().status_code)
+    except requests.Timeout:
+        error = "no answer in time"
+    except requests.RequestException as exc:
+        error = "connection refused" if "refused" in str(exc) else exc.__class__.__name__
+    return Check(what, url, credentials, tuple(want), got, error)
+
+
+def dashboard_checks(session: Any, url: str, user: str, password: str, timeout: float) -> list[Check]:
+    """Ask the balancer's dashboard and API, with and without the password."""
+    found = []
+    for what, path in _DASHBOARD:
+        for credentials, auth in ((RIGHT, (user, password)), (NONE, None), (WRONG, (user, f"{password}x"))):
+            want = (int(HTTPStatus.OK),) if credentials == RIGHT else _REFUSED
+
+            def send(path: str = path, auth: Any = auth) -> Any:
+                # Bytes: a password need not be Latin-1.
+                encoded = tuple(part.encode() for part in auth) if auth else None
+                return session.get(url + path, auth=encoded, timeout=timeout, allow_redirects=False)
+
+            found.append(ask(what, url + path, credentials, want, send))
+    return found
+
+
+def portainer_checks(session: Any, url: str, password: str, timeout: float) -> list[Check]:
+    """Ask Portainer for what it manages without a login, and log in."""
+    what = "Portainer"
+    listing, login = f"{url}/api/endpoints", f"{url}/api/auth"
+    found = [ask(what, listing, NONE, _REFUSED, lambda: session.get(listing, timeout=timeout, allow_redirects=False))]
+    if password:
+        body = {"Username": "admin", "Password": password}
+        found.append(
+            ask(what, login, RIGHT, (int(HTTPStatus.OK),), lambda: session.post(login, json=body, timeout=timeout))
+        )
+    return found
+
+
+def check(params: Mapping[str, Any]) -> dict[str, Any]:
+    """Ask, judge, and give the module's result.
+
+    Raises:
+        CheckInputError: a parameter cannot be used.
+        TraefikApiError: a password file cannot be read.
+    """
+    in_range(params, "timeout", 0.01, MAX_TIMEOUT)
+    for name in ("api_url", "portainer_url"):
+        if params[name] or name == "api_url":
+            try:
+                check_target(Target(params[name]), name)
+            except HttpLoadError as exc:
+                raise CheckInputError(str(exc)) from exc
+    session = requests.Session()
+    # Neither a proxy nor a .netrc of the environment may stand between us and what we ask.
+    session.trust_env = False
+    password = read_password(params["api_password_file"])
+    api = params["api_url"].rstrip("/")
+    checks = dashboard_checks(session, api, params["api_user"], password, params["timeout"])
+    if params["portainer_url"]:
+        file = params["portainer_password_file"]
+        secret = read_password(file) if file else ""
+        checks += portainer_checks(session, params["portainer_url"].rstrip("/"), secret, params["timeout"])
+    return judge(checks)
+
+
+def main() -> None:
+    """Entry point."""
+    module = AnsibleModule(argument_spec=argument_spec(), supports_check_mode=True)
+    try:
+        result = check(module.params)
+    except CheckInputError as error:
+        module.fail_json(msg=str(error))
+    except TraefikApiError as error:
+        module.fail_json(msg=f"management: {error}")
+    if result["verdict"] != "pass":
+        module.fail_json(msg=result["message"], changed=False, **result)
+    module.exit_json(changed=False, **result)
+
+
+if __name__ == "__main__":
+    main()

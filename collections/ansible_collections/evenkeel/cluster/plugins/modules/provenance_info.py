@@ -1,0 +1,119 @@
+#!/usr/bin/python
+# Copyright: Evenkeel contributors
+# SPDX-License-Identifier: MIT
+"""Ansible module: say on what a cluster runs."""
+
+from __future__ import annotations
+
+DOCUMENTATION = r"""
+module: provenance_info
+short_description: Say on which machine, versions and images a cluster runs
+version_added: 0.1.0
+description:
+  - Tells what a measurement of the cluster depends on, so that two measurements can be compared. Changes nothing.
+  - An engine that does not answer is reported, not an error.
+options:
+  cluster:
+    description: Name of the cluster; the value of the label C(evenkeel.cluster) on all that belongs to it.
+    type: str
+    required: true
+attributes:
+  check_mode:
+    description: Runs the same; there is nothing to change.
+    support: full
+  diff_mode:
+    description: There is nothing to change.
+    support: none
+  idempotent:
+    description: Changes nothing.
+    support: full
+notes:
+  - Run it on the Docker host, as a user who may use its socket.
+author:
+  - Evenkeel contributors
+"""
+
+EXAMPLES = r"""
+- name: See on what the cluster runs
+  evenkeel.cluster.provenance_info:
+    cluster: evenkeel
+"""
+
+RETURN = r"""
+machine:
+  description: The Docker host.
+  returned: always
+  type: dict
+  sample: {system: Debian GNU/Linux 12 (bookworm), kernel: 6.1.0-18-amd64, architecture: x86_64, processor: "AMD EPYC",
+           cpus: 2, memory_bytes: 33637089280, python: 3.11.2}
+docker:
+  description: The engine's version and API version, empty when it does not answer, and the reason why not.
+  returned: always
+  type: dict
+  sample: {version: 20.10.24+dfsg1, api_version: "1.41", reason: ""}
+images:
+  description: The images that the cluster's containers were made from, with those containers.
+  returned: always
+  type: list
+  elements: dict
+  sample:
+    - {role: node, tier: static, id: "sha256:63c0...", tags: ["res/apache_php:b9ed47b62c5b"], digests: [],
+       containers: [static-1, static-2, static-3]}
+"""
+
+import dataclasses
+import platform
+from pathlib import Path
+from typing import Any
+
+from ansible.module_utils.basic import AnsibleModule
+
+from ansible_collections.evenkeel.cluster.plugins.module_utils.machine import (
+    parse_memory_total,
+    parse_os_release,
+    parse_processor,
+    read_machine,
+    read_provenance,
+)
+
+
+def argument_spec() -> dict[str, Any]:
+    """The module's options."""
+    return {"cluster": {"type": "str", "required": True}}
+
+
+def _text(path: str) -> str:
+    try:
+        return Path(path).read_text(encoding="utf-8", errors="replace")
+    except OSError:
+        return ""
+
+
+def look(cluster: str) -> dict[str, Any]:
+    """The module's result."""
+    machine = read_machine()
+    release = parse_os_release(_text("/etc/os-release"))
+    engine = read_provenance({"evenkeel.cluster": cluster})
+    return {
+        "machine": {
+            "system": release.get("PRETTY_NAME", machine.os_id),
+            "kernel": platform.release(),
+            "architecture": machine.architecture,
+            "processor": parse_processor(_text("/proc/cpuinfo")),
+            "cpus": machine.cpus,
+            "memory_bytes": parse_memory_total(_text("/proc/meminfo")),
+            "python": platform.python_version(),
+        },
+        "docker": {"version": engine.version, "api_version": engine.api_version, "reason": engine.reason},
+        "images": [dataclasses.asdict(image) for image in engine.images],
+    }
+
+
+def main() -> None:
+    """Entry point."""
+    module = AnsibleModule(argument_spec=argument_spec(), supports_check_mode=True)
+    module.exit_json(changed=False, **look(module.params["cluster"]))
+
+
+if __name__ == "__main__":
+    main()

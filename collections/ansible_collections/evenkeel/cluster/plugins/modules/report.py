@@ -1,0 +1,387 @@
+#!/usr/bin/python
+# Copyright: Evenkeel contributors
+# SPDX-License-Identifier: MIT
+"""Ansible module: write the evidence report of a cluster."""
+
+from __future__ import annotations
+
+DOCUMENTATION = r"""
+module: report
+short_description: Write what was measured of a cluster as a report for people and for programs
+version_added: 0.1.0
+description:
+  - Judges claim by claim what the measuring modules found, and writes a folder with C(report.html) (one file, charts
+    included), C(report.md), C(results.json) (its form is C(docs/results.schema.json)) and the raw measurements.
+  - The folder appears whole or not at all. Values whose names are those of secrets, and credentials in addresses, are
+    left out.
+  - A claim that is not proved does not fail the module, so that the report is there first; see RV(verdict).
+  - Run it on the machine that runs Ansible, with the interpreter that runs it; matplotlib is needed only there.
+options:
+  folder:
+    description: Where reports go; made when it is missing. The report's own folder in it is C(UTC time-cluster).
+    type: path
+    required: true
+  templates:
+    description: Folder with the templates of the pages, those of the role C(evidence).
+    type: path
+    required: true
+  root:
+    description: The repository, to tell version and revision of.
+    type: path
+    required: true
+  cluster:
+    description: The declared cluster, C(cluster_spec) of M(evenkeel.cluster.preflight).
+    type: dict
+    required: true
+  kind:
+    description: Whether this was the quick verification, or the full proof with drills.
+    type: str
+    choices: [quick, full]
+    default: quick
+  pool:
+    description: Result of M(evenkeel.cluster.node_pool_info).
+    type: dict
+    default: {}
+  balance:
+    description: Tier to result of M(evenkeel.cluster.balance_check).
+    type: dict
+    default: {}
+  sticky:
+    description: Tier to result of M(evenkeel.cluster.sticky_check).
+    type: dict
+    default: {}
+  management:
+    description: Result of M(evenkeel.cluster.management_check).
+    type: dict
+    default: {}
+  drills:
+    description: Results of M(evenkeel.cluster.drill), each with its C(scenario) and C(thresholds).
+    type: list
+    elements: dict
+    default: []
+  provenance:
+    description: Result of M(evenkeel.cluster.provenance_info).
+    type: dict
+    default: {}
+  variables:
+    description: The inventory's variables that the cluster was made from.
+    type: dict
+    default: {}
+  user:
+    description: User of the balancer's dashboard, for the commands in the report.
+    type: str
+    default: admin
+  raw:
+    description: Files to put beside the report in C(raw/); a name that comes twice is taken once.
+    type: list
+    elements: path
+    default: []
+requirements:
+  - matplotlib
+  - Jinja2
+attributes:
+  check_mode:
+    description: Judges, and writes nothing.
+    support: full
+  diff_mode:
+    description: A report is a new folder; there is nothing to compare it with.
+    support: none
+  idempotent:
+    description: Each run writes a report of its own.
+    support: none
+author:
+  - Evenkeel contributors
+"""
+
+EXAMPLES = r"""
+- name: Write the report
+  evenkeel.cluster.report:
+    folder: evidence
+    templates: roles/evidence/templates
+    root: "{{ playbook_dir }}/.."
+    cluster: "{{ cluster_spec }}"
+    pool: "{{ pool }}"
+    balance: "{{ dict(tiers | zip(balance.results)) }}"
+    sticky: "{{ dict(tiers | zip(sticky.results)) }}"
+    management: "{{ management }}"
+    provenance: "{{ provenance }}"
+  delegate_to: localhost
+  become: false
+"""
+
+RETURN = r"""
+verdict:
+  description: V(pass), or V(fail) when a claim is not proved that should have been.
+  returned: always
+  type: str
+  sample: pass
+message:
+  description: The verdict in one line.
+  returned: always
+  type: str
+  sample: "5 of 6 claims proved; not measured: membership"
+claims:
+  description: Name, title and verdict of each claim, and its problems.
+  returned: always
+  type: list
+  elements: dict
+  sample: [{id: nodes, title: Each tier has several nodes, verdict: pass, red: false, problems: []}]
+lines:
+  description: The claims for a terminal.
+  returned: always
+  type: list
+  elements: str
+  sample: ["proved: Each tier has several nodes"]
+path:
+  description: The report's folder; empty in check mode.
+  returned: always
+  type: str
+  sample: /home/me/evenkeel/evidence/20260601T101500Z-evenkeel
+files:
+  description: What is in it.
+  returned: always
+  type: list
+  elements: str
+  sample: [report.html, report.md, results.json, raw/verification.json.gz]
+drift:
+  description: What is declared beside what Docker and the balancer have.
+  returned: always
+  type: dict
+  sample: {agreed: true, balancer: 3.7.15, lines: [], tiers: []}
+"""
+
+import datetime
+import gzip
+import json
+import os
+import platform
+import re
+import subprocess
+from collections.abc import Mapping, Sequence
+from importlib import metadata
+from pathlib import Path
+from typing import Any
+
+from ansible.module_utils.basic import AnsibleModule, missing_required_lib
+from ansible.release import __version__ as ansible_version
+
+from ansible_collections.evenkeel.cluster.plugins.module_utils import charts
+from ansible_collections.evenkeel.cluster.plugins.module_utils.claims import Claim, Measurements
+from ansible_collections.evenkeel.cluster.plugins.module_utils.report_document import (
+    FULL,
+    QUICK,
+    Circumstances,
+    as_json,
+    clean,
+    document_of,
+    summary_lines,
+)
+from ansible_collections.evenkeel.cluster.plugins.module_utils.report_folder import FolderError, write_folder
+from ansible_collections.evenkeel.cluster.plugins.module_utils.report_page import PageError, report_pages
+
+_GIT_SECONDS = 5.0
+_VERIFICATION = "raw/verification.json.gz"
+_WHAT = {".jsonl.gz": "one line per request of a drill", ".json": "the figures of a drill"}
+_MACHINE = ("system", "kernel", "architecture", "processor", "cpus", "memory_bytes", "python")
+
+
+def argument_spec() -> dict[str, Any]:
+    """The module's options."""
+    return {
+        "folder": {"type": "path", "required": True},
+        "templates": {"type": "path", "required": True},
+        "root": {"type": "path", "required": True},
+        "cluster": {"type": "dict", "required": True},
+        "kind": {"type": "str", "choices": [QUICK, FULL], "default": QUICK},
+        "pool": {"type": "dict", "default": {}},
+        "balance": {"type": "dict", "default": {}},
+        "sticky": {"type": "dict", "default": {}},
+        "management": {"type": "dict", "default": {}},
+        "drills": {"type": "list", "elements": "dict", "default": []},
+        "provenance": {"type": "dict", "default": {}},
+        "variables": {"type": "dict", "default": {}},
+        "user": {"type": "str", "default": "admin"},
+        "raw": {"type": "list", "elements": "path", "default": []},
+    }
+
+
+# --------------------------------------------------------------------------
+# What this machine tells
+# --------------------------------------------------------------------------
+
+
+def controller() -> dict[str, str]:
+    """The versions of what ran the measurement and writes the report."""
+    return {
+        "ansible_core": ansible_version,
+        "community_docker": collection_version("community/docker"),
+        "python": platform.python_version(),
+        "matplotlib": package_version("matplotlib"),
+        "system": f"{platform.system()} {platform.release()}",
+    }
+
+
+def package_version(name: str) -> str:
+    """Version of a Python package; empty when it is not there."""
+    try:
+        return metadata.version(name)
+    except metadata.PackageNotFoundError:
+        return ""
+
+
+def collection_version(name: str) -> str:
+    """Version of a collection of the package ansible; empty when it is not there."""
+    try:
+        base = Path(str(metadata.distribution("ansible").locate_file("ansible_collections")))
+        manifest = json.loads((base / name / "MANIFEST.json").read_text(encoding="utf-8"))
+        return str(manifest["collection_info"]["version"])
+    except (metadata.PackageNotFoundError, OSError, ValueError, KeyError):
+        return ""
+
+
+def project(root: Path) -> dict[str, Any]:
+    """Version of Evenkeel and, where the folder is a Git repository, its revision and whether files differ from it."""
+    galaxy = root / "collections/ansible_collections/evenkeel/cluster/galaxy.yml"
+    try:
+        found = re.search(r"^version: *(\S+)", galaxy.read_text(encoding="utf-8"), re.MULTILINE)
+    except OSError:
+        found = None
+    revision = _git(root, "rev-parse", "HEAD")
+    changes = _git(root, "status", "--porcelain", "--untracked-files=no") if revision else None
+    return {
+        "version": found[1] if found else "",
+        "revision": revision or "",
+        "dirty": None if changes is None else bool(changes),
+    }
+
+
+def _git(root: Path, *arguments: str) -> str | None:
+    """What Git says; None when it says nothing of use."""
+    # A repository above this one is not ours.
+    environment = {**os.environ, "GIT_CEILING_DIRECTORIES": str(root.parent), "GIT_OPTIONAL_LOCKS": "0"}
+    try:
+        done = subprocess.run(
+            ["git", "-C", str(root), *arguments],
+            capture_output=True,
+            text=True,
+            check=False,
+            timeout=_GIT_SECONDS,
+            env=environment,
+        )
+    except (OSError, subprocess.TimeoutExpired):
+        return None
+    return done.stdout.strip() if done.returncode == 0 else None
+
+
+def provenance_of(told: Mapping[str, Any], root: Path) -> dict[str, Any]:
+    """Everything that the measurement depends on."""
+    machine = told.get("machine") or {}
+    return {
+        "machine": {key: machine[key] for key in _MACHINE if key in machine},
+        "docker": dict(told.get("docker") or {"reason": told.get("msg", "not asked")}),
+        "images": list(told.get("images") or ()),
+        "controller": controller(),
+        "evenkeel": project(root),
+    }
+
+
+# --------------------------------------------------------------------------
+# The report
+# --------------------------------------------------------------------------
+
+
+def raw_files(paths: Sequence[str]) -> tuple[dict[str, Path], dict[str, str]]:
+    """Files to copy beside the report, and what each holds."""
+    copies, told = {}, {}
+    for path in map(Path, paths):
+        name = f"raw/{path.name}"
+        copies[name] = path
+        told[name] = next((what for ending, what in _WHAT.items() if name.endswith(ending)), "as it was measured")
+    return copies, told
+
+
+def drawn(claims: Sequence[Claim]) -> list[list[str]]:
+    """Per claim its charts."""
+    pictures: list[list[str]] = []
+    number = 0
+    for claim in claims:
+        pictures.append([])
+        for chart in claim.charts:
+            number += 1
+            pictures[-1].append(charts.draw(chart, number))
+    return pictures
+
+
+def make(params: Mapping[str, Any], now: datetime.datetime, write: bool) -> dict[str, Any]:
+    """Judge, and write the report.
+
+    Raises:
+        FolderError: the folder cannot be written.
+        PageError: a page cannot be made.
+    """
+    measured = Measurements(
+        spec=params["cluster"],
+        pool=params["pool"],
+        balance=params["balance"],
+        sticky=params["sticky"],
+        management=params["management"],
+        drills=params["drills"],
+        drills_due=params["kind"] == FULL,
+        user=params["user"],
+    )
+    copies, told = raw_files(params["raw"])
+    told = {_VERIFICATION: "the results of all measurements", **told}
+    circumstances = Circumstances(
+        created=now.strftime("%Y-%m-%dT%H:%M:%SZ"),
+        kind=params["kind"],
+        provenance=provenance_of(params["provenance"], Path(params["root"])),
+        variables=params["variables"],
+        raw=told,
+    )
+    document, claims = document_of(measured, circumstances)
+    result: dict[str, Any] = {
+        "changed": False,
+        "verdict": document["verdict"],
+        "message": document["message"],
+        "claims": [
+            {key: claim[key] for key in ("id", "title", "verdict", "red", "problems")} for claim in document["claims"]
+        ],
+        "lines": summary_lines(claims),
+        "drift": document["drift"],
+        "path": "",
+        "files": [],
+    }
+    if not write:
+        return result
+    pages = report_pages(params["templates"], document, drawn(claims))
+    files = {
+        **{name: text.encode() for name, text in pages.items()},
+        "results.json": as_json(document).encode(),
+        _VERIFICATION: gzip.compress(_verification(measured).encode(), mtime=0),
+    }
+    # No colon, which some file systems do not take.
+    name = f"{now.strftime('%Y%m%dT%H%M%SZ')}-{params['cluster']['name']}"
+    path = write_folder(Path(params["folder"]), name, files, copies)
+    return {**result, "changed": True, "path": str(path), "files": sorted([*files, *copies])}
+
+
+def _verification(measured: Measurements) -> str:
+    whole = clean(measured)
+    parts = {name: getattr(whole, name) for name in ("pool", "balance", "sticky", "management", "drills")}
+    return json.dumps(parts, ensure_ascii=False) + "\n"
+
+
+def main() -> None:
+    """Entry point."""
+    module = AnsibleModule(argument_spec=argument_spec(), supports_check_mode=True)
+    if charts.IMPORT_ERROR is not None:
+        module.fail_json(msg=missing_required_lib("matplotlib"), exception=charts.IMPORT_ERROR)
+    try:
+        result = make(module.params, datetime.datetime.now(datetime.timezone.utc), not module.check_mode)
+    except (FolderError, PageError) as error:
+        module.fail_json(msg=str(error))
+    module.exit_json(**result)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,158 @@
+#!/usr/bin/python
+# Copyright: Evenkeel contributors
+# SPDX-License-Identifier: MIT
+"""Ansible module: say what changed from one evidence report to another."""
+
+from __future__ import annotations
+
+DOCUMENTATION = r"""
+module: report_compare
+short_description: Say what changed from one evidence report to another
+version_added: 0.1.0
+description:
+  - Compares the claims, figures, versions, images and declarations of two reports, and writes a page for people.
+  - Run it on the machine that has the reports, with the interpreter that runs Ansible.
+options:
+  old:
+    description: Folder of the older report, or its C(results.json).
+    type: path
+    required: true
+  new:
+    description: Folder of the newer report, or its C(results.json).
+    type: path
+    required: true
+  folder:
+    description: Where the page goes, in a folder of its own C(UTC time-comparison). Empty writes none.
+    type: path
+  templates:
+    description: Folder with the templates of the pages, those of the role C(evidence).
+    type: path
+    required: true
+requirements:
+  - Jinja2
+attributes:
+  check_mode:
+    description: Compares, and writes nothing.
+    support: full
+  diff_mode:
+    description: The differences are the result.
+    support: none
+  idempotent:
+    description: Each run writes a page of its own.
+    support: none
+author:
+  - Evenkeel contributors
+"""
+
+EXAMPLES = r"""
+- name: See what the upgrade has changed
+  evenkeel.cluster.report_compare:
+    old: evidence/20260601T101500Z-evenkeel
+    new: evidence/20260602T101500Z-evenkeel
+    folder: evidence
+    templates: roles/evidence/templates
+"""
+
+RETURN = r"""
+differences:
+  description: >-
+    Per part - V(claims), V(figures), V(provenance), V(inventory) - what changed, with the old and the new value.
+  returned: always
+  type: dict
+  sample: {claims: [], figures: [], provenance: [{what: docker.version, old: 20.10.24, new: 27.5.1}], inventory: []}
+lines:
+  description: The same for a terminal.
+  returned: always
+  type: list
+  elements: str
+  sample: ["claims: unchanged"]
+path:
+  description: The folder with the page; empty when none was written.
+  returned: always
+  type: str
+  sample: /home/me/evenkeel/evidence/20260602T103000Z-comparison
+"""
+
+import dataclasses
+import datetime
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+from ansible.module_utils.basic import AnsibleModule
+
+from ansible_collections.evenkeel.cluster.plugins.module_utils.report_document import (
+    DocumentError,
+    compare,
+    comparison_lines,
+    parse_document,
+)
+from ansible_collections.evenkeel.cluster.plugins.module_utils.report_folder import FolderError, write_folder
+from ansible_collections.evenkeel.cluster.plugins.module_utils.report_page import PageError, comparison_pages
+
+
+def argument_spec() -> dict[str, Any]:
+    """The module's options."""
+    return {
+        "old": {"type": "path", "required": True},
+        "new": {"type": "path", "required": True},
+        "folder": {"type": "path"},
+        "templates": {"type": "path", "required": True},
+    }
+
+
+def read(path: Path, what: str) -> dict[str, Any]:
+    """The report in a folder, or of a results.json.
+
+    Raises:
+        DocumentError: it cannot be read, or is none.
+    """
+    file = path / "results.json" if path.is_dir() else path
+    try:
+        return parse_document(file.read_text(encoding="utf-8"), f"{what} ({file})")
+    except OSError as error:
+        raise DocumentError(
+            f"{what}: got {error.strerror} for {file}, want a report (fix: pass the folder of one, see evidence/)"
+        ) from error
+    except UnicodeDecodeError as error:
+        raise DocumentError(
+            f"{what}: got bytes that are no text in {file}, want a report (fix: pass another)"
+        ) from error
+
+
+def make(params: Mapping[str, Any], now: datetime.datetime, write: bool) -> dict[str, Any]:
+    """Compare, and write the page.
+
+    Raises:
+        DocumentError: one of them is no report.
+        FolderError: the folder cannot be written.
+        PageError: the page cannot be made.
+    """
+    old, new = read(Path(params["old"]), "old"), read(Path(params["new"]), "new")
+    found = compare(old, new)
+    path = ""
+    if write and params["folder"]:
+        pages = comparison_pages(params["templates"], old, new, found)
+        name = f"{now.strftime('%Y%m%dT%H%M%SZ')}-comparison"
+        files = {file: text.encode() for file, text in pages.items()}
+        path = str(write_folder(Path(params["folder"]), name, files, {}))
+    return {
+        "changed": bool(path),
+        "differences": {part: [dataclasses.asdict(one) for one in changed] for part, changed in found.items()},
+        "lines": [f"{old['cluster']} {old['created']} -> {new['cluster']} {new['created']}", *comparison_lines(found)],
+        "path": path,
+    }
+
+
+def main() -> None:
+    """Entry point."""
+    module = AnsibleModule(argument_spec=argument_spec(), supports_check_mode=True)
+    try:
+        result = make(module.params, datetime.datetime.now(datetime.timezone.utc), not module.check_mode)
+    except (DocumentError, FolderError, PageError) as error:
+        module.fail_json(msg=str(error))
+    module.exit_json(**result)
+
+
+if __name__ == "__main__":
+    main()
