@@ -277,7 +277,7 @@ def options_of(params: dict[str, Any]) -> Options:
         value = params[name]
         if not math.isfinite(value) or not low <= value <= high:
             default = argument_spec()[name]["default"]
-            raise BalancerError(f"{name}: got {value:g}, want {low:g} to {high:g} (fix: {name}: {default})")
+            raise BalancerError(f"{name}: got {value:g}, want {low} to {high} (fix: {name}: {default})")
     memory = parse_size(params["memory"])
     if memory is None:
         raise BalancerError(f"memory: got {show(params['memory'])}, want a size such as 1g (fix: memory: 1g)")
