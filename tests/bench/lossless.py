@@ -52,7 +52,7 @@ class Part:
 
 
 PARTS = (
-    Part("R1", "scale", 200, 50, 0.5),
+    Part("R1", "scale", 200, 50, 2.5),
     Part("R2", "roll", 100, 20, 0.5, surge=50),
     Part("R3", "stop", 100, 50, 0.5),
     Part("R4", "policy", 20, 20, 0.5),

@@ -38,7 +38,7 @@ def knobs(role: str) -> dict[str, str]:
     return {f"{role}_{name}": name for name in numbers if name in task}
 
 
-@pytest.mark.parametrize("role, count", [("drill", 12), ("node_pool", 4)])
+@pytest.mark.parametrize("role, count", [("drill", 13), ("node_pool", 4)])
 def test_numbers_pass_unconverted_and_are_not_typed_before(role: str, count: int) -> None:
     specs = yaml.safe_load((ROOT / "roles" / role / "meta/argument_specs.yml").read_text())
     options = specs["argument_specs"]["main"]["options"]

@@ -279,6 +279,15 @@ def test_a_node_with_an_old_name_joins_anew() -> None:
     assert join_seconds(records, [report]) == {"web-1@0": pytest.approx(0.4)}
 
 
+def test_a_node_that_left_unasked_does_not_answer_through_a_later_one_of_its_name() -> None:
+    reports = [
+        event(GROW, 10, 12, joined={"web-4": 10.0}),
+        dataclasses.replace(event(SHRINK, 12.1, 16, left={"web-4": 12.1}), number=1),
+        dataclasses.replace(event(GROW, 20, 22, joined={"web-4": 20.0}), number=2),
+    ]
+    assert join_seconds([record(21, node="web-4", done=21.1)], reports) == {"web-4@2": pytest.approx(1.1)}
+
+
 def test_leaving_is_from_the_order_to_the_last_request_sent() -> None:
     report = event(SHRINK, 10, 14, left={"web-1": 10.0, "web-2": 10.0})
     records = [record(9.8, node="web-2"), record(9.9), record(10.4, done=12), record(10.2)]

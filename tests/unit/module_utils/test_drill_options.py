@@ -81,7 +81,7 @@ def test_a_steady_load_has_no_control() -> None:
     [
         (
             {"scenario": "explode"},
-            "scenario: got 'explode', want one of steady, scale, roll, stop, kill, hang, guest, policy, mixed"
+            "scenario: got 'explode', want one of steady, scale, roll, stop, kill, hang, guest, policy, balancer, mixed"
             " (fix: scenario: stop)",
         ),
         ({"rate": "abc"}, "rate: got 'abc', want a number from 0.1 to 20000 (fix: -e drill_rate=400)"),
@@ -187,7 +187,7 @@ def test_a_steady_load_has_no_control() -> None:
         ),
         (
             {"scenario": "explode", "rate": "abc", "events": "2.5", "thresholds": {"twice": "x"}},
-            "scenario: got 'explode', want one of steady, scale, roll, stop, kill, hang, guest, policy, mixed"
+            "scenario: got 'explode', want one of steady, scale, roll, stop, kill, hang, guest, policy, balancer, mixed"
             " (fix: scenario: stop)\n"
             "events: got '2.5', want a whole number from 1 to 1000 (fix: -e drill_events=6)\n"
             "rate: got 'abc', want a number from 0.1 to 20000 (fix: -e drill_rate=400)\n"

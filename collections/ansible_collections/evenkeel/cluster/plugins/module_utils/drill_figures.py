@@ -323,7 +323,15 @@ def moves(records: Iterable[Record], reports: Sequence[EventReport]) -> Moves:
 # --------------------------------------------------------------------------
 
 
-def join_seconds(records: Iterable[Record], reports: Iterable[EventReport]) -> dict[str, float]:
+def departure(node: str, joined: float, reports: Iterable[EventReport]) -> float:
+    """When a node of that name was told to leave after one had been started; infinity for never."""
+    return min(
+        (left for report in reports for name, left in report.left.items() if name == node and left > joined),
+        default=float("inf"),
+    )
+
+
+def join_seconds(records: Iterable[Record], reports: Sequence[EventReport]) -> dict[str, float]:
     """``node@event`` to the seconds from its start to its first answer; nodes that answered nothing are absent.
 
     So are those of a change of policy, and of the way back: they wait for all the others before the route is switched.
@@ -332,7 +340,8 @@ def join_seconds(records: Iterable[Record], reports: Iterable[EventReport]) -> d
     times = {}
     for report in reports:
         for node, since in report.joined.items() if report.kind not in SWITCHING else ():
-            first = next((record.done for record in answers.get(node, ()) if record.done >= since), None)
+            until = departure(node, since, reports)
+            first = next((record.done for record in answers.get(node, ()) if since <= record.done < until), None)
             if first is not None:
                 times[f"{node}@{report.number}"] = first - since
     return times

@@ -26,6 +26,7 @@ from ansible_collections.evenkeel.cluster.plugins.module_utils.drill_figures imp
     achieved_rate,
     around,
     compare_counts,
+    departure,
     failures,
     in_flight,
     join_seconds,
@@ -48,6 +49,8 @@ STOPPED = "stopped"
 PLANNED = "planned"
 
 _AROUND_SECONDS = 2.0
+# A node that is told to leave so soon after its event need not have been asked by anybody.
+_NOTICEABLE_SECONDS = 1.0
 _SHOWN = 10
 
 
@@ -292,7 +295,9 @@ def _judge_times(evidence: Evidence, figures: Figures, limits: Thresholds) -> li
         f"{node}@{report.number}"
         for report in evidence.reports
         for node in report.joined
-        if report.kind not in SWITCHING and report.tier not in nameless
+        if report.kind not in SWITCHING
+        and report.tier not in nameless
+        and departure(node, report.joined[node], evidence.reports) > report.ended + _NOTICEABLE_SECONDS
     }
     idle = sorted(joined - figures.join.keys())
     if idle:

@@ -66,9 +66,9 @@ options:
         type: int
         required: true
       address:
-        description: Address of the host to publish it on.
+        description: Address of the host to publish it on; empty for all.
         type: str
-        default: 0.0.0.0
+        default: ""
       outside:
         description: Port of the host.
         type: int
@@ -242,7 +242,7 @@ def argument_spec() -> dict[str, dict[str, Any]]:
             "default": [],
             "options": {
                 "inside": {"type": "int", "required": True},
-                "address": {"type": "str", "default": "0.0.0.0"},  # noqa: S104 - what users of a web server expect
+                "address": {"type": "str", "default": ""},
                 "outside": {"type": "int", "required": True},
             },
         },
