@@ -339,7 +339,7 @@ def run(module: AnsibleModule, result: dict[str, Any]) -> None:
         after = model(wanted, holders, actions)
         result.update(changed=bool(actions), actions=[str(action) for action in actions])
         if actions and not module.check_mode:
-            apply(pool, options, wanted, actions, holders, result, params)
+            apply(module, pool, options, wanted, actions, holders, result)
             after = pool.holders()
         if module._diff:
             result["diff"] = {"before": lines(holders), "after": lines(after)}
@@ -363,13 +363,13 @@ def image_id(pool: BalancerPool, options: Options, *, check_mode: bool) -> str:
 
 
 def apply(
+    module: AnsibleModule,
     pool: BalancerPool,
     options: Options | None,
     wanted: Wanted,
     actions: list[Action],
     holders: list[Holder],
     result: dict[str, Any],
-    params: dict[str, Any],
 ) -> None:
     """Carry the plan out and record what was really done, also when a step fails."""
     result["changed"] = False  # until something has been done
@@ -378,12 +378,13 @@ def apply(
             pool.remove(action.id)
         result["changed"] = True
         return
-    password = read_password(params["api_password_file"])
-    swap = BalancerSwap(pool, options, wanted, lambda url: TraefikApi(url, params["api_user"], password))
+    user, password = module.params["api_user"], read_password(module.params["api_password_file"])
+    swap = BalancerSwap(pool, options, wanted, lambda url: TraefikApi(url, user, password))
     try:
         swap.apply(actions, [holder for holder in holders if holder.slot])
     finally:
-        result["warnings"] = swap.warnings
+        for warning in swap.warnings:
+            module.warn(warning)
         result["changed"] = bool(swap.done)
         result["actions"] = [str(action) for action in swap.done]
 
