@@ -4,7 +4,7 @@ Runs the drill at full length: 100 cycles of growing and shrinking, 100 rolling 
 ``docker stop``, 20 changes of policy, 100 kills, 20 hangs, guests, and 20 replacements of the balancer. Long scenarios
 are cut into several drills, because each compares what every single node has counted.
 
-Command: ``python -m tests.bench.lossless [--rate 500] [--share 1.0] [scale roll ...]``; ``--share 0.1`` does a tenth.
+Command: ``python -m tests.bench.lossless [--rate 600] [--share 1.0] [scale roll ...]``; ``--share 0.1`` does a tenth.
 Control, in the same run: the first drill of each scenario sends the same load to naive nodes (for the balancer: to a
 naive balancer), which must lose requests, or the drill fails.
 Goals: 0 failed; after kills only POSTs in flight; nothing executed twice; no session moves without need;
@@ -53,7 +53,7 @@ class Part:
 
 PARTS = (
     Part("R1", "scale", 200, 50, 2.5),
-    Part("R2", "roll", 100, 20, 0.5, surge=50),
+    Part("R2", "roll", 100, 50, 0.5, surge=100),
     Part("R3", "stop", 100, 50, 0.5),
     Part("R4", "policy", 20, 20, 0.5),
     Part("R6", "kill", 100, 50, 0.5),
@@ -169,7 +169,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     parser.add_argument(
         "scenarios", nargs="*", metavar="scenario", help=f"of {', '.join(scenarios)}; all when not given"
     )
-    parser.add_argument("--rate", type=float, default=500.0, help="requests per second")
+    parser.add_argument("--rate", type=float, default=600.0, help="requests per second")
     parser.add_argument("--share", type=float, default=1.0, help="share of the events to perform")
     options = parser.parse_args(argv)
     unknown = sorted(set(options.scenarios) - set(scenarios))
