@@ -65,7 +65,7 @@ integration: venv-dev  ## Test the cluster on this machine's own Docker; it must
 	@PATH="$(CURDIR)/$(BIN):$$PATH" python -m pytest tests/integration $(ARGS)
 
 bench: venv-dev  ## Measure beside other tools on this machine; ARGS=--smoke only shows that it works
-	@PATH="$(CURDIR)/$(BIN):$$PATH" python -m tests.bench.run $(ARGS)
+	@PATH="$(CURDIR)/$(BIN):$$PATH" PYTHONPATH=collections python -m tests.bench.run $(ARGS)
 
 lock: venv-dev  ## Lock requirements*.in anew, with hashes
 	@$(PIP_COMPILE) --output-file=requirements.txt requirements.in

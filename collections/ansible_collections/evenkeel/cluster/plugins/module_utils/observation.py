@@ -10,6 +10,8 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
+from ansible.module_utils.basic import AnsibleModule
+
 from ansible_collections.evenkeel.cluster.plugins.module_utils.http_load import (
     Bounds,
     HttpLoadError,
@@ -301,3 +303,16 @@ def conclude(subject: str, problems: Sequence[Problem], success: str, measured: 
         "problems": [str(problem) for problem in problems],
         **measured,
     }
+
+
+def end_with(module: AnsibleModule, subject: str, check: Callable[[Mapping[str, Any]], dict[str, Any]]) -> None:
+    """Run a check and end the module with its result; a verdict that is not ``pass`` fails it."""
+    try:
+        result = check(module.params)
+    except CheckInputError as error:
+        module.fail_json(msg=str(error))
+    except TraefikApiError as error:
+        module.fail_json(msg=f"{subject}: {error}")
+    if result["verdict"] != "pass":
+        module.fail_json(msg=result["message"], changed=False, **result)
+    module.exit_json(changed=False, **result)

@@ -104,8 +104,13 @@ from typing import Any
 from ansible.module_utils.basic import AnsibleModule
 
 from ansible_collections.evenkeel.cluster.plugins.module_utils.http_load import HttpLoadError, Target, check_target
-from ansible_collections.evenkeel.cluster.plugins.module_utils.observation import MAX_TIMEOUT, CheckInputError, in_range
-from ansible_collections.evenkeel.cluster.plugins.module_utils.traefik_api import TraefikApiError, read_password
+from ansible_collections.evenkeel.cluster.plugins.module_utils.observation import (
+    MAX_TIMEOUT,
+    CheckInputError,
+    end_with,
+    in_range,
+)
+from ansible_collections.evenkeel.cluster.plugins.module_utils.traefik_api import read_password
 from ansible_collections.evenkeel.cluster.plugins.module_utils.verdicts import Problem, message
 
 with contextlib.suppress(ImportError):  # reported by check_target
@@ -271,15 +276,7 @@ def check(params: Mapping[str, Any]) -> dict[str, Any]:
 def main() -> None:
     """Entry point."""
     module = AnsibleModule(argument_spec=argument_spec(), supports_check_mode=True)
-    try:
-        result = check(module.params)
-    except CheckInputError as error:
-        module.fail_json(msg=str(error))
-    except TraefikApiError as error:
-        module.fail_json(msg=f"management: {error}")
-    if result["verdict"] != "pass":
-        module.fail_json(msg=result["message"], changed=False, **result)
-    module.exit_json(changed=False, **result)
+    end_with(module, "management", check)
 
 
 if __name__ == "__main__":

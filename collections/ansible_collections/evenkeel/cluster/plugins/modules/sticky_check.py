@@ -199,6 +199,7 @@ from ansible_collections.evenkeel.cluster.plugins.module_utils.observation impor
     Observed,
     check_options,
     conclude,
+    end_with,
     in_range,
     latency_summary,
     lost_before_problems,
@@ -207,7 +208,6 @@ from ansible_collections.evenkeel.cluster.plugins.module_utils.observation impor
     validate_common,
 )
 from ansible_collections.evenkeel.cluster.plugins.module_utils.statistics import clients_for_spread
-from ansible_collections.evenkeel.cluster.plugins.module_utils.traefik_api import TraefikApiError
 from ansible_collections.evenkeel.cluster.plugins.module_utils.verdicts import (
     MIN_REQUESTS_PER_CLIENT,
     CookieRule,
@@ -407,15 +407,7 @@ def check(params: Mapping[str, Any]) -> dict[str, Any]:
 def main() -> None:
     """Entry point."""
     module = AnsibleModule(argument_spec=argument_spec(), supports_check_mode=True)
-    try:
-        result = check(module.params)
-    except CheckInputError as error:
-        module.fail_json(msg=str(error))
-    except TraefikApiError as error:
-        module.fail_json(msg=f"sticky sessions of {module.params['tier']}: {error}")
-    if result["verdict"] != "pass":
-        module.fail_json(msg=result["message"], changed=False, **result)
-    module.exit_json(changed=False, **result)
+    end_with(module, f"sticky sessions of {module.params['tier']}", check)
 
 
 if __name__ == "__main__":
