@@ -395,6 +395,8 @@ class Reconciler:
         answered, deadline = self._clock(), None
         while True:
             over = all(run.done() for run in runs)
+            if over and any(run.exception() for run in runs):
+                return  # the caller raises it
             if over and deadline is None:
                 deadline = self._clock() + self._ready_timeout
             try:
