@@ -6,8 +6,12 @@ import contextlib
 import http.server
 import itertools
 import json
+import os
 import re
 import shutil
+import signal
+import subprocess
+import sys
 import threading
 import time
 from collections.abc import Callable, Iterator
@@ -412,6 +416,30 @@ def test_a_node_that_was_told_to_leave_by_a_run_that_died_is_replaced(cluster: d
         assert len(nodes(cluster, "dynamic")) == 3
         assert len(set(served_by("dynamic", 12))) == 3
     assert watcher.failed == []
+
+
+@pytest.mark.parametrize("moment", ["a new node starts", "an old node leaves"])
+def test_a_roll_that_is_killed_leaves_a_pool_that_serves_and_the_next_run_settles_it(
+    cluster: docker.DockerClient, moment: str
+) -> None:
+    """SIGKILL of the run and of its module: nobody undoes anything."""
+    command = [str(Path(sys.executable).parent / "ansible-playbook"), "playbooks/roll.yml", "-e", "tier=static"]
+    with Watcher() as watcher:
+        with subprocess.Popen(
+            command, cwd=ROOT, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL, start_new_session=True
+        ) as run:
+            if moment == "a new node starts":
+                until(lambda: "static-4" in nodes(cluster, "static"), 60, moment)
+            else:
+                until(lambda: "DOWN" in server_states("static"), 60, moment)
+            os.killpg(run.pid, signal.SIGKILL)
+        assert len(nodes(cluster, "static")) >= 3
+        played("playbooks/scale.yml")
+        assert len(nodes(cluster, "static")) == 3
+        assert len(set(served_by("static", 12))) == 3
+        assert "changed=0" in played("playbooks/scale.yml")
+    assert watcher.failed == []
+    assert not [item for item in cluster.containers.list(all=True) if item.status != "running"]
 
 
 def test_one_tier_is_rolled_while_another_changes(cluster: docker.DockerClient) -> None:

@@ -161,3 +161,18 @@ def test_a_change_of_policy_that_fails_leads_the_route_back(cluster: FakeCluster
     assert "tier shop was returned to what it was, 2 nodes started again, 2 nodes removed" in problem
     assert cluster.routes.read_text() == routes
     assert names(cluster) == {"shop-1": "running", "shop-2": "running"}
+
+
+def test_a_node_that_does_not_end_by_itself_is_killed_and_named(
+    cluster: FakeCluster, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    stop = cluster.pool.stop
+    monkeypatch.setattr(cluster.pool, "stop", lambda container, timeout: 137 if stop(container, timeout) == 0 else None)
+    builds = shop(cluster, dataclasses.replace(cluster.builds["shop"], tier=resized(cluster, 1)))
+    reconciler, problem = reconciled(cluster, builds)
+    assert problem == ""
+    assert reconciler.warnings == [
+        "node shop-2: got no end within 30 s of SIGTERM, want it to drain and exit"
+        " (it was killed; fix: see the node image contract)"
+    ]
+    assert names(cluster) == {"shop-1": "running"}
