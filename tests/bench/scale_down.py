@@ -3,9 +3,11 @@
 Measures ``playbooks/scale.yml`` (the pool module's plan and apply, which end when the nodes that leave have drained,
 ended, and left the balancer's list) under an open loop of 400 requests/s to that tier (see load.py).
 
-Command: ``python -m tests.bench.scale_down [--nodes 40] [--left 4] [--rounds 3] [--rate 400]``
-Peers, in turn in every round, behind the same balancer, with the same application: docker compose ``--scale`` and a
-Swarm service, as people have them: an image that ends at once on SIGTERM, labels without health check or retry.
+Command: ``python -m tests.bench.scale_down [--nodes 40] [--left 4] [--rounds 3] [--rate 400] [--swarm]``
+Peers, in turn in every round, behind the same balancer, with the same application: docker compose ``--scale`` and, when
+asked for, a Swarm service, as people have them: an image that ends at once on SIGTERM, labels without health check or
+retry. An engine that has left a Swarm resolves no container's name until it is restarted (Docker 20.10), so ``--swarm``
+is for one round, at the end.
 Control, in the same run: at least one of the peers must lose requests, or the load could not have noticed; and all
 nodes must have answered before the first one leaves.
 Goal: <= 8 s, 0 failed.
@@ -238,6 +240,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     parser.add_argument("--left", type=int, default=4)
     parser.add_argument("--rounds", type=int, default=3)
     parser.add_argument("--rate", type=float, default=400.0)
+    parser.add_argument("--swarm", action="store_true", help="a Swarm too; restart Docker afterwards")
     options = parser.parse_args(argv)
     naive = DrillPool(engine.CLUSTER, engine.CLUSTER, {})
     naive.connect()
@@ -245,9 +248,11 @@ def main(argv: Sequence[str] | None = None) -> int:
         common.play("playbooks/scale.yml")
         naive.bare_image(engine.template("dynamic").image, NAIVE_IMAGE)
         compose = peers.find_compose()
-        pools: list[Pool] = [Ours(), Swarm()]
+        pools: list[Pool] = [Ours()]
         if compose:
-            pools.insert(1, Compose(compose[0], Path(folder)))
+            pools.append(Compose(compose[0], Path(folder)))
+        if options.swarm:
+            pools.append(Swarm())
         results: dict[str, list[dict[str, float]]] = {pool.key: [] for pool in pools}
         try:
             for number in range(options.rounds):
