@@ -45,6 +45,7 @@ from ansible_collections.evenkeel.cluster.plugins.module_utils.reconcile import 
     Reconciler,
     TierBuild,
     answers,
+    node_health_url,
 )
 from ansible_collections.evenkeel.cluster.plugins.module_utils.revision import node_options, revision
 from ansible_collections.evenkeel.cluster.plugins.module_utils.traefik_api import TraefikApi, TraefikApiError
@@ -233,8 +234,7 @@ class Waiter:
         deadline = time.monotonic() + self._timeout
         while True:
             node = self.node(container)
-            health = f"http://{node.address}:{tier.port}{tier.health_path}"
-            if node.address and self.listed(node) == "UP" and answers(health):
+            if node.address and self.listed(node) == "UP" and answers(node_health_url(node, tier)):
                 return node
             if time.monotonic() > deadline:
                 raise EventError(

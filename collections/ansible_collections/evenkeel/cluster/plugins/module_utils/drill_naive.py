@@ -21,7 +21,7 @@ from ansible_collections.evenkeel.cluster.plugins.module_utils.drill_events impo
 from ansible_collections.evenkeel.cluster.plugins.module_utils.drill_figures import EventReport
 from ansible_collections.evenkeel.cluster.plugins.module_utils.drill_schedule import BALANCER, HANG, STOP, Event
 from ansible_collections.evenkeel.cluster.plugins.module_utils.pool_plan import Node
-from ansible_collections.evenkeel.cluster.plugins.module_utils.reconcile import answers
+from ansible_collections.evenkeel.cluster.plugins.module_utils.reconcile import answers, node_health_url
 from ansible_collections.evenkeel.cluster.plugins.module_utils.revision import node_options
 
 PREFIX = "/evenkeel-drill/"
@@ -121,7 +121,7 @@ class NaivePool:
         deadline = time.monotonic() + self._ready_timeout
         while True:
             node = next((item for item in self._pool.nodes() if item.id == container), None)
-            if node and node.address and answers(f"http://{node.address}:{tier.port}{tier.health_path}"):
+            if node and node.address and answers(node_health_url(node, tier)):
                 return
             if time.monotonic() > deadline:
                 name = node.name if node else container[:12]
