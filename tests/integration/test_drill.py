@@ -25,7 +25,7 @@ def pool(engine: docker.DockerClient) -> list[str]:
     """Everything that runs or is kept on this engine, but for the names that nodes happen to have."""
     return sorted(
         f"{container.labels.get('evenkeel.tier', container.name)} {container.status}"
-        for container in engine.containers.list(all=True)
+        for container in engine.containers.list(all=True, ignore_removed=True)
     )
 
 

@@ -23,6 +23,7 @@ from ansible_collections.evenkeel.cluster.plugins.module_utils import (
     drill_load,
     drill_options,
     drill_run,
+    drill_stop,
     drill_witness,
 )
 from ansible_collections.evenkeel.cluster.plugins.module_utils.drill_figures import EventReport, Record
@@ -56,7 +57,7 @@ def cluster(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[FakeClu
 @pytest.fixture(autouse=True)
 def _signals() -> Iterator[None]:
     """The module takes signals over; here others need them."""
-    before = {number: signal.getsignal(number) for number in drill_run._SIGNALS}
+    before = {number: signal.getsignal(number) for number in drill_stop.SIGNALS}
     yield
     for number, handler in before.items():
         signal.signal(number, handler)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import importlib
 import os
 import pty
+import signal
 import subprocess
 import sys
 import threading
@@ -50,6 +51,16 @@ def followed(tmp_path: Path) -> Iterator[tuple[Path, int]]:
 def append(path: Path, data: bytes) -> None:
     with path.open("ab") as stream:
         stream.write(data)
+
+
+def test_signals_are_left_to_the_thread_that_waits_for_the_module(followed: tuple[Path, int]) -> None:
+    path, descriptor = followed
+    blocked: list[set[int]] = []
+    with Tail(descriptor, lambda _line: blocked.append({*signal.pthread_sigmask(signal.SIG_BLOCK, ())})):
+        append(path, b"one\n")
+        until(lambda: bool(blocked))
+    assert {signal.SIGINT, signal.SIGTERM} <= blocked[0]
+    assert not {signal.SIGINT, signal.SIGTERM} & {*signal.pthread_sigmask(signal.SIG_BLOCK, ())}
 
 
 def test_lines_are_shown_while_the_file_grows(followed: tuple[Path, int]) -> None:

@@ -10,12 +10,10 @@ import dataclasses
 import gzip
 import itertools
 import json
-import signal
 import threading
 import time
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
-from types import FrameType
 from typing import Any
 
 from ansible_collections.evenkeel.cluster.plugins.module_utils.balancer_docker import BalancerPool, renew
@@ -50,6 +48,7 @@ from ansible_collections.evenkeel.cluster.plugins.module_utils.drill_schedule im
     make_clients,
     plan_events,
 )
+from ansible_collections.evenkeel.cluster.plugins.module_utils.drill_stop import Stop
 from ansible_collections.evenkeel.cluster.plugins.module_utils.drill_verdict import (
     PASSED,
     PLANNED,
@@ -78,27 +77,6 @@ _CONTROL_HANGS = 2
 # Seconds from one line about the load to the next; more in a load so long that it would be many lines.
 _TICK_SECONDS = 5.0
 _TICKS = 100
-_SIGNALS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
-
-
-class Stop:
-    """Notices that somebody wants the drill to end; a second signal ends it at once."""
-
-    def __init__(self) -> None:
-        """Nobody does yet."""
-        self.event = threading.Event()
-        self.reason = ""
-
-    def listen(self) -> None:
-        """Take the signals over. Main thread only."""
-        for number in _SIGNALS:
-            signal.signal(number, self._noticed)
-
-    def _noticed(self, number: int, _frame: FrameType | None) -> None:
-        if self.event.is_set():
-            raise KeyboardInterrupt
-        self.reason = f"a signal ({signal.Signals(number).name})"
-        self.event.set()
 
 
 # --------------------------------------------------------------------------

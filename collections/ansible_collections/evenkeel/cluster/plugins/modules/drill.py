@@ -24,8 +24,8 @@ description:
     what was offered and what was achieved.
   - Begins only when the pool is as declared, holds the cluster's lock, and leaves the pool as declared.
   - >-
-    Bounded in time and count. SIGINT, SIGTERM and SIGHUP end it cleanly: the pool is restored, and the result tells
-    what was seen so far with the verdict V(stopped).
+    Bounded in time and count. SIGINT, SIGTERM and SIGHUP end it cleanly, and so does the end of the run that waits
+    for its result: the pool is restored, and the result tells what was seen so far with the verdict V(stopped).
 extends_documentation_fragment:
   - evenkeel.cluster.pool
 options:
@@ -381,7 +381,8 @@ from ansible_collections.evenkeel.cluster.plugins.module_utils.cluster_lock impo
 from ansible_collections.evenkeel.cluster.plugins.module_utils.docker_pool import DockerPoolError
 from ansible_collections.evenkeel.cluster.plugins.module_utils.drill_events import EventError
 from ansible_collections.evenkeel.cluster.plugins.module_utils.drill_options import argument_spec
-from ansible_collections.evenkeel.cluster.plugins.module_utils.drill_run import Stop, run
+from ansible_collections.evenkeel.cluster.plugins.module_utils.drill_run import run
+from ansible_collections.evenkeel.cluster.plugins.module_utils.drill_stop import Stop
 from ansible_collections.evenkeel.cluster.plugins.module_utils.drill_verdict import PASSED, PLANNED
 from ansible_collections.evenkeel.cluster.plugins.module_utils.observation import CheckInputError
 from ansible_collections.evenkeel.cluster.plugins.module_utils.pool_context import PoolInputError

@@ -6,6 +6,7 @@ from __future__ import annotations
 
 import contextlib
 import os
+import signal
 import tempfile
 import threading
 from collections.abc import Callable, Iterator
@@ -44,7 +45,8 @@ class Tail:
 
     def __enter__(self) -> None:
         """Begin to follow."""
-        self._thread.start()
+        with _signals_kept_from_new_threads():
+            self._thread.start()
 
     def __exit__(self, *_: object) -> None:
         """Show what is left, and end at once."""
@@ -61,6 +63,20 @@ class Tail:
             *lines, self._part = (self._part + block).split(b"\n")
             for line in lines:
                 self._show(line.decode(errors="replace"))
+
+
+@contextlib.contextmanager
+def _signals_kept_from_new_threads() -> Iterator[None]:
+    """Let threads that start here take no signals.
+
+    Python runs handlers in the main thread only. A signal that the kernel gives to another one does not wake the main
+    thread while it waits for the module: Ctrl-C would be noticed when the module has ended.
+    """
+    before = signal.pthread_sigmask(signal.SIG_BLOCK, signal.valid_signals())
+    try:
+        yield
+    finally:
+        signal.pthread_sigmask(signal.SIG_SETMASK, before)
 
 
 class ProgressAction(NormalAction):
