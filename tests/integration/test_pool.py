@@ -276,6 +276,25 @@ def test_a_bad_image_leaves_the_pool_serving(
     assert {container.id for container in nodes(cluster, "static").values()} == before
 
 
+@pytest.mark.usefixtures("as_declared")
+def test_nodes_that_the_balancer_cannot_reach_replace_nobody(cluster: docker.DockerClient, tmp_path: Path) -> None:
+    """They answer the controller, so only the balancer's own probes can tell."""
+    context = tmp_path / "dynamic"
+    shutil.copytree(ROOT / "files/dynamic", context, ignore=shutil.ignore_patterns("node_modules"))
+    source = context / "src/lifecycle.js"
+    health = "if (request.url === '/healthz') {"
+    refusal = "if (/^Go-http-client/.test(request.headers['user-agent'])) return response.writeHead(503).end();"
+    assert health in source.read_text()
+    source.write_text(source.read_text().replace(health, f"{health} {refusal}"))
+    before = {container.id for container in nodes(cluster, "dynamic").values()}
+    with Watcher() as watcher:
+        done = play("site.yml", "-e", tiers(dynamic={"context": str(context)}), "-e", "node_pool_ready_timeout=8")
+    assert done.returncode != 0
+    assert "got no 200 from /healthz when the balancer asks within 8 s" in done.stdout
+    assert watcher.failed == []
+    assert {container.id for container in nodes(cluster, "dynamic").values()} == before
+
+
 @pytest.mark.usefixtures("cluster", "as_declared")
 def test_a_changed_policy_switches_live() -> None:
     with Watcher() as watcher:

@@ -187,6 +187,9 @@ class FakeBalancer(TraefikApi):
         listed = [node for node in nodes if node.state in {"running", "paused"}]
         return {node.url: "UP" if node.state == "running" else "DOWN" for node in listed}
 
+    def server_up(self, service: str, provider: str = "docker") -> dict[str, bool]:
+        return {url: state == "UP" for url, state in self.server_status(service, provider).items()}
+
     def router(self, name: str, provider: str = "file") -> dict[str, Any] | None:
         route = active_routes(self.cluster.routes.read_text()).get(name)
         if route is None:

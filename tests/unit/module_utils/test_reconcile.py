@@ -25,10 +25,13 @@ def cluster(tmp_path: Path) -> Iterator[FakeCluster]:
 
 
 class Balancer(FakeBalancer):
-    """A balancer whose API can fall silent, or go on listing nodes that have ended."""
+    """A balancer whose API can fall silent, or go on listing nodes that have ended, or whose probes are given."""
 
-    def __init__(self, cluster: FakeCluster, silent: Callable[[], bool], ghosts: bool) -> None:
+    def __init__(
+        self, cluster: FakeCluster, silent: Callable[[], bool], ghosts: bool, probes: dict[str, bool] | None = None
+    ) -> None:
         super().__init__(cluster)
+        self._probes = probes
         self._silent = silent
         self._ghosts = ghosts
         self._seen: dict[str, str] = {}
@@ -42,19 +45,25 @@ class Balancer(FakeBalancer):
             return {**self._seen, **status}
         return status
 
+    def server_up(self, service: str, provider: str = "docker") -> dict[str, bool]:
+        if self._probes is None:
+            return super().server_up(service, provider)
+        return {node.url: self._probes[node.name] for node in self.cluster.pool.nodes() if node.name in self._probes}
+
 
 def reconciled(
     cluster: FakeCluster,
     builds: dict[str, TierBuild],
     silent: Callable[[], bool] = lambda: False,
     ghosts: bool = False,
+    probes: dict[str, bool] | None = None,
 ) -> tuple[Reconciler, str]:
     """Reconcile one node at a time; what was raised, in words."""
     context = dataclasses.replace(
         cluster.context(), builds=builds, tiers={name: build.tier for name, build in builds.items()}
     )
     actions = plan(cluster.pool.nodes(), context.targets, context.routed, surge_percent=1)
-    balancer = Balancer(cluster, silent, ghosts)
+    balancer = Balancer(cluster, silent, ghosts, probes)
     reconciler = Reconciler(cluster.pool, lambda: balancer, builds, context.route_file(), workers=2, ready_timeout=0.6)
     try:
         reconciler.apply(actions)
@@ -103,6 +112,22 @@ def test_the_first_wave_that_fails_lets_nobody_leave(cluster: FakeCluster) -> No
     assert problem == "start shop-3: got 'no', want success (fix: see dockerd's log)"
     assert names(cluster) == {"shop-1": "running", "shop-2": "running"}
     assert not [call for call in cluster.pool.calls if call.startswith("stop")]
+
+
+@pytest.mark.parametrize("answer", [{}, {"shop-3": False}], ids=["not asked yet", "asked in vain"])
+def test_nobody_leaves_for_nodes_that_the_balancer_cannot_reach(cluster: FakeCluster, answer: dict[str, bool]) -> None:
+    reconciler, problem = reconciled(cluster, new_revision(cluster), probes=answer)
+    assert problem.startswith("node shop-3: got no 200 from /healthz when the balancer asks within 0.6 s")
+    assert names(cluster) == {"shop-1": "running", "shop-2": "running"}
+    assert reconciler.done == []
+    assert "stop shop-1 30" not in cluster.pool.calls
+
+
+def test_nodes_that_join_others_need_no_probe(cluster: FakeCluster) -> None:
+    more = shop(cluster, dataclasses.replace(cluster.builds["shop"], tier=resized(cluster, 3)))
+    _, problem = reconciled(cluster, more, probes={})
+    assert problem == ""
+    assert "shop-3" in names(cluster)
 
 
 def test_an_api_that_falls_silent_during_a_drain_undoes_it(

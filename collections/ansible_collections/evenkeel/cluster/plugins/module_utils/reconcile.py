@@ -274,7 +274,7 @@ class Reconciler:
         names = {action.node for action in actions}
         try:
             self._each(self._starters, self._start, actions)
-            self._await_rotation(balancer, self._builds[actions[0].tier], names)
+            self._await_rotation(balancer, self._builds[actions[0].tier], names, probed=not keep)
         except Exception:
             # What was there before keeps serving; what did not come up goes, so that the next run starts clean.
             self._discard({name for name in names if not keep or self._timing(name).in_rotation is None})
@@ -294,8 +294,16 @@ class Reconciler:
             self._tell(timed(f"{node.name}: did not come up, removed", self._now()))
         self._pool.remove(node.id)
 
-    def _await_rotation(self, balancer: TraefikApi, build: TierBuild, names: set[str]) -> None:
-        """Until the nodes answer their health check and the balancer lists them as up."""
+    def _await_rotation(self, balancer: TraefikApi, build: TierBuild, names: set[str], *, probed: bool) -> None:
+        """Until the nodes answer their health check and the balancer lists them as up.
+
+        Args:
+            balancer: the client of its API.
+            build: of the nodes' tier.
+            names: of the nodes.
+            probed: wait for an answer to the balancer's own health check as well. It has new servers up on trust, for
+                one interval: good enough beside others, not where those are about to leave.
+        """
         waiting = set(names)
         deadline = self._clock() + self._ready_timeout
         while waiting:
@@ -303,16 +311,18 @@ class Reconciler:
             self._check_alive(waiting, nodes)
             self._probe(build.tier, [nodes[name] for name in waiting if self._timing(name).ready is None])
             listed = balancer.server_status(build.tier.service)
-            arrived = {
+            trusted = {
                 name for name in waiting if self._timing(name).ready and listed.get(nodes[name].url, "DOWN") == "UP"
             }
+            answered = balancer.server_up(build.tier.service) if probed and trusted else {}
+            arrived = {name for name in trusted if answered.get(nodes[name].url, not probed)}
             for name in arrived:
                 self._mark(name, "in_rotation")
             waiting -= arrived
             if arrived:
                 deadline = self._clock() + self._ready_timeout
             elif self._clock() > deadline:
-                raise ReconcileError(self._not_ready(build.tier, nodes, sorted(waiting)))
+                raise ReconcileError(self._not_ready(build.tier, nodes, sorted(waiting), trusted))
             if waiting:
                 time.sleep(_POLL_SECONDS)
 
@@ -327,10 +337,15 @@ class Reconciler:
                     " (fix: mend the image; the nodes that ran before keep serving)"
                 )
 
-    def _not_ready(self, tier: Tier, nodes: Mapping[str, Node], waiting: Sequence[str]) -> str:
+    def _not_ready(
+        self, tier: Tier, nodes: Mapping[str, Node], waiting: Sequence[str], trusted: Container[str] = ()
+    ) -> str:
         first = waiting[0]
-        deaf = self._timing(first).ready is None
-        seen = f"no 200 from {tier.health_path}" if deaf else "no place in the balancer's rotation"
+        seen = "no place in the balancer's rotation"
+        if self._timing(first).ready is None:
+            seen = f"no 200 from {tier.health_path}"
+        elif first in trusted:
+            seen = f"no 200 from {tier.health_path} when the balancer asks"
         more = f" (and {len(waiting) - 1} more)" if len(waiting) > 1 else ""
         logs = self._pool.logs(nodes[first].id) if first in nodes else ""
         return (
