@@ -32,8 +32,9 @@ def documentation(kind: str, name: str) -> dict[str, Any]:
     for reference in docs.get("extends_documentation_fragment", []):
         fragment = load("doc_fragments", reference.removeprefix(f"{COLLECTION}.")).ModuleDocFragment
         shared = yaml.safe_load(fragment.DOCUMENTATION)
-        assert not set(shared["options"]) & set(options), f"options both in {reference} and in {name}"
-        options |= shared["options"]
+        theirs = shared.get("options", {})
+        assert not set(theirs) & set(options), f"options both in {reference} and in {name}"
+        options |= theirs
         docs = {**shared, **docs}
     return {**docs, "options": options}
 

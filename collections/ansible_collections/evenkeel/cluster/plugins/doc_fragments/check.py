@@ -70,16 +70,6 @@ options:
     description: The tier's service at the balancer, without provider (then V(@docker)) or with it. It needs O(api_url).
     type: str
     default: ""
-attributes:
-  check_mode:
-    description: Runs the same; there is nothing to change.
-    support: full
-  diff_mode:
-    description: There is nothing to change.
-    support: none
-  idempotent:
-    description: Changes nothing.
-    support: full
 requirements:
   - requests
 author:

@@ -38,18 +38,6 @@ options:
     description: File in the balancer's dynamic folder which holds the tiers' routes.
     type: path
     required: true
-  api_url:
-    description: Address of the balancer's dashboard entry point, such as V(http://127.0.0.1:9000).
-    type: str
-    required: true
-  api_user:
-    description: User of the balancer's API.
-    type: str
-    default: admin
-  api_password_file:
-    description: File with the password of O(api_user) in its first line.
-    type: path
-    required: true
 requirements:
   - docker (Docker SDK for Python) >= 5.0.3
   - Docker Engine >= 20.10

@@ -26,6 +26,7 @@ description:
     balancer logged. A contradiction fails the check.
 extends_documentation_fragment:
   - evenkeel.cluster.check
+  - evenkeel.cluster.read_only
 options:
   requests:
     description:

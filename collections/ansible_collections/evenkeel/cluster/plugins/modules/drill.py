@@ -28,6 +28,8 @@ description:
     for its result: the pool is restored, and the result tells what was seen so far with the verdict V(stopped).
 extends_documentation_fragment:
   - evenkeel.cluster.pool
+  - evenkeel.cluster.api
+  - evenkeel.cluster.reconciliation
 options:
   scenario:
     description:
@@ -225,38 +227,6 @@ options:
     default: {}
   folder:
     description: Folder for the report and for one line per request; made when it is missing. Empty writes nothing.
-    type: path
-  workers:
-    description:
-      - How many containers are created at the same time.
-      - A whole number from 1 to 64.
-    type: raw
-    default: 8
-  surge_percent:
-    description:
-      - How many nodes of a tier are replaced at a time, in percent of its count (at least one).
-      - A whole number from 1 to 100.
-    type: raw
-    default: 25
-  ready_timeout:
-    description:
-      - Seconds to wait for a node to be in rotation.
-      - A whole number from 1 to 3600.
-    type: raw
-    default: 60
-  lock_timeout:
-    description:
-      - Seconds to wait for another run on the same cluster.
-      - A whole number from 0 to 86400.
-    type: raw
-    default: 300
-  progress_file:
-    description:
-      - File to which a line is appended for each step as it happens; made when it is missing, for its owner alone.
-        One that cannot be written to ends the progress, not the run. Empty writes none.
-      - >-
-        When it is not set, the steps are shown on the screen: as they happen where the connection is V(local), at the
-        end of the task elsewhere, and not at all in a loop, in check mode, with C(async) or with C(no_log).
     type: path
 requirements:
   - aiohttp >= 3.8

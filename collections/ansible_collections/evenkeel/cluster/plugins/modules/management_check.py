@@ -14,18 +14,6 @@ description:
   - With the password they must answer. The same questions without it, and with a wrong one, are the control and must
     be refused.
 options:
-  api_url:
-    description: Address of the balancer's dashboard entry point, such as V(http://127.0.0.1:9000).
-    type: str
-    required: true
-  api_user:
-    description: User of the balancer's dashboard and API.
-    type: str
-    default: admin
-  api_password_file:
-    description: File with the password of O(api_user) in its first line.
-    type: path
-    required: true
   portainer_url:
     description: Address of Portainer, such as V(http://127.0.0.1:9090). Empty asks none.
     type: str
@@ -38,16 +26,9 @@ options:
     description: Seconds to wait for each answer.
     type: float
     default: 5.0
-attributes:
-  check_mode:
-    description: Runs the same; there is nothing to change.
-    support: full
-  diff_mode:
-    description: There is nothing to change.
-    support: none
-  idempotent:
-    description: Changes nothing.
-    support: full
+extends_documentation_fragment:
+  - evenkeel.cluster.api
+  - evenkeel.cluster.read_only
 requirements:
   - requests
 author:

@@ -30,18 +30,6 @@ options:
     type: str
     choices: [present, absent]
     default: present
-  workers:
-    description:
-      - How many containers are created at the same time.
-      - A whole number from 1 to 64.
-    type: raw
-    default: 8
-  surge_percent:
-    description:
-      - How many nodes of a tier are replaced at a time, in percent of its count (at least one).
-      - A whole number from 1 to 100.
-    type: raw
-    default: 25
   renew:
     description:
       - Tiers whose nodes are all replaced, in waves, although nothing about them changed.
@@ -49,28 +37,10 @@ options:
     type: list
     elements: str
     default: []
-  ready_timeout:
-    description:
-      - Seconds without progress after which nodes that are not in rotation count as failed and are removed.
-      - A whole number from 1 to 3600.
-    type: raw
-    default: 60
-  lock_timeout:
-    description:
-      - Seconds to wait for another run on the same cluster.
-      - A whole number from 0 to 86400.
-    type: raw
-    default: 300
-  progress_file:
-    description:
-      - File to which a line is appended for each step as it happens; made when it is missing, for its owner alone.
-        One that cannot be written to ends the progress, not the run. Empty writes none.
-      - >-
-        When it is not set, the steps are shown on the screen: as they happen where the connection is V(local), at the
-        end of the task elsewhere, and not at all in a loop, in check mode, with C(async) or with C(no_log).
-    type: path
 extends_documentation_fragment:
   - evenkeel.cluster.pool
+  - evenkeel.cluster.api
+  - evenkeel.cluster.reconciliation
 attributes:
   check_mode:
     description: Predicts exactly the actions of a run.
@@ -295,11 +265,12 @@ def numbers_of(params: dict[str, Any]) -> dict[str, Any]:
     return numbers
 
 
-def run(module: AnsibleModule, result: dict[str, Any]) -> None:
+def run(module: AnsibleModule, result: dict[str, Any], progress: Progress) -> None:
     """Plan, and unless in check mode carry the plan out; fills *result* as it goes."""
     params = module.params
     params.update(numbers_of(params))
-    with cluster_lock(params["cluster"], "node_pool", 0 if module.check_mode else params["lock_timeout"]) as waited:
+    patience = 0 if module.check_mode else params["lock_timeout"]
+    with cluster_lock(params["cluster"], "node_pool", patience, progress.tell) as waited:
         began = time.monotonic()
         context = load(params)
         nodes = context.pool.nodes()
@@ -322,7 +293,7 @@ def run(module: AnsibleModule, result: dict[str, Any]) -> None:
         if actions and not module.check_mode:
             check_images(context, actions)
             result["changed"] = False  # until something has been done
-            apply(module, context, actions, result)
+            apply(module, context, actions, result, progress)
             after = context.pool.nodes()
         if module._diff:
             result["diff"] = {
@@ -335,12 +306,13 @@ def run(module: AnsibleModule, result: dict[str, Any]) -> None:
         result.update(describe(context, after if asked else nodes, balancer_of(params) if asked else None))
 
 
-def apply(module: AnsibleModule, context: PoolContext, actions: list[Action], result: dict[str, Any]) -> None:
+def apply(
+    module: AnsibleModule, context: PoolContext, actions: list[Action], result: dict[str, Any], progress: Progress
+) -> None:
     """Carry the plan out and record what was really done, also when a step fails."""
     if module.params["state"] == "present":
         balancer_of(module.params).version()
     began = time.monotonic()
-    progress = Progress(module.params["progress_file"])
     reconciler = Reconciler(
         context.pool,
         lambda: balancer_of(module.params),
@@ -357,7 +329,6 @@ def apply(module: AnsibleModule, context: PoolContext, actions: list[Action], re
             module.warn(warning)
         result["changed"] = bool(reconciler.done)
         result["actions"] = [dataclasses.asdict(action) for action in reconciler.done]
-        result.update(progress.result())
         result["timings"]["apply"] = round(time.monotonic() - began, 3)
         result["timings"]["nodes"] = {
             name: {key: value for key, value in dataclasses.asdict(timing).items() if value is not None}
@@ -371,11 +342,12 @@ def main() -> None:
     if docker_pool.IMPORT_ERROR is not None:
         module.fail_json(msg=missing_required_lib("docker"), exception=docker_pool.IMPORT_ERROR)
     result: dict[str, Any] = {"changed": False, "actions": [], "summary": [], "timings": {}}
+    progress = Progress(module.params["progress_file"])
     try:
-        run(module, result)
+        run(module, result, progress)
     except _EXPECTED_ERRORS as error:
-        module.fail_json(msg=str(error), **result)
-    module.exit_json(**result)
+        module.fail_json(msg=str(error), **result, **progress.result())
+    module.exit_json(**result, **progress.result())
 
 
 if __name__ == "__main__":

@@ -25,16 +25,8 @@ options:
     default: 5
 extends_documentation_fragment:
   - evenkeel.cluster.pool
-attributes:
-  check_mode:
-    description: Runs the same; there is nothing to change.
-    support: full
-  diff_mode:
-    description: There is nothing to change.
-    support: none
-  idempotent:
-    description: Changes nothing.
-    support: full
+  - evenkeel.cluster.api
+  - evenkeel.cluster.read_only
 author:
   - Evenkeel contributors
 """

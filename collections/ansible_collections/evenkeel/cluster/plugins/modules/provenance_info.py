@@ -17,16 +17,8 @@ options:
     description: Name of the cluster; the value of the label C(evenkeel.cluster) on all that belongs to it.
     type: str
     required: true
-attributes:
-  check_mode:
-    description: Runs the same; there is nothing to change.
-    support: full
-  diff_mode:
-    description: There is nothing to change.
-    support: none
-  idempotent:
-    description: Changes nothing.
-    support: full
+extends_documentation_fragment:
+  - evenkeel.cluster.read_only
 notes:
   - Run it on the Docker host, as a user who may use its socket.
 author:

@@ -20,6 +20,7 @@ description:
     It must fail; when it does not, the check fails.
 extends_documentation_fragment:
   - evenkeel.cluster.check
+  - evenkeel.cluster.read_only
 options:
   sticky:
     description: Whether the tier has sticky sessions.

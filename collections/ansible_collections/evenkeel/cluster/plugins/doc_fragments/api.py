@@ -1,0 +1,25 @@
+# Copyright: Evenkeel contributors
+# SPDX-License-Identifier: MIT
+"""Documentation shared by the modules that must ask the balancer."""
+
+from __future__ import annotations
+
+
+class ModuleDocFragment:
+    """Where the balancer's API is, and who may ask it."""
+
+    DOCUMENTATION = r"""
+options:
+  api_url:
+    description: Address of the balancer's dashboard entry point, such as V(http://127.0.0.1:9000).
+    type: str
+    required: true
+  api_user:
+    description: User of the balancer's API.
+    type: str
+    default: admin
+  api_password_file:
+    description: File with the password of O(api_user) in its first line.
+    type: path
+    required: true
+"""
