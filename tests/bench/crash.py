@@ -1,14 +1,16 @@
 """Goals R6, R7, R8 together: what the balancer makes of a node that is killed, one that hangs, and one broken URL.
 
-Measures three settings of ``max_failures`` (requests in a row that a node may fail before the balancer leaves it out
-until its next health check): 0, which trusts the health checks alone, 1, and 3, the default. For each setting, under an
+Measures settings of ``max_failures`` (requests in a row that a node may fail before the balancer leaves it out
+until its next health check); 0 trusts the health checks alone. For each setting, under an
 open loop with sticky clients and POSTs (see ``playbooks/drill.yml``):
 
 * nodes are killed with SIGKILL one after the other, and started again;
 * nodes are frozen one after the other, until the balancer has noticed;
-* one URL that answers 500 is asked 20 times a second, while all other URLs get their usual load.
+* one URL that answers 500 is asked 20 times a second, half of it by a sticky client, that is always on the same node,
+  while all other URLs get their usual load, and a tenth of it, when fewer good answers come in between.
 
 Command: ``python -m tests.bench.crash [--settings 0 1 3] [--kills 20] [--hangs 6] [--seconds 20] [--rate 400]``
+Both tiers are sticky here, so that it can be told how many sessions leave a node that is well.
 Control, in the same run: a setting may only be called good if another one lost requests; otherwise the measurement
 could not have noticed. The broken URL must have answered 500 each time.
 Goals: R6 no GET failed and no POST executed twice; R7 out of rotation within 2 s; R8 no request to another URL failed.
@@ -17,8 +19,8 @@ Goals: R6 no GET failed and no POST executed twice; R7 out of rotation within 2 
 from __future__ import annotations
 
 import argparse
-import asyncio
 import gzip
+import itertools
 import json
 import tempfile
 import threading
@@ -30,14 +32,9 @@ import requests
 import yaml
 from tests.bench import common
 from tests.bench.common import ROOT, WEB, BenchError, say
-from tests.bench.load import Load, Target
 
 DRILL_MODULE = "evenkeel.cluster.drill"
 BROKEN = f"{WEB}/api/dates/broken"
-TARGETS = (
-    Target("static", f"{WEB}/", f"{WEB}/echo.php"),
-    Target("dynamic", f"{WEB}/api/dates/", f"{WEB}/api/dates/"),
-)
 _BROKEN_RATE = 20
 # The drill is to measure here, not to judge.
 _NO_LIMIT = dict.fromkeys(
@@ -49,19 +46,21 @@ def write_setting(path: Path, max_failures: int, nodes: int) -> None:
     """The declared tiers with this setting and so many nodes each, as extra variables."""
     defaults = yaml.safe_load((ROOT / "roles/cluster/defaults/main.yml").read_text(encoding="utf-8"))
     tiers = {
-        name: {**tier, "nodes": nodes, "max_failures": max_failures} for name, tier in defaults["cluster_tiers"].items()
+        name: {**tier, "nodes": nodes, "max_failures": max_failures, "sticky": True}
+        for name, tier in defaults["cluster_tiers"].items()
     }
     path.write_text(yaml.safe_dump({"cluster_tiers": tiers}), encoding="utf-8")
 
 
-def drill(setting: Path, scenario: str, events: int, rate: float) -> dict[str, Any]:
+def drill(setting: Path, scenario: str, events: int, rate: float, seconds: float = 1) -> dict[str, Any]:
     """One drill of both tiers; its figures, with what failed per method and kind of client."""
     with tempfile.TemporaryDirectory(prefix="bench-drill-") as folder:
         variables = {
             "drill_scenario": scenario,
             "drill_events": events,
+            "drill_duration": seconds,
             "drill_rate": rate,
-            "drill_time_limit": 60 + 15 * events,
+            "drill_time_limit": 60 + seconds + 15 * events,
             "drill_control": False,
             "drill_folder": folder,
             "drill_thresholds": _NO_LIMIT,
@@ -85,7 +84,7 @@ def _failed(raw: Path) -> dict[str, int]:
 
 
 class BrokenUrl:
-    """Asks for the broken URL at a steady pace until it is left."""
+    """Asks for the broken URL at a steady pace until it is left: in turn as a new client and as a sticky one."""
 
     def __init__(self) -> None:
         """Nothing is asked yet."""
@@ -94,8 +93,11 @@ class BrokenUrl:
         self._thread = threading.Thread(target=self._ask)
 
     def _ask(self) -> None:
-        while not self._over.wait(1 / _BROKEN_RATE):
-            self.answers.append(requests.get(BROKEN, timeout=10).status_code)
+        with requests.Session() as sticky:
+            for ask in itertools.cycle((requests.get, sticky.get)):
+                if self._over.wait(1 / _BROKEN_RATE):
+                    return
+                self.answers.append(ask(BROKEN, timeout=10).status_code)
 
     def __enter__(self) -> BrokenUrl:
         """Begin."""
@@ -108,19 +110,17 @@ class BrokenUrl:
         self._thread.join()
 
 
-def broken_url(seconds: float, rate: float) -> dict[str, int]:
+def broken_url(setting: Path, seconds: float, rate: float) -> dict[str, Any]:
     """The usual load beside one broken URL.
 
     Raises:
         BenchError: the URL was not broken.
     """
-    load = Load(TARGETS, rate)
     with BrokenUrl() as broken:
-        asyncio.run(load.run(lambda now: now < seconds))
+        figures = drill(setting, "steady", 1, rate, seconds)
     if not broken.answers or set(broken.answers) != {500}:
         raise BenchError(f"{BROKEN}: got {sorted(set(broken.answers))}, want 500 only (fix: see the dynamic tier)")
-    lost = sum(bool(outcome.error) for outcome in load.outcomes)
-    return {"requests": len(load.outcomes), "failed": lost, "broken": len(broken.answers)}
+    return {**figures, "broken": len(broken.answers)}
 
 
 def measure(options: argparse.Namespace, max_failures: int, folder: Path) -> dict[str, Any]:
@@ -132,7 +132,8 @@ def measure(options: argparse.Namespace, max_failures: int, folder: Path) -> dic
     found = {
         "kill": drill(setting, "kill", options.kills, options.rate),
         "hang": drill(setting, "hang", options.hangs, options.rate),
-        "broken": broken_url(options.seconds, options.rate),
+        "broken": broken_url(setting, options.seconds, options.rate),
+        "quiet": broken_url(setting, options.seconds, options.rate / 10),
     }
     say(f"max_failures {max_failures}: {json.dumps(brief(found))}")
     return found
@@ -140,7 +141,7 @@ def measure(options: argparse.Namespace, max_failures: int, folder: Path) -> dic
 
 def brief(found: Mapping[str, Any]) -> dict[str, Any]:
     """What a setting cost, in a few figures."""
-    kill, hang, broken = found["kill"], found["hang"], found["broken"]
+    kill, hang, broken, quiet = found["kill"], found["hang"], found["broken"], found["quiet"]
     return {
         "kill: GET": kill["failed"]["GET"] + kill["failed"]["GET sticky"],
         "of these sticky": kill["failed"]["GET sticky"],
@@ -149,7 +150,9 @@ def brief(found: Mapping[str, Any]) -> dict[str, Any]:
         "moved without need": kill["sessions"]["moved_foreign"],
         "hang: out, s": hang["out_seconds"].get("max"),
         "hang: failed": sum(hang["failed"].values()),
-        "broken URL: others failed": broken["failed"],
+        "broken URL: others failed": sum(broken["failed"].values()) + sum(quiet["failed"].values()),
+        "sessions moved": broken["sessions"]["moved_foreign"],
+        "moved, a tenth of the load": quiet["sessions"]["moved_foreign"],
     }
 
 
@@ -186,6 +189,10 @@ def main(argv: Sequence[str] | None = None) -> int:
         common.verdict(
             f"R8: {best['broken URL: others failed']} requests to other URLs failed, goal 0",
             best["broken URL: others failed"] == 0,
+        ),
+        common.verdict(
+            f"R5: {best['sessions moved']} sessions moved by a broken URL, goal 0",
+            best["sessions moved"] == 0,
         ),
         common.verdict(f"control: lost per setting {lost}, one must lose", any(lost.values())),
     ]

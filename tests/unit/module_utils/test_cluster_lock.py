@@ -11,6 +11,7 @@ from pathlib import Path
 
 import pytest
 
+from ansible_collections.evenkeel.cluster.plugins.module_utils import cluster_lock as locking
 from ansible_collections.evenkeel.cluster.plugins.module_utils.cluster_lock import (
     LockBusyError,
     cluster_lock,
@@ -52,6 +53,22 @@ def test_a_second_run_is_refused_with_the_holder_named(cluster: str, holder: sub
         pytest.fail("two runs held the lock")
     assert f"process {holder.pid}" in str(caught.value)
     assert "test run" in str(caught.value)
+
+
+def test_who_waits_for_long_is_told_for_whom_once(
+    cluster: str, holder: subprocess.Popen[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(locking, "_PATIENCE_SECONDS", 0.3)
+    told: list[str] = []
+    with pytest.raises(LockBusyError), cluster_lock(cluster, "second run", 0.2, told.append):
+        pytest.fail("two runs held the lock")
+    assert told == []
+    with pytest.raises(LockBusyError), cluster_lock(cluster, "second run", 0.8, told.append):
+        pytest.fail("two runs held the lock")
+    (line,) = told
+    assert line.startswith("waits for the run of ")
+    assert f"process {holder.pid}" in line
+    assert line.endswith(", test run), for at most 0.8 s")
 
 
 def test_a_killed_holder_leaves_no_lock(cluster: str, holder: subprocess.Popen[str]) -> None:

@@ -11,10 +11,14 @@ import os
 import pwd
 import tempfile
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
+from ansible_collections.evenkeel.cluster.plugins.module_utils.progress import silent
+
 _POLL_SECONDS = 0.1
+# Who waits for longer is told for whom.
+_PATIENCE_SECONDS = 1.0
 
 
 class LockBusyError(Exception):
@@ -48,10 +52,16 @@ def _holder(descriptor: int) -> str:
 
 
 @contextlib.contextmanager
-def cluster_lock(cluster: str, what: str, wait_seconds: float) -> Iterator[float]:
+def cluster_lock(cluster: str, what: str, wait_seconds: float, tell: Callable[[str], None] = silent) -> Iterator[float]:
     """Hold the cluster's lock; yields the seconds waited for it.
 
     ``flock`` locks belong to the open file and vanish with the process, so a run that was killed leaves none.
+
+    Args:
+        cluster: the cluster's name.
+        what: what the holder does, for those who wait.
+        wait_seconds: how long to wait for another holder.
+        tell: takes a line that names the other holder, when it takes a while.
 
     Raises:
         LockBusyError: another run still holds it after ``wait_seconds``.
@@ -59,17 +69,22 @@ def cluster_lock(cluster: str, what: str, wait_seconds: float) -> Iterator[float
     path = lock_path(cluster)
     descriptor = _open(path)
     started = time.monotonic()
+    told = False
     try:
         while True:
             try:
                 fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
                 break
             except BlockingIOError:
-                if time.monotonic() - started >= wait_seconds:
+                waited = time.monotonic() - started
+                if waited >= wait_seconds:
                     raise LockBusyError(
                         f"cluster {cluster}: got a lock held by {_holder(descriptor)}, want it free within"
                         f" {wait_seconds:g} s (fix: wait for that run to end)"
                     ) from None
+                if waited >= _PATIENCE_SECONDS and not told:
+                    told = True
+                    tell(f"waits for the run of {_holder(descriptor)}, for at most {wait_seconds:g} s")
                 time.sleep(_POLL_SECONDS)
         _sign(descriptor, what)
         yield time.monotonic() - started

@@ -282,7 +282,7 @@ def run(
         EventError: the cluster could not be restored, or did not answer before the load.
     """
     settings = settings_of(params)
-    with cluster_lock(params["cluster"], "drill", 0 if check_mode else settings.lock_timeout):
+    with cluster_lock(params["cluster"], "drill", 0 if check_mode else settings.lock_timeout, tell):
         context = drill_context(params)
         check_cluster(context, settings)
         balancer_of(params).version()
