@@ -156,9 +156,13 @@ def busy_share(seconds: float = 1.0) -> float:
     return (busy_after - busy) / max(total_after - total, 1)
 
 
-def settle() -> float:
-    """Wait until what came before has ended; the share of processor time that something still takes."""
-    deadline = time.monotonic() + _SETTLE_SECONDS
+def settle(patience: float = _SETTLE_SECONDS) -> float:
+    """Wait until what came before has ended; the share of processor time that something still takes.
+
+    Args:
+        patience: seconds to wait at most.
+    """
+    deadline = time.monotonic() + patience
     share = busy_share()
     while share > _QUIET_SHARE and time.monotonic() < deadline:
         share = busy_share()
