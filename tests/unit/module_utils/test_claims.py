@@ -9,13 +9,8 @@ from typing import Any
 import pytest
 from tests.unit.made_measurements import drill, measurements, tier
 
-from ansible_collections.evenkeel.cluster.plugins.module_utils.claims import (
-    TITLES,
-    Claim,
-    Measurements,
-    claims_of,
-    overall,
-)
+from ansible_collections.evenkeel.cluster.plugins.module_utils.claim import TITLES, Claim, Measurements
+from ansible_collections.evenkeel.cluster.plugins.module_utils.claims import claims_of, overall
 
 ALL = ["nodes", "distribution", "round-robin", "sticky", "membership", "management"]
 

@@ -12,7 +12,7 @@ import jsonschema
 import pytest
 from tests.unit.made_measurements import drill, measurements, provenance, tier
 
-from ansible_collections.evenkeel.cluster.plugins.module_utils.claims import Measurements
+from ansible_collections.evenkeel.cluster.plugins.module_utils.claim import Measurements
 from ansible_collections.evenkeel.cluster.plugins.module_utils.report_document import (
     Circumstances,
     Difference,

@@ -11,7 +11,8 @@ from tests.unit.made_measurements import drill, measurements, tier
 from tests.unit.module_utils.test_report_document import document
 
 from ansible_collections.evenkeel.cluster.plugins.module_utils.charts import draw, short
-from ansible_collections.evenkeel.cluster.plugins.module_utils.claims import Chart, claims_of
+from ansible_collections.evenkeel.cluster.plugins.module_utils.claim import Chart
+from ansible_collections.evenkeel.cluster.plugins.module_utils.claims import claims_of
 from ansible_collections.evenkeel.cluster.plugins.module_utils.report_document import compare
 from ansible_collections.evenkeel.cluster.plugins.module_utils.report_page import (
     PageError,

@@ -17,7 +17,7 @@ from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from ansible_collections.evenkeel.cluster.plugins.module_utils.claims import (
+from ansible_collections.evenkeel.cluster.plugins.module_utils.claim import (
     BARS,
     LOSSES,
     SEQUENCE,

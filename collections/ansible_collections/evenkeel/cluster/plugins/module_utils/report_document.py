@@ -12,7 +12,8 @@ import json
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
-from ansible_collections.evenkeel.cluster.plugins.module_utils.claims import Claim, Measurements, claims_of, overall
+from ansible_collections.evenkeel.cluster.plugins.module_utils.claim import Claim, Measurements
+from ansible_collections.evenkeel.cluster.plugins.module_utils.claims import claims_of, overall
 from ansible_collections.evenkeel.cluster.plugins.module_utils.pool_drift import drift_report
 from ansible_collections.evenkeel.cluster.plugins.module_utils.redaction import (
     redacted,

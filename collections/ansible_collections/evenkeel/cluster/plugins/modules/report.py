@@ -166,7 +166,7 @@ from ansible.module_utils.basic import AnsibleModule, missing_required_lib
 from ansible.release import __version__ as ansible_version
 
 from ansible_collections.evenkeel.cluster.plugins.module_utils import charts
-from ansible_collections.evenkeel.cluster.plugins.module_utils.claims import Claim, Measurements
+from ansible_collections.evenkeel.cluster.plugins.module_utils.claim import Claim, Measurements
 from ansible_collections.evenkeel.cluster.plugins.module_utils.report_document import (
     FULL,
     QUICK,
