@@ -62,6 +62,34 @@ def test_a_broken_url_takes_no_node_from_the_others(cluster: docker.DockerClient
     assert watcher.failed == []
 
 
+def test_a_broken_url_moves_no_session(cluster: docker.DockerClient) -> None:
+    """Also where hardly anybody else gets an answer in between: half of its requests meet the same node."""
+    sessions = [requests.Session() for _ in range(9)]
+    homes = [session.get(WEB, timeout=5).headers["X-Served-By"] for session in sessions]
+    assert len(set(homes)) == 3
+    over = threading.Event()
+    answers: list[int] = []
+
+    def ask() -> None:
+        with requests.Session() as sticky:
+            while not over.wait(0.05):
+                answers.extend(get(f"{WEB}/broken.php", timeout=5).status_code for get in (sticky.get, requests.get))
+
+    asking = threading.Thread(target=ask)
+    asking.start()
+    try:
+        seen = []
+        for _ in range(10):
+            time.sleep(0.4)
+            seen.append([session.get(WEB, timeout=5).headers["X-Served-By"] for session in sessions])
+    finally:
+        over.set()
+        asking.join()
+    assert len(answers) > 60
+    assert set(answers) == {500}
+    assert seen == [homes] * 10
+
+
 @pytest.mark.skipif(os.geteuid() != 0, reason="only root may tell the kernel whom to take first")
 def test_a_node_that_runs_out_of_memory_costs_no_get_and_comes_back(cluster: docker.DockerClient) -> None:
     """The kernel is told to take the node itself, as it does when that is what has grown."""

@@ -400,6 +400,7 @@ def test_the_page_is_whole_and_its_own(start: Start) -> None:
         answer = node.get(f"/{path}")
         assert (answer.status, answer.headers["Content-Type"].split(";")[0]) == (200, kind)
     assert node.get("/whoami.php").json() == {"node": node.name}
+    assert node.get("/broken.php").status == 500
     for hidden in ("/stats", "/stats.php", "/lib/node.php", "/../lib/node.php", "/server-status"):
         assert node.get(hidden).status in {400, 403, 404}, hidden
 

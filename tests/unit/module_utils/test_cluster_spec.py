@@ -769,7 +769,7 @@ def test_sizes(value: object, size: int | None) -> None:
 
 def test_service_name_is_stable() -> None:
     """A changed hash rolls every running cluster on upgrade: that takes a decision and a line in the changelog."""
-    assert [tier.service for tier in parsed(cluster()).tiers] == ["static-51820c37", "dynamic-8f11dfcf"]
+    assert [tier.service for tier in parsed(cluster()).tiers] == ["static-4dd3bdf1", "dynamic-c19c20d3"]
 
 
 def test_service_name_differs_exactly_when_the_policy_does() -> None:
