@@ -276,8 +276,9 @@ def test_a_bad_image_leaves_the_pool_serving(
     assert {container.id for container in nodes(cluster, "static").values()} == before
 
 
-@pytest.mark.usefixtures("as_declared")
-def test_nodes_that_the_balancer_cannot_reach_replace_nobody(cluster: docker.DockerClient, tmp_path: Path) -> None:
+def test_nodes_that_the_balancer_cannot_reach_replace_nobody(
+    cluster: docker.DockerClient, as_declared: None, tmp_path: Path
+) -> None:
     """They answer the controller, so only the balancer's own probes can tell."""
     context = tmp_path / "dynamic"
     shutil.copytree(ROOT / "files/dynamic", context, ignore=shutil.ignore_patterns("node_modules"))

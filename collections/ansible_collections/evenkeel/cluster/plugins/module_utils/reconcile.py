@@ -322,7 +322,7 @@ class Reconciler:
             if arrived:
                 deadline = self._clock() + self._ready_timeout
             elif self._clock() > deadline:
-                raise ReconcileError(self._not_ready(build.tier, nodes, sorted(waiting), trusted))
+                raise ReconcileError(self._not_ready(build.tier, nodes, sorted(waiting), listed))
             if waiting:
                 time.sleep(_POLL_SECONDS)
 
@@ -338,13 +338,13 @@ class Reconciler:
                 )
 
     def _not_ready(
-        self, tier: Tier, nodes: Mapping[str, Node], waiting: Sequence[str], trusted: Container[str] = ()
+        self, tier: Tier, nodes: Mapping[str, Node], waiting: Sequence[str], listed: Container[str] = ()
     ) -> str:
         first = waiting[0]
         seen = "no place in the balancer's rotation"
         if self._timing(first).ready is None:
             seen = f"no 200 from {tier.health_path}"
-        elif first in trusted:
+        elif first in nodes and nodes[first].url in listed:
             seen = f"no 200 from {tier.health_path} when the balancer asks"
         more = f" (and {len(waiting) - 1} more)" if len(waiting) > 1 else ""
         logs = self._pool.logs(nodes[first].id) if first in nodes else ""
