@@ -11,7 +11,9 @@ class ModuleDocFragment:
     DOCUMENTATION = r"""
 options:
   api_url:
-    description: Address of the balancer's dashboard entry point, such as V(http://127.0.0.1:9000).
+    description:
+      - Address of the balancer's dashboard entry point, such as V(http://127.0.0.1:9000).
+      - It answers C(/api) and C(/metrics).
     type: str
     required: true
   api_user:
