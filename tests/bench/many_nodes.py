@@ -102,7 +102,7 @@ def report(counts: Sequence[int], mine: Rounds, bare: Rounds) -> bool:
     def middle(results: Rounds, count: int, figure: str) -> float:
         return median([result[figure] for result in results[count]])
 
-    few, many = min(counts), max(counts)
+    few, many = counts
     rows: list[list[object]] = []
     for what, results, figure, unit in (
         ("in rotation", mine, "up", 1000.0),
@@ -141,6 +141,11 @@ def main(argv: Sequence[str] | None = None) -> int:
     parser.add_argument("--nodes", type=int, nargs=2, default=[40, 200], metavar=("FEW", "MANY"))
     parser.add_argument("--rounds", type=int, default=3)
     options = parser.parse_args(argv)
+    few, many = options.nodes
+    if not 0 < few < many or options.rounds < 1:
+        parser.error(
+            f"nodes, rounds: got {few} {many}, {options.rounds}, want 0 < FEW < MANY and a round (fix: --nodes 40 200)"
+        )
     with engine.Restored():
         mine, bare = measure(options.nodes, options.rounds)
     return 0 if report(options.nodes, mine, bare) else 1

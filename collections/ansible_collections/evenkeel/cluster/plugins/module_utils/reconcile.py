@@ -311,11 +311,12 @@ class Reconciler:
             self._check_alive(waiting, nodes)
             self._probe(build.tier, [nodes[name] for name in waiting if self._timing(name).ready is None])
             listed = balancer.server_status(build.tier.service)
-            trusted = {
+            arrived = {
                 name for name in waiting if self._timing(name).ready and listed.get(nodes[name].url, "DOWN") == "UP"
             }
-            answered = balancer.server_up(build.tier.service) if probed and trusted else {}
-            arrived = {name for name in trusted if answered.get(nodes[name].url, not probed)}
+            if probed and arrived:
+                answered = balancer.server_up(build.tier.service)
+                arrived = {name for name in arrived if answered.get(nodes[name].url)}
             for name in arrived:
                 self._mark(name, "in_rotation")
             waiting -= arrived
