@@ -14,8 +14,8 @@ from typing import Any
 
 from tests.unit.made_measurements import drill, measurements, provenance
 
-from ansible_collections.evenkeel.cluster.plugins.module_utils.drill_figures import Record
-from ansible_collections.evenkeel.cluster.plugins.module_utils.drill_timeline import timeline
+from ansible_collections.evenkeel.cluster.plugins.module_utils.drill.records import Record
+from ansible_collections.evenkeel.cluster.plugins.module_utils.drill.timeline import timeline
 from ansible_collections.evenkeel.cluster.plugins.modules import report
 
 ROOT = Path(__file__).resolve().parents[2]

@@ -36,7 +36,7 @@ from tests.bench.common import WEB, BenchError, median, say
 from tests.bench.engine import BENCH_LABEL
 from tests.bench.load import Load, Target
 
-from ansible_collections.evenkeel.cluster.plugins.module_utils.drill_docker import DrillPool
+from ansible_collections.evenkeel.cluster.plugins.module_utils.engine.docker_faults import DrillPool
 
 GOAL_SECONDS = 8.0
 OURS = Target("dynamic", f"{WEB}/api/dates/", f"{WEB}/api/dates/")

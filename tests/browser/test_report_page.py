@@ -15,7 +15,7 @@ from typing import Any
 
 import pytest
 from tests.unit.made_measurements import drill, measurements, tier
-from tests.unit.module_utils.test_report_page import pages
+from tests.unit.module_utils.report.test_page import pages
 
 BROWSER = next(
     (path for name in ("chromium", "chromium-browser", "google-chrome") if (path := shutil.which(name))), None

@@ -8,8 +8,8 @@ from typing import Any
 import docker
 import pytest
 
-from ansible_collections.evenkeel.cluster.plugins.module_utils.balancer_plan import edge_config
-from ansible_collections.evenkeel.cluster.plugins.module_utils.reconcile import write_atomically
+from ansible_collections.evenkeel.cluster.plugins.module_utils.balancer.config import edge_config
+from ansible_collections.evenkeel.cluster.plugins.module_utils.core.files import write_atomically
 
 from .conftest import STATE, Watcher, play, played, until
 

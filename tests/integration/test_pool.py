@@ -25,8 +25,8 @@ import pytest
 import requests
 from docker.models.containers import Container
 
-from ansible_collections.evenkeel.cluster.plugins.module_utils.pool_plan import free_names
-from ansible_collections.evenkeel.cluster.plugins.module_utils.statistics import round_robin_cycles
+from ansible_collections.evenkeel.cluster.plugins.module_utils.core.stats import round_robin_cycles
+from ansible_collections.evenkeel.cluster.plugins.module_utils.pool.plan import free_names
 
 from .conftest import (
     DASHBOARD,

@@ -17,19 +17,19 @@ from typing import Any
 
 from aiohttp import web
 
-from ansible_collections.evenkeel.cluster.plugins.module_utils.balancer_routes import (
+from ansible_collections.evenkeel.cluster.plugins.module_utils.cluster.node import Node, NodeOptions
+from ansible_collections.evenkeel.cluster.plugins.module_utils.cluster.spec import Tier
+from ansible_collections.evenkeel.cluster.plugins.module_utils.engine.docker_client import DockerPoolError
+from ansible_collections.evenkeel.cluster.plugins.module_utils.engine.docker_faults import DrillPool
+from ansible_collections.evenkeel.cluster.plugins.module_utils.inventory.parse import parse_cluster
+from ansible_collections.evenkeel.cluster.plugins.module_utils.pool.context import PoolContext, tier_route
+from ansible_collections.evenkeel.cluster.plugins.module_utils.pool.revision import TierBuild, node_options, revision
+from ansible_collections.evenkeel.cluster.plugins.module_utils.traefik.api import TraefikApi
+from ansible_collections.evenkeel.cluster.plugins.module_utils.traefik.routes import (
     active_routes,
     pool_service,
     route_rule,
 )
-from ansible_collections.evenkeel.cluster.plugins.module_utils.cluster_spec import Tier, parse_cluster
-from ansible_collections.evenkeel.cluster.plugins.module_utils.docker_pool import DockerPoolError
-from ansible_collections.evenkeel.cluster.plugins.module_utils.drill_docker import DrillPool
-from ansible_collections.evenkeel.cluster.plugins.module_utils.pool_context import PoolContext
-from ansible_collections.evenkeel.cluster.plugins.module_utils.pool_plan import Node
-from ansible_collections.evenkeel.cluster.plugins.module_utils.reconcile import TierBuild, tier_route
-from ansible_collections.evenkeel.cluster.plugins.module_utils.revision import NodeOptions, node_options, revision
-from ansible_collections.evenkeel.cluster.plugins.module_utils.traefik_api import TraefikApi
 
 CLUSTER = "fake"
 HOSTS = ["localhost"]

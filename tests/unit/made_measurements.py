@@ -5,7 +5,7 @@ from __future__ import annotations
 import itertools
 from typing import Any
 
-from ansible_collections.evenkeel.cluster.plugins.module_utils.claim import Measurements
+from ansible_collections.evenkeel.cluster.plugins.module_utils.report.claim import Measurements
 
 
 def tier(name: str, sticky: bool, **differs: Any) -> dict[str, Any]:

@@ -12,7 +12,7 @@ from typing import Any
 import pytest
 import yaml
 
-from ansible_collections.evenkeel.cluster.plugins.module_utils.drill_options import argument_spec as drill_options
+from ansible_collections.evenkeel.cluster.plugins.module_utils.drill.options import argument_spec as drill_options
 from ansible_collections.evenkeel.cluster.plugins.modules.node_pool import argument_spec as node_pool_options
 
 ROOT = Path(__file__).parents[2]

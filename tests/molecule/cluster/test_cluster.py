@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 from testinfra.host import Host
 
-from ansible_collections.evenkeel.cluster.plugins.module_utils.statistics import round_robin_cycles
+from ansible_collections.evenkeel.cluster.plugins.module_utils.core.stats import round_robin_cycles
 
 from ..conftest import Cluster, client, play
 

@@ -7,7 +7,8 @@ from typing import Any
 
 import pytest
 
-from ansible_collections.evenkeel.cluster.plugins.module_utils.balancer_docker import BalancerError, Options
+from ansible_collections.evenkeel.cluster.plugins.module_utils.balancer.containers import Options
+from ansible_collections.evenkeel.cluster.plugins.module_utils.balancer.swap import BalancerError
 from ansible_collections.evenkeel.cluster.plugins.modules import balancer
 
 GOOD: dict[str, Any] = {

@@ -18,7 +18,9 @@ from typing import Any
 import pytest
 from ansible.module_utils.testing import patch_module_args
 
-from ansible_collections.evenkeel.cluster.plugins.module_utils import drill_witness
+from ansible_collections.evenkeel.cluster.plugins.module_utils.measure import access_log
+from ansible_collections.evenkeel.cluster.plugins.module_utils.measure.balance_check import derived_requests
+from ansible_collections.evenkeel.cluster.plugins.module_utils.measure.session_check import derived_clients
 from ansible_collections.evenkeel.cluster.plugins.modules import balance_check, sticky_check
 
 NODES = ["web-1", "web-2", "web-3"]
@@ -366,7 +368,7 @@ def test_a_control_that_is_not_answered_proves_nothing(run: Run, cluster: FakeCl
 def test_the_access_log_is_a_side_of_its_own(
     run: Run, cluster: FakeCluster, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(drill_witness, "_LOG_PATIENCE_SECONDS", 0.0)
+    monkeypatch.setattr(access_log, "_LOG_PATIENCE_SECONDS", 0.0)
     (tmp_path / "access.log").touch()
     members = [{"served_by": node, "url": f"http://{node}:8080", "address": ""} for node in NODES]
     result = balance(run, cluster, members=members, access_log=str(tmp_path / "access.log"))
@@ -691,16 +693,16 @@ def test_sticky_refuses(run: Run, cluster: FakeCluster, options: dict[str, Any],
     [(0, "wrr", 5), (1, "wrr", 20), (2, "wrr", 64), (3, "wrr", 60), (40, "wrr", 200), (3, "hrw", 20)],
 )
 def test_derived_requests(nodes: int, strategy: str, requests: int) -> None:
-    assert balance_check.derived_requests(nodes, strategy, 1e-6) == requests
+    assert derived_requests(nodes, strategy, 1e-6) == requests
 
 
 @pytest.mark.parametrize("nodes", [2, 3, 40])
 def test_derived_requests_of_random_choice(nodes: int) -> None:
-    requests = balance_check.derived_requests(nodes, "p2c", 1e-6)
+    requests = derived_requests(nodes, "p2c", 1e-6)
     assert requests % nodes == 0
     assert 300 < requests < 10_000
 
 
 @pytest.mark.parametrize("nodes, clients", [(0, 5), (1, 12), (2, 32), (3, 21), (40, 80)])
 def test_derived_clients(nodes: int, clients: int) -> None:
-    assert sticky_check.derived_clients(nodes) == clients
+    assert derived_clients(nodes) == clients

@@ -17,19 +17,25 @@ import pytest
 from ansible.module_utils.testing import patch_module_args
 from tests.unit.fake_docker import CLUSTER, FakeBalancer, FakeCluster
 
-from ansible_collections.evenkeel.cluster.plugins.module_utils import (
-    cluster_lock,
-    drill_docker,
-    drill_load,
-    drill_options,
-    drill_run,
-    drill_stop,
-    drill_witness,
+from ansible_collections.evenkeel.cluster.plugins.module_utils.core import lock
+from ansible_collections.evenkeel.cluster.plugins.module_utils.drill import (
+    exercise,
+    load,
+    node_counters,
+    performer,
+    session,
 )
-from ansible_collections.evenkeel.cluster.plugins.module_utils.drill_figures import EventReport, Record
-from ansible_collections.evenkeel.cluster.plugins.module_utils.drill_naive import NaivePool
-from ansible_collections.evenkeel.cluster.plugins.module_utils.drill_run import Ticker
-from ansible_collections.evenkeel.cluster.plugins.module_utils.drill_witness import NodeWitness
+from ansible_collections.evenkeel.cluster.plugins.module_utils.drill import (
+    options as drill_options,
+)
+from ansible_collections.evenkeel.cluster.plugins.module_utils.drill import (
+    stop as drill_stop,
+)
+from ansible_collections.evenkeel.cluster.plugins.module_utils.drill.control import BaselinePool
+from ansible_collections.evenkeel.cluster.plugins.module_utils.drill.exercise import Ticker
+from ansible_collections.evenkeel.cluster.plugins.module_utils.drill.node_counters import NodePoller
+from ansible_collections.evenkeel.cluster.plugins.module_utils.drill.records import EventReport, Record
+from ansible_collections.evenkeel.cluster.plugins.module_utils.measure import access_log
 from ansible_collections.evenkeel.cluster.plugins.modules import drill
 
 # What is judged here is not how fast this machine is.
@@ -40,16 +46,16 @@ REQUESTS = {"shop": {"post": "echo", "slow": "slow"}, "dates": {"post": ""}}
 @pytest.fixture
 def cluster(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[FakeCluster]:
     fake = FakeCluster(tmp_path)
-    monkeypatch.setattr(drill_run, "drill_context", lambda params: fake.context())
-    monkeypatch.setattr(drill_run, "balancer_of", lambda params: FakeBalancer(fake))
-    monkeypatch.setattr(drill_run, "NodeWitness", functools.partial(NodeWitness, port=fake.port))
-    monkeypatch.setattr(drill_run, "LEAD_SECONDS", 0.2)
+    monkeypatch.setattr(session, "drill_context", lambda params: fake.context())
+    monkeypatch.setattr(session, "balancer_of", lambda params: FakeBalancer(fake))
+    monkeypatch.setattr(session, "NodePoller", functools.partial(NodePoller, port=fake.port))
+    monkeypatch.setattr(session, "LEAD_SECONDS", 0.2)
     monkeypatch.setattr(drill_options, "LEAD_SECONDS", 0.2)
     monkeypatch.setattr(drill_options, "TAIL_SECONDS", 0.2)
-    monkeypatch.setattr(drill_docker, "_AWAY_SECONDS", 0.05)
-    monkeypatch.setattr(drill_witness, "_POLL_SECONDS", 0.03)
-    monkeypatch.setattr(drill_witness, "_LOG_PATIENCE_SECONDS", 0.5)
-    monkeypatch.setattr(cluster_lock, "lock_path", lambda name: tmp_path / "lock")
+    monkeypatch.setattr(performer, "_AWAY_SECONDS", 0.05)
+    monkeypatch.setattr(node_counters, "_POLL_SECONDS", 0.03)
+    monkeypatch.setattr(access_log, "_LOG_PATIENCE_SECONDS", 0.5)
+    monkeypatch.setattr(lock, "lock_path", lambda name: tmp_path / "lock")
     yield fake
     fake.close()
 
@@ -123,7 +129,7 @@ def test_a_drill_passes_with_its_control(cluster: FakeCluster, capsys: pytest.Ca
 def test_a_drill_tells_what_happens_while_it_happens(
     cluster: FakeCluster, capsys: pytest.CaptureFixture[str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(drill_run, "_TICK_SECONDS", 0.5)
+    monkeypatch.setattr(exercise, "_TICK_SECONDS", 0.5)
     path = tmp_path / "progress"
     result = run(options(cluster, progress_file=str(path)), capsys)
     assert result["verdict"] == "pass", result
@@ -198,7 +204,7 @@ def test_lost_requests_fail_the_drill(cluster: FakeCluster, capsys: pytest.Captu
 def test_a_control_that_loses_nothing_fails_the_drill(
     cluster: FakeCluster, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(NaivePool, "perform", lambda self, event: EventReport(0, "stop", "", 0, 0))
+    monkeypatch.setattr(BaselinePool, "perform", lambda self, event: EventReport(0, "stop", "", 0, 0))
     result = run(options(cluster), capsys)
     assert result["verdict"] == "fail"
     assert "a control that lost none of" in result["msg"]
@@ -213,7 +219,7 @@ def test_a_machine_that_is_too_slow_is_told_and_the_cluster_not_blamed(
         threading.Event().wait(0.02)  # as if this machine were busy with something else
         return f"{self._run}-{arrival.index}"
 
-    monkeypatch.setattr(drill_load.Load, "_key", slow)
+    monkeypatch.setattr(load.Load, "_key", slow)
     result = run(options(cluster, control=False, sticky_share=0, thresholds={}), capsys)
     assert result["verdict"] == "not measured"
     assert result["msg"].startswith("drill stop of shop, dates: not measured: offered 100/s, achieved ")
@@ -341,7 +347,7 @@ def test_a_cluster_that_does_not_answer_is_not_drilled(
 def test_a_missing_library_is_told_in_one_line(
     cluster: FakeCluster, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(drill_load, "IMPORT_ERROR", ImportError("aiohttp"))
+    monkeypatch.setattr(load, "IMPORT_ERROR", ImportError("aiohttp"))
     assert run(options(cluster), capsys)["msg"] == (
         "load: got no Python library aiohttp, want it (fix: apt-get install python3-aiohttp on the Docker host)"
     )
@@ -350,7 +356,7 @@ def test_a_missing_library_is_told_in_one_line(
 def test_another_run_on_the_cluster_is_named(
     cluster: FakeCluster, capsys: pytest.CaptureFixture[str], tmp_path: Path
 ) -> None:
-    with cluster_lock.cluster_lock(CLUSTER, "node_pool", 0):
+    with lock.cluster_lock(CLUSTER, "node_pool", 0):
         result = run(options(cluster, lock_timeout=0), capsys)
     assert "got a lock held by" in result["msg"]
     assert "node_pool" in result["msg"]

@@ -15,9 +15,11 @@ import pytest
 import yaml
 from ansible.module_utils.testing import patch_module_args
 
-from ansible_collections.evenkeel.cluster.plugins.module_utils import machine as facts
-from ansible_collections.evenkeel.cluster.plugins.module_utils.cluster_spec import ClusterSpec, parse_cluster
-from ansible_collections.evenkeel.cluster.plugins.module_utils.machine import Container, Disk, Docker, Listener, Machine
+from ansible_collections.evenkeel.cluster.plugins.module_utils.cluster.spec import ClusterSpec
+from ansible_collections.evenkeel.cluster.plugins.module_utils.engine.docker_facts import Container, Docker
+from ansible_collections.evenkeel.cluster.plugins.module_utils.host import checks
+from ansible_collections.evenkeel.cluster.plugins.module_utils.host.facts import Disk, Listener, Machine
+from ansible_collections.evenkeel.cluster.plugins.module_utils.inventory.parse import parse_cluster
 from ansible_collections.evenkeel.cluster.plugins.modules import preflight
 
 GIB = 1024**3
@@ -77,7 +79,7 @@ SUDO = "add -K -e cluster_become=true where sudo asks for a password"
 
 
 def spec_of(machine: Machine = ROOT, **changes: Any) -> ClusterSpec:
-    spec, _, problems = preflight.declared_cluster({**copy.deepcopy(PARAMS), **changes}, machine)
+    spec, _, problems = checks.declared_cluster({**copy.deepcopy(PARAMS), **changes}, machine)
     assert problems == []
     assert spec is not None
     return spec
@@ -141,7 +143,7 @@ def test_example_passes_its_own_check() -> None:
     ],
 )
 def test_machines(changes: dict[str, Any], problems: list[str]) -> None:
-    assert preflight.check_machine(dataclasses.replace(MACHINE, **changes)) == problems
+    assert checks.check_machine(dataclasses.replace(MACHINE, **changes)) == problems
 
 
 BARE = dataclasses.replace(ROOT, docker_installed=False, docker_sdk=False)
@@ -215,8 +217,8 @@ ABSENT = Docker("/var/run/docker.sock", trouble="absent")
     ],
 )
 def test_docker(machine: Machine, docker: Docker, problem: str, reason: str) -> None:
-    assert preflight.check_docker(machine, docker) == ([problem] if problem else [])
-    assert preflight.docker_reason(machine, docker) == reason
+    assert checks.check_docker(machine, docker) == ([problem] if problem else [])
+    assert checks.docker_reason(machine, docker) == reason
 
 
 @pytest.mark.parametrize(
@@ -232,7 +234,7 @@ def test_docker(machine: Machine, docker: Docker, problem: str, reason: str) -> 
     ],
 )
 def test_versions(text: str, numbers: tuple[int, int]) -> None:
-    assert preflight.version_numbers(text) == numbers
+    assert checks.version_numbers(text) == numbers
 
 
 # --- state, files, resources ----------------------------------------------------------------------------------------
@@ -264,7 +266,7 @@ FREE = Disk("/var/lib", 100 * GIB, 1, writable=True)
     ],
 )
 def test_state_folder(disk: Disk, problem: str) -> None:
-    problems = preflight.check_state_dir(spec_of(MACHINE), False, MACHINE, DOCKER, disk)
+    problems = checks.check_state_dir(spec_of(MACHINE), False, MACHINE, DOCKER, disk)
     assert problems == ([problem] if problem else [])
 
 
@@ -272,7 +274,7 @@ def test_state_folder(disk: Disk, problem: str) -> None:
 def test_state_folder_around_a_home(folder: str) -> None:
     machine = dataclasses.replace(MACHINE, home="/data/people/alice")
     shown = folder.rstrip("/")
-    assert preflight.check_state_dir(spec_of(MACHINE, state_dir=folder), True, machine, DOCKER, FREE) == [
+    assert checks.check_state_dir(spec_of(MACHINE, state_dir=folder), True, machine, DOCKER, FREE) == [
         f"cluster_state_dir {shown}: got a folder around /data/people/alice, want a folder of the cluster's own"
         " (fix: choose another folder with -e cluster_state_dir=...)"
     ]
@@ -282,24 +284,22 @@ def test_running_cluster_keeps_its_state_folder() -> None:
     mounts = {"/etc/traefik": "/var/lib/evenkeel/shop/balancer"}
     balancer = container("shop-balancer-blue", labels={**OURS, "evenkeel.role": "balancer"}, mounts=mounts)
     docker = dataclasses.replace(DOCKER, containers=(container("other"), balancer))
-    assert preflight.check_state_dir(spec_of(ROOT), False, ROOT, docker, FREE) == []
-    assert preflight.check_state_dir(spec_of(MACHINE), False, MACHINE, docker, FREE) == [
+    assert checks.check_state_dir(spec_of(ROOT), False, ROOT, docker, FREE) == []
+    assert checks.check_state_dir(spec_of(MACHINE), False, MACHINE, docker, FREE) == [
         "cluster_state_dir: got /home/alice/.local/state/evenkeel/shop for user alice, want /var/lib/evenkeel/shop,"
         " which the running cluster uses (fix: run as the user who deployed it, or add"
         " -e cluster_state_dir=/var/lib/evenkeel/shop)"
     ]
     # Declared means meant: the balancer moves.
-    assert preflight.check_state_dir(spec_of(MACHINE, state_dir="/srv/x"), True, MACHINE, docker, FREE) == []
+    assert checks.check_state_dir(spec_of(MACHINE, state_dir="/srv/x"), True, MACHINE, docker, FREE) == []
 
 
 def test_files_on_the_controller() -> None:
     spec = spec_of()
     context = "/repo/files/static/Dockerfile"
-    assert preflight.check_files(spec, "/repo", [context, "/etc/ca.crt"], {"cluster_ca_bundle": "/etc/ca.crt"}) == []
-    assert (
-        preflight.check_files(spec, "/repo", [context], {"cluster_ca_bundle": "", "portainer_image_archive": ""}) == []
-    )
-    assert preflight.check_files(spec, "/repo", [], {"cluster_ca_bundle": "/etc/ca.crt"}) == [
+    assert checks.check_files(spec, "/repo", [context, "/etc/ca.crt"], {"cluster_ca_bundle": "/etc/ca.crt"}) == []
+    assert checks.check_files(spec, "/repo", [context], {"cluster_ca_bundle": "", "portainer_image_archive": ""}) == []
+    assert checks.check_files(spec, "/repo", [], {"cluster_ca_bundle": "/etc/ca.crt"}) == [
         "cluster_tiers.static.context: got 'files/static', want a folder with /repo/files/static/Dockerfile"
         " (fix: mend the path)",
         "cluster_ca_bundle: got '/etc/ca.crt', want a file on the machine that runs Ansible"
@@ -309,10 +309,10 @@ def test_files_on_the_controller() -> None:
 
 def test_more_cpus_than_there_are() -> None:
     tiers = {"app": {"image": "x", "port": 80, "path": "/", "nodes": 1, "cpus": "2.5"}}
-    assert preflight.check_cpus(spec_of(tiers=tiers), MACHINE) == [
+    assert checks.check_cpus(spec_of(tiers=tiers), MACHINE) == [
         "cluster_tiers.app.cpus: got 2.5, want at most 2, as there are (fix: lower it)"
     ]
-    assert preflight.check_cpus(spec_of(), MACHINE) == []
+    assert checks.check_cpus(spec_of(), MACHINE) == []
 
 
 @pytest.mark.parametrize(
@@ -338,7 +338,7 @@ def test_memory(available: int, running: int, problem: str) -> None:
     )
     machine = dataclasses.replace(MACHINE, memory_available=available)
     docker = dataclasses.replace(DOCKER, containers=containers)
-    assert preflight.check_memory(spec_of(), machine, docker) == ([problem] if problem else [])
+    assert checks.check_memory(spec_of(), machine, docker) == ([problem] if problem else [])
 
 
 @pytest.mark.parametrize(
@@ -353,7 +353,7 @@ def test_memory(available: int, running: int, problem: str) -> None:
 )
 def test_disk_that_is_needed(source: str, images: list[str], declared: int | None, need: int) -> None:
     docker = dataclasses.replace(DOCKER, images=dict.fromkeys(images, "sha256:1"))
-    assert preflight.needed_disk(spec_of(image_source=source), docker, declared) == need
+    assert checks.needed_disk(spec_of(image_source=source), docker, declared) == need
 
 
 def test_disks() -> None:
@@ -364,10 +364,10 @@ def test_disks() -> None:
         " (fix: free some space there, or lower cluster_min_free_disk)"
     )
     named = [("Docker's data", nearly_full), ("cluster_state_dir", state)]
-    assert preflight.check_disks(named, 500 * MIB) == [line]
-    assert preflight.check_disks(named, 100 * MIB) == []
+    assert checks.check_disks(named, 500 * MIB) == [line]
+    assert checks.check_disks(named, 100 * MIB) == []
     other = dataclasses.replace(state, device=2)
-    assert preflight.check_disks([named[0], ("cluster_state_dir", other)], 2 * GIB) == [
+    assert checks.check_disks([named[0], ("cluster_state_dir", other)], 2 * GIB) == [
         line.replace("500 MiB", "2.0 GiB"),
         "free disk for cluster_state_dir in /srv: got 100 MiB, want at least 2.0 GiB"
         " (fix: free some space there, or lower cluster_min_free_disk)",
@@ -376,14 +376,14 @@ def test_disks() -> None:
 
 @pytest.mark.parametrize("value", ["lots", "0", 5.5, [], True, "-1g"], ids=repr)
 def test_bad_threshold(value: object) -> None:
-    _, _, problems = preflight.declared_cluster({**PARAMS, "min_free_disk": value}, MACHINE)
+    _, _, problems = checks.declared_cluster({**PARAMS, "min_free_disk": value}, MACHINE)
     (line,) = problems
     assert line.startswith("cluster_min_free_disk: got ")
     assert line.endswith(", want a size such as 500m or 3g (fix: -e cluster_min_free_disk=500m)")
 
 
 def test_bad_archive() -> None:
-    _, _, problems = preflight.declared_cluster({**PARAMS, "portainer_archive": 5}, MACHINE)
+    _, _, problems = checks.declared_cluster({**PARAMS, "portainer_archive": 5}, MACHINE)
     assert problems == [
         "portainer_image_archive: got 5, want the path of a file (fix: leave it empty for the image of a registry)"
     ]
@@ -394,13 +394,13 @@ def test_bad_archive() -> None:
 
 def test_port_of_a_process() -> None:
     listeners = {8080: Listener(8080, 4711, "python3 -m http.server"), 9090: Listener(9090, 1, "x")}
-    assert preflight.check_ports(spec_of(), DOCKER, listeners) == [
+    assert checks.check_ports(spec_of(), DOCKER, listeners) == [
         "port 8080 (cluster_web_port): got pid 4711 (python3 -m http.server) listening on it, want it free"
         " (fix: end it, or choose another port with -e cluster_web_port=...)"
     ]
-    (line,) = preflight.check_ports(spec_of(), DOCKER, {9000: Listener(9000, 0, "")})
+    (line,) = checks.check_ports(spec_of(), DOCKER, {9000: Listener(9000, 0, "")})
     assert "got a process of another user listening on it" in line
-    assert len(preflight.check_ports(spec_of(portainer=True), DOCKER, listeners)) == 2
+    assert len(checks.check_ports(spec_of(portainer=True), DOCKER, listeners)) == 2
 
 
 @pytest.mark.parametrize(
@@ -414,20 +414,20 @@ def test_port_of_a_process() -> None:
 )
 def test_port_while_docker_cannot_tell_whose_it_is(trouble: str, pid: int, command: str, refused: bool) -> None:
     docker = Docker("/x", trouble=trouble)
-    problems = preflight.check_ports(spec_of(), docker, {8080: Listener(8080, pid, command)})
+    problems = checks.check_ports(spec_of(), docker, {8080: Listener(8080, pid, command)})
     assert bool(problems) is refused
 
 
 def test_resources_while_docker_cannot_tell_what_runs() -> None:
     docker = Docker("/x", trouble="permission")
-    assert preflight.check_memory(spec_of(), dataclasses.replace(MACHINE, memory_available=1), docker) == []
-    assert preflight.needed_disk(spec_of(), docker, None) == 500 * MIB
+    assert checks.check_memory(spec_of(), dataclasses.replace(MACHINE, memory_available=1), docker) == []
+    assert checks.needed_disk(spec_of(), docker, None) == 500 * MIB
 
 
 def test_port_of_a_container() -> None:
     proxy = {8080: Listener(8080, 9, "/usr/bin/docker-proxy")}
     docker = dataclasses.replace(DOCKER, containers=(container("web", ports=frozenset({8080, 80})),))
-    assert preflight.check_ports(spec_of(), docker, proxy) == [
+    assert checks.check_ports(spec_of(), docker, proxy) == [
         "port 8080 (cluster_web_port): got container web (image nginx) publishing it, want it free"
         " (fix: stop it, or choose another port with -e cluster_web_port=...)"
     ]
@@ -448,7 +448,7 @@ def test_ports_of_our_balancer(name: str, labels: dict[str, str], problems: int)
     ports = frozenset({8080, 9000})
     docker = dataclasses.replace(DOCKER, containers=(container(name, labels=labels, ports=ports),))
     listeners = {port: Listener(port, 9, "/usr/bin/docker-proxy") for port in ports}
-    assert len(preflight.check_ports(spec_of(), docker, listeners)) == problems
+    assert len(checks.check_ports(spec_of(), docker, listeners)) == problems
 
 
 @pytest.mark.parametrize(
@@ -475,19 +475,19 @@ def test_foreign_container_with_our_name(name: str, portainer: bool, refused: bo
         f"container {name}: got one that is not of cluster shop (image nginx, exited), want the name free"
         " (fix: rename or remove it)"
     )
-    assert preflight.check_names(spec_of(portainer=portainer), docker) == ([line] if refused else [])
+    assert checks.check_names(spec_of(portainer=portainer), docker) == ([line] if refused else [])
 
 
 def test_our_own_names_are_no_conflict() -> None:
     containers = (container("static-1", labels=NODE), container("shop-edge", labels=OURS))
     networks = {"shop": OURS, "bridge": {}}
     docker = dataclasses.replace(DOCKER, containers=containers, networks=networks)
-    assert preflight.check_names(spec_of(), docker) == []
+    assert checks.check_names(spec_of(), docker) == []
 
 
 def test_foreign_network_with_our_name() -> None:
     docker = dataclasses.replace(DOCKER, networks={"shop": {"evenkeel.cluster": "other"}})
-    assert preflight.check_names(spec_of(), docker) == [
+    assert checks.check_names(spec_of(), docker) == [
         "network shop: got one that is not of cluster shop, want the name free"
         " (fix: docker network rm shop, or choose another cluster_name)"
     ]
@@ -511,9 +511,9 @@ def run(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Any:
     def go(
         machine: Machine = MACHINE, docker: Docker = DOCKER, *, sudo: bool = False, check: bool = False, **changes: Any
     ) -> dict[str, Any]:
-        monkeypatch.setattr(facts, "read_machine", lambda: dataclasses.replace(machine, home=str(tmp_path)))
-        monkeypatch.setattr(facts, "read_docker", lambda: docker)
-        monkeypatch.setattr(facts, "sudo_without_password", lambda: sudo)
+        monkeypatch.setattr(preflight, "read_machine", lambda: dataclasses.replace(machine, home=str(tmp_path)))
+        monkeypatch.setattr(preflight, "read_docker", lambda: docker)
+        monkeypatch.setattr(preflight, "sudo_without_password", lambda: sudo)
         free = {"web_port": 47180, "dashboard_port": 47190, "min_free_disk": "1m"}
         output = io.StringIO()
         monkeypatch.setattr(sys, "stdout", output)

@@ -15,8 +15,8 @@ import pytest
 from ansible.module_utils.testing import patch_module_args
 from tests.unit.made_measurements import drill, measurements, provenance
 
-from ansible_collections.evenkeel.cluster.plugins.module_utils import charts
-from ansible_collections.evenkeel.cluster.plugins.module_utils.report_folder import FolderError
+from ansible_collections.evenkeel.cluster.plugins.module_utils.core.folder import FolderError
+from ansible_collections.evenkeel.cluster.plugins.module_utils.report import charts
 from ansible_collections.evenkeel.cluster.plugins.modules import report
 
 ROOT = Path(__file__).parents[3]

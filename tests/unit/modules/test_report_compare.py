@@ -10,7 +10,7 @@ from typing import Any
 
 import pytest
 from ansible.module_utils.testing import patch_module_args
-from tests.unit.module_utils.test_report_document import document
+from tests.unit.module_utils.report.test_document import document
 
 from ansible_collections.evenkeel.cluster.plugins.modules import report_compare
 

@@ -285,7 +285,7 @@ class ActionModule(ProgressAction):
 MODULE = """#!/usr/bin/python
 import os, time
 from ansible.module_utils.basic import AnsibleModule
-from ansible_collections.evenkeel.cluster.plugins.module_utils.progress import Progress
+from ansible_collections.evenkeel.cluster.plugins.module_utils.core.progress import Progress
 module = AnsibleModule({"progress_file": {"type": "path"}, "seen": {"type": "path"}})
 progress = Progress(module.params["progress_file"])
 progress.tell("it has begun")

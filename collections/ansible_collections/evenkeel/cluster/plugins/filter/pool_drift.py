@@ -38,7 +38,7 @@ _value:
 from collections.abc import Callable
 from typing import Any
 
-from ansible_collections.evenkeel.cluster.plugins.module_utils.pool_drift import drift_report
+from ..module_utils.pool.drift import drift_report
 
 
 class FilterModule:

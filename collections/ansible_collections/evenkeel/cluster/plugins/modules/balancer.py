@@ -194,32 +194,17 @@ from typing import Any
 
 from ansible.module_utils.basic import AnsibleModule, missing_required_lib
 
-from ansible_collections.evenkeel.cluster.plugins.module_utils import docker_pool
-from ansible_collections.evenkeel.cluster.plugins.module_utils.balancer_docker import (
-    BalancerError,
-    BalancerPool,
-    BalancerSwap,
-    Options,
-)
-from ansible_collections.evenkeel.cluster.plugins.module_utils.balancer_plan import (
-    Action,
-    Holder,
-    Wanted,
-    closing_slot,
-    edge_config,
-    model,
-    plan,
-    plan_removal,
-)
-from ansible_collections.evenkeel.cluster.plugins.module_utils.cluster_lock import LockBusyError, cluster_lock
-from ansible_collections.evenkeel.cluster.plugins.module_utils.cluster_spec import parse_size, show
-from ansible_collections.evenkeel.cluster.plugins.module_utils.docker_pool import DockerPoolError
-from ansible_collections.evenkeel.cluster.plugins.module_utils.reconcile import write_atomically
-from ansible_collections.evenkeel.cluster.plugins.module_utils.traefik_api import (
-    TraefikApi,
-    TraefikApiError,
-    read_password,
-)
+from ..module_utils.balancer.config import draining_slot, edge_config
+from ..module_utils.balancer.containers import BalancerPool, Options
+from ..module_utils.balancer.plan import BalancerAction, BalancerContainer, Desired, plan, plan_removal, predict
+from ..module_utils.balancer.swap import BalancerError, BalancerSwap
+from ..module_utils.core.errors import quote
+from ..module_utils.core.files import write_atomically
+from ..module_utils.core.lock import LockBusyError, cluster_lock
+from ..module_utils.core.values import parse_size
+from ..module_utils.engine import docker_client
+from ..module_utils.engine.docker_client import DockerPoolError
+from ..module_utils.traefik.api import TraefikApi, TraefikApiError, read_password
 
 _EXPECTED_ERRORS = (BalancerError, DockerPoolError, LockBusyError, TraefikApiError, OSError)
 _NEEDED = ("image", "config_dir", "log_dir", "api_password_file")
@@ -280,7 +265,7 @@ def options_of(params: dict[str, Any]) -> Options:
             raise BalancerError(f"{name}: got {value:g}, want {low} to {high} (fix: {name}: {default})")
     memory = parse_size(params["memory"])
     if memory is None:
-        raise BalancerError(f"memory: got {show(params['memory'])}, want a size such as 1g (fix: memory: 1g)")
+        raise BalancerError(f"memory: got {quote(params['memory'])}, want a size such as 1g (fix: memory: 1g)")
     for name, entry in (params["static"].get("entryPoints") or {}).items():
         if not isinstance(entry, dict) or entry.get("reusePort") is not True:
             raise BalancerError(
@@ -309,7 +294,7 @@ def options_of(params: dict[str, Any]) -> Options:
     )
 
 
-def lines(holders: list[Holder]) -> str:
+def lines(holders: list[BalancerContainer]) -> str:
     """The containers as text, one line each, for diff mode."""
     return "".join(
         f"{holder.name}: {holder.state}, revision {holder.revision}\n"
@@ -326,17 +311,17 @@ def run(module: AnsibleModule, result: dict[str, Any]) -> None:
         pool = BalancerPool(params["cluster"], params["network"], {})
         pool.connect()
         holders = pool.holders()
-        wanted = Wanted(params["cluster"], "", "")
+        wanted = Desired(params["cluster"], "", "")
         if options is None:
             actions = plan_removal(holders)
         else:
             wanted = options.wanted(image_id(pool, options, check_mode=module.check_mode))
             edge_file = options.edge_file
             text = edge_file.read_text(encoding="utf-8") if edge_file.is_file() else ""
-            actions = plan(wanted, holders, closing_slot(text))
+            actions = plan(wanted, holders, draining_slot(text))
             if not module.check_mode and not text:
                 write_atomically(edge_file, edge_config(""))
-        after = model(wanted, holders, actions)
+        after = predict(wanted, holders, actions)
         result.update(changed=bool(actions), actions=[str(action) for action in actions])
         if actions and not module.check_mode:
             apply(module, pool, options, wanted, actions, holders, result)
@@ -366,9 +351,9 @@ def apply(
     module: AnsibleModule,
     pool: BalancerPool,
     options: Options | None,
-    wanted: Wanted,
-    actions: list[Action],
-    holders: list[Holder],
+    wanted: Desired,
+    actions: list[BalancerAction],
+    holders: list[BalancerContainer],
     result: dict[str, Any],
 ) -> None:
     """Carry the plan out and record what was really done, also when a step fails."""
@@ -392,8 +377,8 @@ def apply(
 def main() -> None:
     """Entry point."""
     module = AnsibleModule(argument_spec=argument_spec(), supports_check_mode=True)
-    if docker_pool.IMPORT_ERROR is not None:
-        module.fail_json(msg=missing_required_lib("docker"), exception=docker_pool.IMPORT_ERROR)
+    if docker_client.IMPORT_ERROR is not None:
+        module.fail_json(msg=missing_required_lib("docker"), exception=docker_client.IMPORT_ERROR)
     result: dict[str, Any] = {"changed": False, "actions": []}
     try:
         run(module, result)

@@ -346,18 +346,19 @@ files:
 
 from ansible.module_utils.basic import AnsibleModule, missing_required_lib
 
-from ansible_collections.evenkeel.cluster.plugins.module_utils import docker_pool, drill_load
-from ansible_collections.evenkeel.cluster.plugins.module_utils.cluster_lock import LockBusyError
-from ansible_collections.evenkeel.cluster.plugins.module_utils.docker_pool import DockerPoolError
-from ansible_collections.evenkeel.cluster.plugins.module_utils.drill_events import EventError
-from ansible_collections.evenkeel.cluster.plugins.module_utils.drill_options import argument_spec
-from ansible_collections.evenkeel.cluster.plugins.module_utils.drill_run import run
-from ansible_collections.evenkeel.cluster.plugins.module_utils.drill_stop import Stop
-from ansible_collections.evenkeel.cluster.plugins.module_utils.drill_verdict import PASSED, PLANNED
-from ansible_collections.evenkeel.cluster.plugins.module_utils.observation import CheckInputError
-from ansible_collections.evenkeel.cluster.plugins.module_utils.pool_context import PoolInputError
-from ansible_collections.evenkeel.cluster.plugins.module_utils.progress import Progress
-from ansible_collections.evenkeel.cluster.plugins.module_utils.traefik_api import TraefikApiError
+from ..module_utils.core.lock import LockBusyError
+from ..module_utils.core.progress import Progress
+from ..module_utils.core.verdict import PASSED, PLANNED
+from ..module_utils.drill import load
+from ..module_utils.drill.conductor import EventError
+from ..module_utils.drill.options import argument_spec
+from ..module_utils.drill.session import run
+from ..module_utils.drill.stop import Stop
+from ..module_utils.engine import docker_client
+from ..module_utils.engine.docker_client import DockerPoolError
+from ..module_utils.measure.options import CheckInputError
+from ..module_utils.pool.context import PoolInputError
+from ..module_utils.traefik.api import TraefikApiError
 
 _EXPECTED_ERRORS = (
     CheckInputError,
@@ -373,9 +374,9 @@ _EXPECTED_ERRORS = (
 def main() -> None:
     """Entry point."""
     module = AnsibleModule(argument_spec=argument_spec(), supports_check_mode=True)
-    if docker_pool.IMPORT_ERROR is not None:
-        module.fail_json(msg=missing_required_lib("docker"), exception=docker_pool.IMPORT_ERROR)
-    if drill_load.IMPORT_ERROR is not None:
+    if docker_client.IMPORT_ERROR is not None:
+        module.fail_json(msg=missing_required_lib("docker"), exception=docker_client.IMPORT_ERROR)
+    if load.IMPORT_ERROR is not None:
         module.fail_json(
             msg="load: got no Python library aiohttp, want it (fix: apt-get install python3-aiohttp on the Docker host)"
         )

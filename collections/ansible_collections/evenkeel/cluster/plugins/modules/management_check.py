@@ -84,15 +84,10 @@ from typing import Any
 
 from ansible.module_utils.basic import AnsibleModule
 
-from ansible_collections.evenkeel.cluster.plugins.module_utils.http_load import HttpLoadError, Target, check_target
-from ansible_collections.evenkeel.cluster.plugins.module_utils.observation import (
-    MAX_TIMEOUT,
-    CheckInputError,
-    end_with,
-    in_range,
-)
-from ansible_collections.evenkeel.cluster.plugins.module_utils.traefik_api import read_password
-from ansible_collections.evenkeel.cluster.plugins.module_utils.verdicts import Problem, message
+from ..module_utils.core.errors import Problem, message
+from ..module_utils.measure.http_load import HttpLoadError, Target, check_target
+from ..module_utils.measure.options import MAX_TIMEOUT, CheckInputError, in_range, outcome
+from ..module_utils.traefik.api import read_password
 
 with contextlib.suppress(ImportError):  # reported by check_target
     import requests
@@ -257,7 +252,10 @@ def check(params: Mapping[str, Any]) -> dict[str, Any]:
 def main() -> None:
     """Entry point."""
     module = AnsibleModule(argument_spec=argument_spec(), supports_check_mode=True)
-    end_with(module, "management", check)
+    failed, result = outcome("management", check, module.params)
+    if failed:
+        module.fail_json(**result)
+    module.exit_json(**result)
 
 
 if __name__ == "__main__":

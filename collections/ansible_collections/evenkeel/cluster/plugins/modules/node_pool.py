@@ -157,37 +157,19 @@ from typing import Any
 
 from ansible.module_utils.basic import AnsibleModule, missing_required_lib
 
-from ansible_collections.evenkeel.cluster.plugins.module_utils import docker_pool
-from ansible_collections.evenkeel.cluster.plugins.module_utils.cluster_lock import LockBusyError, cluster_lock
-from ansible_collections.evenkeel.cluster.plugins.module_utils.cluster_spec import printable
-from ansible_collections.evenkeel.cluster.plugins.module_utils.docker_pool import DockerPoolError
-from ansible_collections.evenkeel.cluster.plugins.module_utils.number_options import (
-    RECONCILE_NUMBERS,
-    number_specs,
-    of_role,
-    read_numbers,
-)
-from ansible_collections.evenkeel.cluster.plugins.module_utils.pool_context import (
-    PoolContext,
-    PoolInputError,
-    balancer_of,
-    describe,
-    load,
-    noticed_leaving,
-    pool_arguments,
-)
-from ansible_collections.evenkeel.cluster.plugins.module_utils.pool_plan import (
-    START,
-    Action,
-    Node,
-    apply_to_model,
-    plan,
-    plan_removal,
-    summary,
-)
-from ansible_collections.evenkeel.cluster.plugins.module_utils.progress import Progress
-from ansible_collections.evenkeel.cluster.plugins.module_utils.reconcile import ReconcileError, Reconciler
-from ansible_collections.evenkeel.cluster.plugins.module_utils.traefik_api import TraefikApiError
+from ..module_utils.cluster.node import Node
+from ..module_utils.core.errors import printable
+from ..module_utils.core.lock import LockBusyError, cluster_lock
+from ..module_utils.core.progress import Progress
+from ..module_utils.core.values import number_specs, of_role, read_numbers
+from ..module_utils.engine import docker_client
+from ..module_utils.engine.docker_client import DockerPoolError
+from ..module_utils.pool.context import PoolContext, PoolInputError, balancer_of, load
+from ..module_utils.pool.options import RECONCILE_NUMBERS, pool_arguments
+from ..module_utils.pool.plan import START, PoolAction, plan, plan_removal, predict, summary
+from ..module_utils.pool.rollout import ReconcileError, Reconciler
+from ..module_utils.pool.view import describe, noticed_leaving
+from ..module_utils.traefik.api import TraefikApiError
 
 _EXPECTED_ERRORS = (PoolInputError, DockerPoolError, LockBusyError, ReconcileError, TraefikApiError, OSError)
 
@@ -203,7 +185,7 @@ def argument_spec() -> dict[str, dict[str, Any]]:
     }
 
 
-def check_names(context: PoolContext, actions: list[Action]) -> None:
+def check_names(context: PoolContext, actions: list[PoolAction]) -> None:
     """Refuse to begin when somebody else's container has a name that a new node needs.
 
     Raises:
@@ -221,7 +203,7 @@ def check_names(context: PoolContext, actions: list[Action]) -> None:
         )
 
 
-def check_images(context: PoolContext, actions: list[Action]) -> None:
+def check_images(context: PoolContext, actions: list[PoolAction]) -> None:
     """Refuse to begin when the image of a node to start is not on this host.
 
     Raises:
@@ -289,7 +271,7 @@ def run(module: AnsibleModule, result: dict[str, Any], progress: Progress) -> No
             timings={"lock": round(waited, 3), "plan": round(time.monotonic() - began, 3), "apply": 0.0, "nodes": {}},
         )
         check_names(context, actions)
-        after: list[Node] = apply_to_model(nodes, actions, context.targets)
+        after: list[Node] = predict(nodes, actions, context.targets)
         if actions and not module.check_mode:
             check_images(context, actions)
             result["changed"] = False  # until something has been done
@@ -307,7 +289,7 @@ def run(module: AnsibleModule, result: dict[str, Any], progress: Progress) -> No
 
 
 def apply(
-    module: AnsibleModule, context: PoolContext, actions: list[Action], result: dict[str, Any], progress: Progress
+    module: AnsibleModule, context: PoolContext, actions: list[PoolAction], result: dict[str, Any], progress: Progress
 ) -> None:
     """Carry the plan out and record what was really done, also when a step fails."""
     if module.params["state"] == "present":
@@ -339,8 +321,8 @@ def apply(
 def main() -> None:
     """Entry point."""
     module = AnsibleModule(argument_spec=argument_spec(), supports_check_mode=True)
-    if docker_pool.IMPORT_ERROR is not None:
-        module.fail_json(msg=missing_required_lib("docker"), exception=docker_pool.IMPORT_ERROR)
+    if docker_client.IMPORT_ERROR is not None:
+        module.fail_json(msg=missing_required_lib("docker"), exception=docker_client.IMPORT_ERROR)
     result: dict[str, Any] = {"changed": False, "actions": [], "summary": [], "timings": {}}
     progress = Progress(module.params["progress_file"])
     try:

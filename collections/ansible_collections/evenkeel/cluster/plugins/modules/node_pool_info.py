@@ -86,17 +86,13 @@ from typing import Any
 
 from ansible.module_utils.basic import AnsibleModule, missing_required_lib
 
-from ansible_collections.evenkeel.cluster.plugins.module_utils import docker_pool
-from ansible_collections.evenkeel.cluster.plugins.module_utils.docker_pool import DockerPoolError
-from ansible_collections.evenkeel.cluster.plugins.module_utils.pool_context import (
-    PoolInputError,
-    balancer_of,
-    describe,
-    load,
-    pool_arguments,
-)
-from ansible_collections.evenkeel.cluster.plugins.module_utils.pool_drift import disagreements
-from ansible_collections.evenkeel.cluster.plugins.module_utils.traefik_api import TraefikApi, TraefikApiError
+from ..module_utils.engine import docker_client
+from ..module_utils.engine.docker_client import DockerPoolError
+from ..module_utils.pool.context import PoolInputError, balancer_of, load
+from ..module_utils.pool.drift import disagreements
+from ..module_utils.pool.options import pool_arguments
+from ..module_utils.pool.view import describe
+from ..module_utils.traefik.api import TraefikApi, TraefikApiError
 
 _POLL_SECONDS = 0.2
 
@@ -128,8 +124,8 @@ def look(params: Mapping[str, Any]) -> dict[str, Any]:
 def main() -> None:
     """Entry point."""
     module = AnsibleModule(argument_spec=argument_spec(), supports_check_mode=True)
-    if docker_pool.IMPORT_ERROR is not None:
-        module.fail_json(msg=missing_required_lib("docker"), exception=docker_pool.IMPORT_ERROR)
+    if docker_client.IMPORT_ERROR is not None:
+        module.fail_json(msg=missing_required_lib("docker"), exception=docker_client.IMPORT_ERROR)
     try:
         view = look(module.params)
         deadline = time.monotonic() + module.params["settle_timeout"]

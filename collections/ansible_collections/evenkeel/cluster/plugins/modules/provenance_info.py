@@ -60,13 +60,8 @@ from typing import Any
 
 from ansible.module_utils.basic import AnsibleModule
 
-from ansible_collections.evenkeel.cluster.plugins.module_utils.machine import (
-    parse_memory_total,
-    parse_os_release,
-    parse_processor,
-    read_machine,
-    read_provenance,
-)
+from ..module_utils.engine.docker_facts import read_provenance
+from ..module_utils.host.facts import parse_memory_total, parse_os_release, parse_processor, read_machine
 
 
 def argument_spec() -> dict[str, Any]:

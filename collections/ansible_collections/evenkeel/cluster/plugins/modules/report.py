@@ -165,19 +165,12 @@ from typing import Any
 from ansible.module_utils.basic import AnsibleModule, missing_required_lib
 from ansible.release import __version__ as ansible_version
 
-from ansible_collections.evenkeel.cluster.plugins.module_utils import charts
-from ansible_collections.evenkeel.cluster.plugins.module_utils.claim import Claim, Measurements
-from ansible_collections.evenkeel.cluster.plugins.module_utils.report_document import (
-    FULL,
-    QUICK,
-    Circumstances,
-    as_json,
-    clean,
-    document_of,
-    summary_lines,
-)
-from ansible_collections.evenkeel.cluster.plugins.module_utils.report_folder import FolderError, write_folder
-from ansible_collections.evenkeel.cluster.plugins.module_utils.report_page import PageError, report_pages
+from ..module_utils.core.folder import FolderError, write_folder
+from ..module_utils.report import charts
+from ..module_utils.report.claim import Claim, Measurements
+from ..module_utils.report.comparison import summary_lines
+from ..module_utils.report.document import FULL, QUICK, ReportContext, as_json, clean, document_of
+from ..module_utils.report.page import PageError, report_pages
 
 _GIT_SECONDS = 5.0
 _VERIFICATION = "raw/verification.json.gz"
@@ -331,7 +324,7 @@ def make(params: Mapping[str, Any], now: datetime.datetime, write: bool) -> dict
     )
     copies, told = raw_files(params["raw"])
     told = {_VERIFICATION: "the results of all measurements", **told}
-    circumstances = Circumstances(
+    circumstances = ReportContext(
         created=now.strftime("%Y-%m-%dT%H:%M:%SZ"),
         kind=params["kind"],
         provenance=provenance_of(params["provenance"], Path(params["root"])),

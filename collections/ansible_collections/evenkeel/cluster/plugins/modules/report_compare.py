@@ -81,14 +81,10 @@ from typing import Any
 
 from ansible.module_utils.basic import AnsibleModule
 
-from ansible_collections.evenkeel.cluster.plugins.module_utils.report_document import (
-    DocumentError,
-    compare,
-    comparison_lines,
-    parse_document,
-)
-from ansible_collections.evenkeel.cluster.plugins.module_utils.report_folder import FolderError, write_folder
-from ansible_collections.evenkeel.cluster.plugins.module_utils.report_page import PageError, comparison_pages
+from ..module_utils.core.folder import FolderError, write_folder
+from ..module_utils.report.comparison import compare, comparison_lines
+from ..module_utils.report.document import DocumentError, parse_document
+from ..module_utils.report.page import PageError, comparison_pages
 
 
 def argument_spec() -> dict[str, Any]:

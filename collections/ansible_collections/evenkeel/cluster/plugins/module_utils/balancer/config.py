@@ -1,0 +1,57 @@
+# Copyright: Evenkeel contributors
+# SPDX-License-Identifier: MIT
+"""The balancer's configuration: what differs per slot, and what asks clients to connect again. Pure."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+from ..traefik.routes import EDGE_MIDDLEWARE
+
+#: Slot to the port that only the balancer in this slot listens on, for its API.
+SLOTS = {"blue": 9001, "green": 9002}
+SLOT_VARIABLE = "EVENKEEL_SLOT"
+#: The entry point of that port.
+OWN_ENTRY_POINT = "own"
+DRAINING_MIDDLEWARE = "evenkeel-closing"
+
+
+def static_config(config: Mapping[str, Any], slot: str) -> dict[str, Any]:
+    """Traefik's static configuration for a slot: with the entry point that only this slot has."""
+    entry_points = dict(config.get("entryPoints") or {})
+    quiet = {"accessLogs": False, "metrics": False, "tracing": False}
+    own = {"address": f":{SLOTS[slot]}", "observability": quiet}
+    return {**config, "entryPoints": {**entry_points, OWN_ENTRY_POINT: own}}
+
+
+def without_own(config: Mapping[str, Any]) -> dict[str, Any]:
+    """The static configuration that :func:`static_config` made this one from."""
+    entry_points = {name: entry for name, entry in config["entryPoints"].items() if name != OWN_ENTRY_POINT}
+    return {**config, "entryPoints": entry_points}
+
+
+def edge_config(closing: str) -> str:
+    """The dynamic configuration of what every request passes, as Traefik's file provider reads it.
+
+    Both balancers read the same file. The one whose slot is *closing* says ``Connection: close`` in every answer, so
+    that its clients connect anew while it still serves them; Traefik itself would end their idle connections at once.
+    """
+    condition = f'eq (env "{SLOT_VARIABLE}") "{closing or "none"}"'
+    chain = f"{{{{ if {condition} }}}}{DRAINING_MIDDLEWARE}, {{{{ end }}}}evenkeel-retry"
+    return (
+        "http:\n"
+        "  middlewares:\n"
+        f"    {EDGE_MIDDLEWARE}: {{chain: {{middlewares: [{chain}]}}}}\n"
+        f"    {DRAINING_MIDDLEWARE}: {{headers: {{customResponseHeaders: {{Connection: close}}}}}}\n"
+    )
+
+
+def draining_slot(text: str) -> str:
+    """The slot that :func:`edge_config`'s text closes; empty for none."""
+    return next((slot for slot in SLOTS if text == edge_config(slot)), "")
+
+
+def static_name(slot: str) -> str:
+    """The file with a slot's static configuration, in the configuration folder."""
+    return f"traefik-{slot}.yml"

@@ -1,0 +1,95 @@
+# Copyright: Evenkeel contributors
+# SPDX-License-Identifier: MIT
+"""Folders of results: written whole, or not at all."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import shutil
+import tempfile
+from collections.abc import Mapping
+from pathlib import Path
+
+from ..measure.options import CheckInputError
+
+
+def make_folder(folder: str) -> None:
+    """Make the folder to write to before the drill, so that its result is not lost after it.
+
+    Raises:
+        CheckInputError: it cannot be made.
+    """
+    try:
+        if folder:
+            Path(folder).mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise CheckInputError(
+            f"folder: got '{error.strerror}' for {folder}, want a folder to write to (fix: pass another one)"
+        ) from error
+
+
+class FolderError(Exception):
+    """The folder was not written, and nothing of it is left; one line ``what: got ..., want ... (fix: ...)``."""
+
+
+def write_folder(parent: Path, name: str, files: Mapping[str, bytes], copies: Mapping[str, Path]) -> Path:
+    """Make the folder *name* in *parent*, with these files; it appears under its name when all is on the disk.
+
+    Args:
+        parent: made when it is missing.
+        name: of the new folder.
+        files: path inside the folder -> content.
+        copies: path inside the folder -> file to copy.
+
+    Raises:
+        FolderError: there is one of that name, or something could not be written.
+    """
+    target = parent / name
+    made = not parent.is_dir()
+    temporary = None
+    try:
+        parent.mkdir(parents=True, exist_ok=True)
+        if os.path.lexists(target):
+            raise FolderError(f"report: got an existing {target}, want a new folder (fix: run it again)")
+        temporary = Path(tempfile.mkdtemp(prefix=f".{name}-", dir=parent))
+        for inside, content in files.items():
+            _write(temporary / inside, content)
+        for inside, source in copies.items():
+            _write(temporary / inside, source.read_bytes())
+        temporary.chmod(0o755)
+        for folder in (*sorted({path.parent for path in temporary.rglob("*")}), temporary):
+            _sync(folder)
+        temporary.rename(target)
+        temporary = None
+        _sync(parent)
+    except OSError as error:
+        where = error.filename or target
+        raise FolderError(
+            f"report: got {error.strerror or error} for {where}, want a folder that can be written"
+            " (fix: free some space, or set evidence_folder to another place)"
+        ) from error
+    finally:
+        if temporary is not None:
+            shutil.rmtree(temporary, ignore_errors=True)
+        if made and not target.exists():
+            with contextlib.suppress(OSError):
+                parent.rmdir()
+    return target
+
+
+def _write(path: Path, content: bytes) -> None:
+    path.parent.mkdir(mode=0o755, exist_ok=True)
+    descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o644)
+    with os.fdopen(descriptor, "wb") as stream:
+        stream.write(content)
+        stream.flush()
+        os.fsync(stream.fileno())
+
+
+def _sync(folder: Path) -> None:
+    descriptor = os.open(folder, os.O_RDONLY)
+    try:
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)

@@ -1,0 +1,67 @@
+# Copyright: Evenkeel contributors
+# SPDX-License-Identifier: MIT
+"""Take secrets out of what is to be shown. Pure.
+
+Rather too much than too little: a value is removed for its name alone. Names that say where a secret lies
+(``..._file``) are kept, because the place is no secret.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+from typing import Any
+
+REMOVED = "(removed)"
+_SECRET = re.compile(
+    r"pass(?:wor[dt]|wd|phrase|code)|(?:^|[^a-z])pass(?:[^a-z]|$)|secret|token|credential|(?:^|[^a-z])(?:api)?keys?(?:[^a-z]|$)"
+    r"|private|bearer|authori[sz]ation|(?:^|[^a-z])auth(?:[^a-z]|$)|htpasswd|users?_?hash|salt(?:[^a-z]|$)|cookie_?value"
+)
+_PLACE = re.compile(r"(?:_|-)(?:file|path|folder|dir)s?$")
+_CAMEL = re.compile(r"(?<=[a-z0-9])(?=[A-Z])")
+# What stands between // and @ in an address: user, password or a token.
+_URL_CREDENTIALS = re.compile(r"(?<=://)[^/?#\s\"'<>@]+(?:@[^/?#\s\"'<>@]+)*@")
+
+
+def is_secret(name: str) -> bool:
+    """Whether a value of this name must not be shown."""
+    flat = _CAMEL.sub("_", name).lower()
+    return bool(_SECRET.search(flat)) and not _PLACE.search(flat)
+
+
+def without_credentials(text: str) -> str:
+    """The text without the credentials of addresses in it."""
+    return _URL_CREDENTIALS.sub(f"{REMOVED}@", text)
+
+
+def redacted(value: Any, name: str = "") -> Any:
+    """A copy without secrets: values whose name is one's, and credentials in addresses.
+
+    Numbers, truth values and nothing are kept: they say whether a secret is there, not which.
+    """
+    if isinstance(value, Mapping):
+        return {without_credentials(str(key)): redacted(item, str(key)) for key, item in value.items()}
+    if isinstance(value, (list, tuple)):
+        # Variables of a process are often written NAME=value.
+        return [redacted(_assignment(item), name) for item in value]
+    if isinstance(value, str):
+        if not value:
+            return value
+        return REMOVED if is_secret(name) else without_credentials(value)
+    return value
+
+
+def without_address_credentials(value: Any) -> Any:
+    """A copy without the credentials of addresses; names say nothing here."""
+    if isinstance(value, Mapping):
+        return {without_credentials(str(key)): without_address_credentials(item) for key, item in value.items()}
+    if isinstance(value, (list, tuple)):
+        return [without_address_credentials(item) for item in value]
+    return without_credentials(value) if isinstance(value, str) else value
+
+
+def _assignment(item: Any) -> Any:
+    if not isinstance(item, str):
+        return item
+    name, equals, value = item.partition("=")
+    return f"{name}={REMOVED}" if equals and value and re.fullmatch(r"[\w.-]+", name) and is_secret(name) else item

@@ -1,0 +1,106 @@
+# Copyright: Evenkeel contributors
+# SPDX-License-Identifier: MIT
+"""Lets the events of a drill happen at their time, whoever performs them."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Callable, Sequence
+from typing import Protocol
+
+from ..core.progress import no_progress
+from .records import EventReport
+from .schedule import Event
+
+
+class EventError(Exception):
+    """An event did not come about; one line."""
+
+
+class FaultTarget(Protocol):
+    """Changes the cluster. Readings of its clock are seconds from the begin of the load."""
+
+    def perform(self, event: Event) -> EventReport:
+        """Do it, wait until it is done, and say what happened.
+
+        Raises:
+            EventError: it did not come about.
+        """
+
+    def restore(self) -> None:
+        """Lead back to what was declared, whatever has happened.
+
+        Raises:
+            EventError: it did not come about.
+        """
+
+
+def report_line(report: EventReport) -> str:
+    """When an event began, and what became of it."""
+    event = Event(report.number, report.kind, report.tier, report.began)
+    return f"{event}: {report.error or f'done in {report.ended - report.began:.1f} s'}"
+
+
+class EventRunner:
+    """Performs the events one after the other in a thread of its own."""
+
+    def __init__(
+        self,
+        performer: FaultTarget,
+        events: Sequence[Event],
+        now: Callable[[], float],
+        stop: threading.Event,
+        tell: Callable[[str], None] = no_progress,
+    ) -> None:
+        """Prepare; nothing happens yet.
+
+        Args:
+            performer: who does it.
+            events: what is to be done, in the order of time.
+            now: seconds from the begin of the load.
+            stop: when it is set, no further event begins.
+            tell: takes a line when an event is over.
+        """
+        self._performer = performer
+        self._events = list(events)
+        self._now = now
+        self._stop = stop
+        self._tell = tell
+        self._thread = threading.Thread(target=self._work, name="events", daemon=True)
+        self._crash: BaseException | None = None
+        #: What happened so far.
+        self.reports: list[EventReport] = []
+        #: When the last event was over; None while there are events to come.
+        self.ended: float | None = None
+
+    def start(self) -> None:
+        """Begin; the load's clock must run."""
+        self._thread.start()
+
+    def join(self) -> None:
+        """Wait for the event that is under way, and pass on what nobody expected."""
+        self._thread.join()
+        if self._crash is not None:
+            raise self._crash
+
+    def _work(self) -> None:
+        try:
+            for event in self._events:
+                if self._stop.wait(max(event.at - self._now(), 0.0)):
+                    break
+                report = self._one(event)
+                self.reports.append(report)
+                self._tell(report_line(report))
+                if report.error:
+                    break
+        except Exception as error:
+            self._crash = error
+        finally:
+            self.ended = self._now()
+
+    def _one(self, event: Event) -> EventReport:
+        began = self._now()
+        try:
+            return self._performer.perform(event)
+        except EventError as error:
+            return EventReport(event.number, event.kind, event.tier, began, self._now(), error=str(error))

@@ -1,0 +1,354 @@
+# Copyright: Evenkeel contributors
+# SPDX-License-Identifier: MIT
+"""What a drill saw, added up: pure functions from records of single requests to figures.
+
+All times are seconds from the begin of the load. Nothing here judges.
+"""
+
+from __future__ import annotations
+
+import itertools
+from bisect import bisect_left
+from collections import Counter, defaultdict
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+from ..core.stats import percentile
+from ..measure.access_log import LogLine
+from .records import THIS_MACHINE, EventReport, Record
+from .schedule import GET, KILL, POST, SUDDEN, SWITCHING
+
+_MS = 1000.0
+# The engine needs a moment to carry a kill out; requests may still reach the node meanwhile.
+_KILL_SECONDS = 0.2
+
+
+def failures(records: Iterable[Record]) -> dict[str, int]:
+    """Cause to the number of requests that failed for it, the most frequent first."""
+    return dict(Counter(f"{record.method} {record.error}" for record in records if record.error).most_common())
+
+
+def generator_fault(records: Iterable[Record]) -> list[Record]:
+    """Requests that this machine could not send."""
+    return [record for record in records if record.error.startswith(THIS_MACHINE)]
+
+
+def in_flight(
+    records: Iterable[Record], reports: Sequence[EventReport], log: Iterable[LogLine] | None = None
+) -> list[Record]:
+    """Failed requests that were under way on a node when it was killed or frozen: no balancer can save those.
+
+    A crash excuses only POST (a GET can be sent again), a node that hangs both. When the access log says that a
+    request was at another node, it is not excused.
+    """
+    servers = {line.key: line.server.rpartition(":")[0] for line in log or ()}
+    moments = [
+        (node, at, (POST,) if report.kind == KILL else (GET, POST))
+        for report in reports
+        if report.kind in SUDDEN
+        for node, at in report.left.items()
+    ]
+
+    def excused(record: Record) -> bool:
+        return any(
+            record.method in methods
+            and record.sent <= at + _KILL_SECONDS
+            and record.done >= at
+            and servers.get(record.key, node) == node
+            for node, at, methods in moments
+        )
+
+    return [record for record in records if record.error and excused(record)]
+
+
+@dataclass(frozen=True)
+class Rate:
+    """What was to be offered and what left.
+
+    Attributes:
+        offered: requests per second of the schedule.
+        achieved: requests per second that left.
+        late_p99: 99 % left at most so many seconds late.
+    """
+
+    offered: float
+    achieved: float
+    late_p99: float
+
+
+def achieved_rate(records: Sequence[Record], offered: float) -> Rate:
+    """The rate at which requests left: how much longer than planned the load took to send them."""
+    if not records:
+        return Rate(offered, 0.0, 0.0)
+    sent = [record for record in records if not record.error.startswith(THIS_MACHINE)]
+    planned = (max(record.at for record in records)) + 1 / offered
+    took = max(itertools.chain((planned,), (record.sent for record in records)))
+    return Rate(offered, len(sent) / took, percentile((record.late for record in records), 99))
+
+
+def quantiles(values: Iterable[float], scale: float = 1.0) -> dict[str, float]:
+    """p50, p95, p99 and max of the values, and how many there are; only the number when there is none."""
+    ordered = sorted(values)
+    if not ordered:
+        return {"count": 0}
+    shares = {f"p{share}": round(percentile(ordered, share) * scale, 3) for share in (50, 95, 99)}
+    return {"count": len(ordered), **shares, "max": round(ordered[-1] * scale, 3)}
+
+
+def latency_ms(records: Iterable[Record]) -> dict[str, float]:
+    """Latency of the answered requests in milliseconds."""
+    return quantiles((record.latency for record in records if record.answered), _MS)
+
+
+@dataclass(frozen=True)
+class Executions:
+    """What the nodes say about our POSTs.
+
+    Attributes:
+        deliveries: key -> node -> how often the node got it (executed or recognised as a repetition).
+        complete: nodes whose record was read after their last request.
+        silent: nodes that keep no such record.
+    """
+
+    deliveries: Mapping[str, Mapping[str, int]] = field(default_factory=dict)
+    complete: frozenset[str] = frozenset()
+    silent: frozenset[str] = frozenset()
+
+
+@dataclass(frozen=True)
+class PostAccount:
+    """The clients' POSTs beside the nodes'.
+
+    Attributes:
+        answered: POSTs answered with 2xx.
+        confirmed: of these, found executed exactly once.
+        twice: keys delivered more than once, in whatever way it was noticed.
+        missing: keys answered with 2xx by a node whose complete record lacks them.
+        unknown: answered with 2xx, but by a node whose record ended before it could be read.
+    """
+
+    answered: int
+    confirmed: int
+    twice: tuple[str, ...]
+    missing: tuple[str, ...]
+    unknown: int
+
+
+def account_posts(records: Iterable[Record], executions: Executions) -> PostAccount:
+    """Compare each POST with what the nodes executed; a failed POST must not have been executed twice either."""
+    answered = confirmed = unknown = 0
+    twice, missing = [], []
+    for record in records:
+        if record.method != POST:
+            continue
+        delivered = sum(executions.deliveries.get(record.key, {}).values())
+        answered += record.answered
+        if delivered > 1 or record.replayed:
+            twice.append(record.key)
+        elif record.answered and delivered == 1:
+            confirmed += 1
+        elif record.answered and record.node in executions.complete:
+            missing.append(record.key)
+        elif record.answered:
+            unknown += 1
+    return PostAccount(answered, confirmed, tuple(twice), tuple(missing), unknown)
+
+
+@dataclass(frozen=True)
+class Moves:
+    """Sessions that changed their node.
+
+    A session is a client's stay on one node; however many of its requests are under way when the node goes, it moves
+    once.
+
+    Attributes:
+        own: (client, node) of sessions whose node had left.
+        foreign: (client, node) of sessions whose node was there: these must not move.
+        sessions: all (client, node) stays that were seen.
+    """
+
+    own: frozenset[tuple[int, str]]
+    foreign: frozenset[tuple[int, str]]
+    sessions: frozenset[tuple[int, str]]
+
+
+def return_time(node: str, left: float, reports: Iterable[EventReport]) -> tuple[float, float]:
+    """When a node of that name was started after one had left, and when that event was over; infinity for never.
+
+    It need not be the same node: names that have become free are given again.
+    """
+    later = [
+        (joined, report.ended)
+        for report in reports
+        for name, joined in report.joined.items()
+        if name == node and joined > left
+    ]
+    return min(later, default=(float("inf"), float("inf")))
+
+
+def absences(reports: Sequence[EventReport]) -> dict[str, list[tuple[float, float]]]:
+    """Node to the times during which it was not to be counted on: from leaving to the end of its return."""
+    away: dict[str, list[tuple[float, float]]] = defaultdict(list)
+    for report in reports:
+        for node, at in report.left.items():
+            away[node].append((at, return_time(node, at, reports)[1]))
+    return dict(away)
+
+
+def moves(records: Iterable[Record], reports: Sequence[EventReport]) -> Moves:
+    """Compare the node that each cookie stood for with the node that answered."""
+    away = absences(reports)
+    own: set[tuple[int, str]] = set()
+    foreign: set[tuple[int, str]] = set()
+    sessions: set[tuple[int, str]] = set()
+    for record in records:
+        if record.home is None or record.node is None:
+            continue
+        stay = (record.client, record.home)
+        sessions.add(stay)
+        if record.node == record.home:
+            continue
+        gone = any(since <= record.done and record.sent <= until for since, until in away.get(record.home, ()))
+        (own if gone else foreign).add(stay)
+    return Moves(frozenset(own), frozenset(foreign - own), frozenset(sessions))
+
+
+def departure(node: str, joined: float, reports: Iterable[EventReport]) -> float:
+    """When a node of that name was told to leave after one had been started; infinity for never."""
+    return min(
+        (left for report in reports for name, left in report.left.items() if name == node and left > joined),
+        default=float("inf"),
+    )
+
+
+def join_seconds(records: Iterable[Record], reports: Sequence[EventReport]) -> dict[str, float]:
+    """``node@event`` to the seconds from its start to its first answer; nodes that answered nothing are absent.
+
+    So are those of a change of policy, and of the way back: they wait for all the others before the route is switched.
+    """
+    answers = _answers(records)
+    times = {}
+    for report in reports:
+        for node, since in report.joined.items() if report.kind not in SWITCHING else ():
+            until = departure(node, since, reports)
+            first = next((record.done for record in answers.get(node, ()) if since <= record.done < until), None)
+            if first is not None:
+                times[f"{node}@{report.number}"] = first - since
+    return times
+
+
+def leave_seconds(records: Iterable[Record], reports: Sequence[EventReport]) -> dict[str, float]:
+    """``node@event`` to the seconds from being told to leave to the last request that was still sent there.
+
+    Nodes that were killed or frozen are absent, because they cannot say when they got their last request, and so are
+    those that no answer names.
+    """
+    answers = _answers(records)
+    times = {}
+    for report in reports:
+        for node, since in report.left.items() if report.kind not in SUDDEN else ():
+            until = return_time(node, since, reports)[0]
+            last = [record.sent for record in answers.get(node, ()) if since <= record.sent < until]
+            if node in answers:
+                times[f"{node}@{report.number}"] = max(last, default=since) - since
+    return times
+
+
+def nameless_tiers(records: Iterable[Record]) -> list[str]:
+    """Tiers whose answers never name their node: who joins, leaves or moves there cannot be told."""
+    answered: dict[str, bool] = {}
+    for record in records:
+        if record.answered:
+            answered[record.tier] = answered.get(record.tier, False) or record.node is not None
+    return sorted(tier for tier, named in answered.items() if not named)
+
+
+def _answers(records: Iterable[Record]) -> dict[str, list[Record]]:
+    by_node: dict[str, list[Record]] = defaultdict(list)
+    for record in records:
+        if record.node is not None:
+            by_node[record.node].append(record)
+    for mine in by_node.values():
+        mine.sort(key=lambda record: record.done)
+    return by_node
+
+
+def around(records: Sequence[Record], report: EventReport, seconds: float) -> dict[str, Any]:
+    """Throughput, latency and failures before, during and after an event."""
+    spans = {
+        "before": (report.began - seconds, report.began),
+        "during": (report.began, report.ended),
+        "after": (report.ended, report.ended + seconds),
+    }
+    return {name: window(records, max(begin, 0.0), end) for name, (begin, end) in spans.items()}
+
+
+def window(records: Sequence[Record], begin: float, end: float) -> dict[str, Any]:
+    """Figures of the requests that were due in [begin, end); the records must be in the order of due."""
+    first, last = (bisect_left(records, moment, key=lambda record: record.at) for moment in (begin, end))
+    inside = records[first:last]
+    good = [record for record in inside if record.answered]
+    length = end - begin
+    return {
+        "seconds": round(length, 3),
+        "requests": len(inside),
+        "failed": len(inside) - len(good),
+        "answered_per_second": round(len(good) / length, 1) if length > 0 else 0.0,
+        "latency_ms": latency_ms(good),
+    }
+
+
+@dataclass(frozen=True)
+class NodeCount:
+    """What one node counted, all its lives added up.
+
+    Attributes:
+        requests: served since the drill began.
+        complete: whether its counter was read after its last request, in each of its lives.
+    """
+
+    requests: int
+    complete: bool
+
+
+@dataclass(frozen=True)
+class Counts:
+    """The same requests from three sides.
+
+    Attributes:
+        client: requests that got an answer, whatever its status.
+        log: how many of our requests the access log has; None when it was not read.
+        log_missing: answered requests that it lacks.
+        log_differs: requests that it has with another status.
+        retried: requests that the balancer sent more than once.
+        nodes: node -> (what it counted, answers that clients got from it).
+        incomplete: nodes whose counter ended unread.
+        short: nodes that counted less than clients got from them.
+    """
+
+    client: int
+    log: int | None
+    log_missing: int
+    log_differs: int
+    retried: int
+    nodes: Mapping[str, tuple[int, int]]
+    incomplete: tuple[str, ...]
+    short: tuple[str, ...]
+
+
+def compare_counts(records: Iterable[Record], log: Iterable[LogLine] | None, nodes: Mapping[str, NodeCount]) -> Counts:
+    """Put the clients' records, the access log and the nodes' counters side by side."""
+    answered = [record for record in records if record.status is not None]
+    lines = {line.key: line for line in log} if log is not None else {}
+    got = Counter(record.node for record in answered if record.node is not None)
+    return Counts(
+        client=len(answered),
+        log=None if log is None else len(lines),
+        log_missing=0 if log is None else sum(record.key not in lines for record in answered),
+        log_differs=sum(record.key in lines and lines[record.key].status != record.status for record in answered),
+        retried=sum(line.retries > 0 for line in lines.values()),
+        nodes={name: (count.requests, got[name]) for name, count in sorted(nodes.items())},
+        incomplete=tuple(sorted(name for name, count in nodes.items() if not count.complete)),
+        short=tuple(sorted(name for name, count in nodes.items() if count.complete and count.requests < got[name])),
+    )

@@ -1,0 +1,271 @@
+# Copyright: Evenkeel contributors
+# SPDX-License-Identifier: MIT
+"""What the nodes themselves counted of a drill's requests.
+
+A node's memory ends with it, so nodes are read all the time, and what they executed is read while they drain.
+:class:`NodeCounters` is pure; :class:`NodePoller` reads.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import threading
+import time
+from collections.abc import Callable, Iterable, Mapping
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass, field
+from typing import Any
+
+with contextlib.suppress(ImportError):  # the module reports what is missing
+    import requests
+
+from ..cluster.contract import STATS_PORT
+from ..cluster.node import Node
+from .figures import Executions, NodeCount
+
+_POLL_SECONDS = 0.4
+_READ_SECONDS = 2.0
+_WORKERS = 8
+
+
+@dataclass
+class ProcessRun:
+    """One run of one node's process, from its start to its end.
+
+    Attributes:
+        node: what it calls itself.
+        first: its counter when it was first seen; 0 when it began during the drill.
+        last: its counter when it was last read.
+        draining: its last reading said that it drains.
+        settled: of two readings while it drained, the second counted nothing new: it was read after its last request.
+        over: it has ended.
+        seen: when it was first read, monotonic seconds.
+        read: when its last reading began.
+        unread: a client got an answer from it after its last reading.
+    """
+
+    node: str
+    first: int
+    last: int
+    draining: bool = False
+    settled: bool = False
+    over: bool = False
+    seen: float = 0.0
+    read: float = 0.0
+    unread: bool = False
+    deliveries: dict[str, int] = field(default_factory=dict)
+
+    @property
+    def complete(self) -> bool:
+        """It was read to its end."""
+        return not self.over or (self.settled and not self.unread)
+
+
+class NodeCounters:
+    """Keeps one account per life of a node."""
+
+    def __init__(self, prefix: str) -> None:
+        """Remember which keys are ours: those that begin with *prefix*."""
+        self._prefix = prefix
+        self._lives: dict[str, list[ProcessRun]] = {}
+        self._begun = False
+        self._silent: set[str] = set()
+        self.forgotten = 0
+
+    def begin(self) -> None:
+        """From now on, a node that was not there before counts from 0."""
+        self._begun = True
+
+    def _current(self, container: str) -> ProcessRun | None:
+        lives = self._lives.get(container)
+        return lives[-1] if lives and not lives[-1].over else None
+
+    def counted(self, container: str, stats: Mapping[str, Any], at: float = 0.0) -> None:
+        """A reading of a node's counters that began at that time."""
+        requests_, draining = int(stats["requests"]), bool(stats.get("draining"))
+        life = self._current(container)
+        if life is not None and requests_ < life.last:
+            life.over = True  # it was started again between two readings
+            life = None
+        if life is None:
+            life = ProcessRun(str(stats["node"]), 0 if self._begun else requests_, requests_, seen=at)
+            self._lives.setdefault(container, []).append(life)
+        life.settled = life.draining and draining and requests_ == life.last
+        life.last, life.draining, life.read = requests_, draining, at
+
+    def answered(self, answers: Iterable[tuple[str, float]]) -> None:
+        """What clients got, node and time: a node that answered after its last reading was not read to its end.
+
+        A balancer that is reconfigured forgets for a moment that a node drains, and asks it again.
+        """
+        by_node = {
+            node: sorted(lives, key=lambda life: life.seen, reverse=True) for node, lives in self._by_node().items()
+        }
+        for node, at in answers:
+            lives = by_node.get(node, [])
+            # Its latest life that had been seen by then; a younger one was first seen a little after it began.
+            life = next((life for life in lives if life.seen <= at), None)
+            if life is not None and at > life.read:
+                life.unread = True
+
+    def executed(self, container: str, executions: Mapping[str, Any]) -> None:
+        """A reading of what a node executed."""
+        life = self._current(container)
+        if life is None:
+            return
+        self.forgotten = max(self.forgotten, int(executions.get("forgotten", 0)))
+        for item in executions["keys"]:
+            if str(item["key"]).startswith(self._prefix):
+                life.deliveries[str(item["key"])] = int(item["executions"]) + int(item["replays"])
+
+    def silent(self, node: str) -> None:
+        """A node that has no counters."""
+        self._silent.add(node)
+
+    def gone(self, container: str) -> None:
+        """A node that does not run any more."""
+        life = self._current(container)
+        if life is not None:
+            life.over = True
+
+    def draining(self, container: str) -> bool:
+        """Whether the node's last reading said so."""
+        life = self._current(container)
+        return life is not None and life.draining
+
+    def counts(self) -> dict[str, NodeCount]:
+        """What each node counted since the begin."""
+        by_node = self._by_node()
+        return {
+            node: NodeCount(
+                requests=sum(life.last - life.first for life in lives),
+                complete=all(life.complete for life in lives),
+            )
+            for node, lives in by_node.items()
+        }
+
+    def executions(self) -> Executions:
+        """What the nodes executed of ours."""
+        deliveries: dict[str, dict[str, int]] = {}
+        by_node = self._by_node()
+        for node, lives in by_node.items():
+            for life in lives:
+                for key, times in life.deliveries.items():
+                    mine = deliveries.setdefault(key, {})
+                    mine[node] = mine.get(node, 0) + times
+        complete = {
+            node for node, lives in by_node.items() if not self.forgotten and all(life.complete for life in lives)
+        }
+        return Executions(deliveries, frozenset(complete - self._silent), frozenset(self._silent))
+
+    def _by_node(self) -> dict[str, list[ProcessRun]]:
+        by_node: dict[str, list[ProcessRun]] = {}
+        for lives in self._lives.values():
+            for life in lives:
+                by_node.setdefault(life.node, []).append(life)
+        return by_node
+
+    def notes(self) -> list[str]:
+        """What a reader must know."""
+        notes = []
+        if self._silent:
+            listed = ", ".join(sorted(self._silent))
+            notes.append(f"requests and POSTs not compared with the counters of {listed}: they have none")
+        if self.forgotten:
+            notes.append(f"a node forgot {self.forgotten} keys; POSTs are compared by what it remembers")
+        return notes
+
+
+class NodePoller:
+    """Reads all nodes' counters in a thread of its own until it is told to end.
+
+    Args:
+        nodes: lists the containers; called in the thread.
+        book: where readings go.
+        port: the internal port.
+    """
+
+    def __init__(self, nodes: Callable[[], Iterable[Node]], book: NodeCounters, port: int = STATS_PORT) -> None:
+        """Prepare; nothing is read yet."""
+        self._nodes = nodes
+        self._book = book
+        self._port = port
+        self._known: dict[str, Node] = {}
+        self._end = threading.Event()
+        self._thread = threading.Thread(target=self._work, name="witness", daemon=True)
+        self._readers = ThreadPoolExecutor(_WORKERS, thread_name_prefix="read")
+        self.problem = ""
+
+    def __enter__(self) -> NodePoller:
+        """Read the counters as they are now, then go on in the background."""
+        self._round(final=False)
+        self._book.begin()
+        self._thread.start()
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        """Read everything a last time."""
+        self._end.set()
+        self._thread.join()
+        time.sleep(_POLL_SECONDS)  # a node may count a request just after it has answered it
+        self._round(final=True)
+        self._readers.shutdown()
+
+    def _work(self) -> None:
+        while not self._end.wait(_POLL_SECONDS):
+            self._round(final=False)
+
+    def _round(self, final: bool) -> None:
+        try:
+            found = list(self._nodes())
+        except Exception as error:  # a listing that fails once must not end the drill; it is told at its end
+            self.problem = str(error)
+            return
+        running = {node.id: node for node in found if node.state == "running" and node.address}
+        for container in self._known.keys() - {node.id for node in found if node.state in {"running", "paused"}}:
+            self._book.gone(container)
+        self._known = {node.id: node for node in found}
+        began = time.monotonic()
+        readings = self._readings(running.values(), "stats")
+        for node, stats in readings:
+            if "requests" in stats:
+                self._book.counted(node.id, stats, began)
+            else:
+                self._book.silent(node.served_by)
+        told = [node for node, _ in readings if final or self._book.draining(node.id)]
+        for node, executions in self._readings(told, "executions"):
+            if "keys" in executions:
+                self._book.executed(node.id, executions)
+
+    def _readings(self, nodes: Iterable[Node], what: str) -> list[tuple[Node, dict[str, Any]]]:
+        """What the nodes say, those that did not answer in time left out.
+
+        An address is somebody else's as soon as its container has ended, so the answers of those that do not run any
+        more afterwards are left out too.
+        """
+        said = list(self._readers.map(lambda node: (node, self._read(node, what)), nodes))
+        if not said:
+            return []
+        try:
+            still = {node.id: node.address for node in self._nodes() if node.state == "running"}
+        except Exception as error:  # told at the end, as in a round
+            self.problem = str(error)
+            return []
+        return [(node, found) for node, found in said if found is not None and still.get(node.id) == node.address]
+
+    def _read(self, node: Node, what: str) -> dict[str, Any] | None:
+        """What the node says; {} when it has no such page, None when it did not answer in time."""
+        try:
+            # A connection of its own: a kept one might be closed by then, and a reading must not be lost to that.
+            answer = requests.get(
+                f"http://{node.address}:{self._port}/{what}",
+                timeout=_READ_SECONDS,
+                headers={"Connection": "close"},
+                proxies={"http": ""},
+            )
+            found = answer.json() if answer.ok else {}
+        except ValueError:
+            return {}
+        except requests.RequestException:
+            return None
+        return found if isinstance(found, dict) else {}

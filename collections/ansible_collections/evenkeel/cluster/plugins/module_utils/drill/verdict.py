@@ -1,0 +1,105 @@
+# Copyright: Evenkeel contributors
+# SPDX-License-Identifier: MIT
+"""A drill's verdict, and its control's, in words. Pure."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from ..core.errors import Problem, message
+from ..core.stats import zero_failures_upper
+from ..core.verdict import FAILED, NOT_MEASURED, PASSED, STOPPED
+from .figures import quantiles
+from .judge import Evidence, Figures, Thresholds, judge, judge_broken, judge_events, unmeasured
+
+
+def verdict_of(evidence: Evidence, figures: Figures, limits: Thresholds) -> tuple[str, list[Problem]]:
+    """The verdict and what is to be told first."""
+    if evidence.stopped:
+        return STOPPED, [
+            Problem(
+                f"{evidence.stopped} after {evidence.seconds:.1f} s, {len(evidence.reports)} of {evidence.planned}"
+                f" events and {len(evidence.records)} requests, {len(figures.failed)} failed so far",
+                "the whole drill",
+                "run it again",
+            ),
+            *judge_broken(evidence),
+        ]
+    not_measured = unmeasured(evidence, figures, limits)
+    if not_measured:
+        return NOT_MEASURED, not_measured
+    problems = judge(evidence, figures, limits)
+    return (FAILED if problems else PASSED), problems
+
+
+def judge_control(evidence: Evidence, figures: Figures, limits: Thresholds) -> tuple[bool, list[Problem]]:
+    """Whether naive nodes lost requests under the same load, as they must; what is wrong with the control."""
+    if evidence.stopped:
+        return False, [Problem(f"{evidence.stopped} during the control", "the whole drill", "run it again")]
+    problems = [*judge_events(evidence), *unmeasured(evidence, figures, limits)]
+    first = min((report.began for report in evidence.reports), default=0.0)
+    early = [record for record in figures.failed if record.done < first]
+    if early:
+        problems.append(
+            Problem(
+                f"{len(early)} requests of the control failed before its first event ({early[0].error})",
+                "none before",
+                "see the naive nodes' logs",
+            )
+        )
+    lost = len(figures.failed) + len(figures.excused)
+    if not lost:
+        problems.append(
+            Problem(
+                f"a control that lost none of {len(evidence.records)} requests",
+                "lost requests from naive nodes",
+                "more events: a measurement that cannot fail proves nothing",
+            )
+        )
+    return lost > 0 and not problems, problems
+
+
+def control_verdict(evidence: Evidence, figures: Figures, limits: Thresholds) -> str:
+    """The verdict of a drill that passed, but whose control did not do what it must."""
+    if evidence.stopped:
+        return STOPPED
+    return NOT_MEASURED if unmeasured(evidence, figures, limits) else FAILED
+
+
+def success(evidence: Evidence, figures: Figures) -> str:
+    """The verdict of a passed drill in words."""
+    total = len(evidence.records)
+    events = f"{len(evidence.reports)} events"
+    text = f"{len(figures.failed)} of {total} requests failed in {events} at {figures.rate.achieved:.0f}/s"
+    if not figures.failed:
+        text += f" (failure rate below {zero_failures_upper(total):.2g}, 95 % confidence)"
+    if figures.excused:
+        text += f"; {len(figures.excused)} in flight on nodes that went without warning"
+    posts = figures.posts
+    if posts.answered:
+        unknown = f", {posts.unknown} on nodes whose record could not be read" if posts.unknown else ""
+        text += f"; {posts.confirmed} of {posts.answered} POSTs found executed once{unknown}"
+    if figures.moved.sessions:
+        text += f"; sessions moved: {len(figures.moved.own)} with their node, {len(figures.moved.foreign)} others"
+    for words, times in (("join", figures.join), ("leave", figures.leave), ("out of rotation", figures.out)):
+        spread = quantiles(times.values())
+        if spread["count"]:
+            text += f"; {words} p95 {spread['p95']:.2f} s"
+    return text
+
+
+def control_line(evidence: Evidence, figures: Figures, failed: bool) -> str:
+    """What became of the control, in words."""
+    lost = len(figures.failed) + len(figures.excused)
+    ending = "as it must" if failed else "the control proves nothing"
+    return f"control: {lost} of {len(evidence.records)} requests lost in {len(evidence.reports)} events, {ending}"
+
+
+def summary_line(subject: str, verdict: str, problems: Sequence[Problem], text: str) -> str:
+    """The whole drill in one line."""
+    if verdict == PASSED:
+        return f"{subject}: {text}"
+    if verdict == FAILED:
+        return message(subject, problems)
+    more = f"; and {len(problems) - 1} more, see problems" if len(problems) > 1 else ""
+    return f"{subject}: {verdict}: {problems[0].got} (fix: {problems[0].fix}){more}"

@@ -1,0 +1,202 @@
+# Copyright: Evenkeel contributors
+# SPDX-License-Identifier: MIT
+"""What Docker says of itself, read over its socket without a library: containers, images, version."""
+
+from __future__ import annotations
+
+import dataclasses
+import http.client
+import json
+import os
+import socket
+from collections.abc import Iterable, Mapping
+from typing import Any
+
+DEFAULT_SOCKET = "/var/run/docker.sock"
+_DOCKER_TIMEOUT_SECONDS = 15.0
+
+
+@dataclasses.dataclass(frozen=True)
+class Container:
+    """A container as Docker lists it; ``mounts`` maps a path inside to its source outside."""
+
+    name: str
+    image: str
+    state: str
+    labels: Mapping[str, str]
+    ports: frozenset[int]
+    mounts: Mapping[str, str]
+
+
+@dataclasses.dataclass(frozen=True)
+class Docker:
+    """What Docker says about itself.
+
+    ``trouble`` is empty when it answers, else ``permission``, ``absent`` (no daemon), ``remote`` or ``error``;
+    ``networks`` maps names to labels; ``images`` maps references with their tags to image IDs; ``socket_group``
+    is the number of the group that the socket belongs to.
+    """
+
+    socket: str
+    trouble: str = ""
+    detail: str = ""
+    version: str = ""
+    api_version: str = ""
+    data_root: str = "/var/lib/docker"
+    containers: tuple[Container, ...] = ()
+    networks: Mapping[str, Mapping[str, str]] = dataclasses.field(default_factory=dict)
+    images: Mapping[str, str] = dataclasses.field(default_factory=dict)
+    socket_group: int | None = None
+
+
+class _SocketConnection(http.client.HTTPConnection):
+    """HTTP over a Unix socket."""
+
+    def __init__(self, path: str) -> None:
+        super().__init__("localhost", timeout=_DOCKER_TIMEOUT_SECONDS)
+        self._path = path
+
+    def connect(self) -> None:
+        self.sock = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
+        self.sock.settimeout(self.timeout)
+        self.sock.connect(self._path)
+
+
+def read_docker(docker_host: str | None = None) -> Docker:
+    """Ask Docker who it is and what containers, networks and images it has.
+
+    Args:
+        docker_host: as the environment variable DOCKER_HOST, which it defaults to.
+
+    Returns:
+        The answers, or what stood in the way; never raises for a Docker that does not answer.
+    """
+    host = docker_host or os.environ.get("DOCKER_HOST") or f"unix://{DEFAULT_SOCKET}"
+    if not host.startswith("unix:///"):
+        return Docker(socket=host, trouble="remote")
+    path = host.removeprefix("unix://")
+    connection = _SocketConnection(path)
+    try:
+        return _ask_docker(connection, path)
+    except PermissionError:
+        return Docker(socket=path, trouble="permission")
+    except (FileNotFoundError, ConnectionRefusedError):
+        return Docker(socket=path, trouble="absent")
+    except TimeoutError:
+        return Docker(socket=path, trouble="error", detail=f"no answer within {_DOCKER_TIMEOUT_SECONDS:g} s")
+    except (OSError, http.client.HTTPException, ValueError, LookupError, TypeError, AttributeError) as error:
+        return Docker(socket=path, trouble="error", detail=f"{type(error).__name__}: {error}".splitlines()[0])
+    finally:
+        connection.close()
+
+
+def _get(connection: _SocketConnection, path: str) -> Any:
+    connection.request("GET", path)
+    response = connection.getresponse()
+    body = response.read()
+    if response.status != http.client.OK:
+        raise ValueError(f"{path.partition('?')[0]} answered {response.status} {body[:200].decode(errors='replace')}")
+    return json.loads(body)
+
+
+def _ask_docker(connection: _SocketConnection, path: str) -> Docker:
+    version = _get(connection, "/version")
+    info = _get(connection, "/info")
+    networks = _get(connection, "/networks")
+    images = _get(connection, "/images/json")
+    return Docker(
+        socket=path,
+        version=str(version["Version"]),
+        api_version=str(version["ApiVersion"]),
+        data_root=str(info.get("DockerRootDir") or "/var/lib/docker"),
+        containers=tuple(_container(item) for item in _get(connection, "/containers/json?all=1")),
+        networks={str(item["Name"]): dict(item.get("Labels") or {}) for item in networks},
+        images={str(tag): str(item["Id"]) for item in images for tag in item.get("RepoTags") or ()},
+        socket_group=os.stat(path).st_gid,
+    )
+
+
+def _container(item: Mapping[str, Any]) -> Container:
+    names = item.get("Names") or []
+    return Container(
+        name=str(names[0]).lstrip("/") if names else str(item["Id"])[:12],
+        image=str(item["Image"]),
+        state=str(item["State"]),
+        labels=dict(item.get("Labels") or {}),
+        ports=frozenset(int(port["PublicPort"]) for port in item.get("Ports") or () if port.get("PublicPort")),
+        mounts={str(mount["Destination"]): str(mount.get("Source", "")) for mount in item.get("Mounts") or ()},
+    )
+
+
+@dataclasses.dataclass(frozen=True)
+class Image:
+    """An image that containers were made from; ``digests`` are those of registries, so local builds have none."""
+
+    role: str
+    tier: str
+    id: str
+    tags: tuple[str, ...]
+    digests: tuple[str, ...]
+    containers: tuple[str, ...]
+
+
+@dataclasses.dataclass(frozen=True)
+class EngineProvenance:
+    """What an engine is, and which images some of its containers have; ``reason`` says why it cannot be asked."""
+
+    version: str = ""
+    api_version: str = ""
+    images: tuple[Image, ...] = ()
+    reason: str = ""
+
+
+def read_provenance(labels: Mapping[str, str], docker_host: str | None = None) -> EngineProvenance:
+    """Ask Docker for its versions and for the images of the containers with these labels.
+
+    Args:
+        labels: what the containers bear, as a rule ``evenkeel.cluster``.
+        docker_host: as the environment variable DOCKER_HOST, which it defaults to.
+    """
+    host = docker_host or os.environ.get("DOCKER_HOST") or f"unix://{DEFAULT_SOCKET}"
+    if not host.startswith("unix:///"):
+        return EngineProvenance(reason=f"Docker: got {host.partition('://')[0]} as its address, want a Unix socket")
+    path = host.removeprefix("unix://")
+    connection = _SocketConnection(path)
+    try:
+        version = _get(connection, "/version")
+        found = _get(connection, "/containers/json?all=1")
+        listed = {str(item["Id"]): item for item in _get(connection, "/images/json?all=1")}
+        return EngineProvenance(
+            version=str(version["Version"]),
+            api_version=str(version["ApiVersion"]),
+            images=_images([item for item in found if labels.items() <= (item.get("Labels") or {}).items()], listed),
+        )
+    except (OSError, http.client.HTTPException, ValueError, LookupError, TypeError, AttributeError) as error:
+        return EngineProvenance(reason=f"Docker: got {type(error).__name__} at {path}, want an answer (fix: docker ps)")
+    finally:
+        connection.close()
+
+
+def _images(containers: Iterable[Mapping[str, Any]], listed: Mapping[str, Mapping[str, Any]]) -> tuple[Image, ...]:
+    names: dict[tuple[str, str, str], list[str]] = {}
+    for item in containers:
+        labels = item.get("Labels") or {}
+        key = (str(labels.get("evenkeel.role", "")), str(labels.get("evenkeel.tier", "")), str(item["ImageID"]))
+        names.setdefault(key, []).append(_container(item).name)
+    return tuple(
+        Image(
+            role=role,
+            tier=tier,
+            id=image,
+            tags=tuple(sorted(listed.get(image, {}).get("RepoTags") or ())),
+            digests=tuple(sorted(listed.get(image, {}).get("RepoDigests") or ())),
+            containers=tuple(sorted(found)),
+        )
+        for (role, tier, image), found in sorted(names.items())
+    )
+
+
+def image_present(docker: Docker, reference: str) -> bool:
+    """Whether the image is on this machine; a reference without a tag means ``latest``."""
+    name = reference.rpartition("/")[2]
+    return (reference if ":" in name or "@" in name else f"{reference}:latest") in docker.images

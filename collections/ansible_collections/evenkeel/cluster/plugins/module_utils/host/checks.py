@@ -1,0 +1,378 @@
+# Copyright: Evenkeel contributors
+# SPDX-License-Identifier: MIT
+"""What must be so before anything is changed: Docker, memory, disk, ports, names. Pure but for :func:`check_all`."""
+
+from __future__ import annotations
+
+import posixpath
+
+# MODULE IMPORT machine as facts
+from collections.abc import Iterable, Mapping, Sequence
+from typing import Any
+
+from ..balancer.config import SLOTS
+from ..cluster.spec import ClusterSpec
+from ..core.errors import quote
+from ..core.values import parse_size
+from ..engine.docker_facts import Container, Docker, image_present
+from ..inventory.parse import parse_cluster
+from .facts import Disk, Listener, Machine, read_disk, read_listeners
+
+MIB = 1024**2
+GIB = 1024**3
+# Measured: a node of either kind takes about this much, its share of Docker's own processes included.
+NODE_MEMORY = 40 * MIB
+DISK_FOR_BUILDS = 3 * GIB
+DISK_OTHERWISE = 500 * MIB
+MIN_ENGINE = (20, 10)
+MIN_API = (1, 41)
+MIN_PYTHON = (3, 10)
+ARCHITECTURES = ("x86_64", "aarch64")
+# Where the docker_engine role knows how to install Docker.
+INSTALLABLE = {("debian", "12"), ("debian", "13"), ("ubuntu", "22.04"), ("ubuntu", "24.04")}
+BALANCER_IMAGE = "res/traefik"
+BALANCER_STATE = "/etc/traefik"
+SUDO_HINT = "add -K -e cluster_become=true where sudo asks for a password"
+LABEL = "evenkeel.cluster"
+KNOBS = (
+    "name",
+    "domain",
+    "hosts",
+    "engine",
+    "web_port",
+    "dashboard_port",
+    "portainer",
+    "portainer_port",
+    "image_source",
+    "tiers",
+)
+OPTIONAL_KNOBS = ("state_dir", "registry_prefix", "apt_mirror", "ca_bundle", "portainer_archive", "min_free_disk")
+
+
+def problem_line(what: str, got: str, want: str, fix: str) -> str:
+    """One problem as one line."""
+    return f"{what}: got {got}, want {want} (fix: {fix})"
+
+
+def size(count: int) -> str:
+    """Bytes for people, in binary units as everywhere in Docker."""
+    if count >= GIB:
+        return f"{count / GIB:.1f} GiB"
+    return f"{count // MIB} MiB"
+
+
+def version_numbers(text: str) -> tuple[int, int]:
+    """Major and minor number of a version such as 20.10.24+dfsg1; zeros where there are none."""
+    parts = [*text.split("."), "0"]
+    return (int(parts[0]) if parts[0].isdecimal() else 0, int(parts[1]) if parts[1].isdecimal() else 0)
+
+
+def default_state_dir(name: object, machine: Machine) -> str:
+    """Where state is kept when no folder is declared: the system's place for root, the user's own otherwise."""
+    if machine.root:
+        return f"/var/lib/evenkeel/{name}"
+    return f"{machine.home.rstrip('/')}/.local/state/evenkeel/{name}"
+
+
+def docker_reason(machine: Machine, docker: Docker) -> str:
+    """Why Docker cannot be used as it is; empty when it can."""
+    if docker.trouble == "permission":
+        return f"user {machine.user} has no permission on {docker.socket}"
+    if docker.trouble == "absent":
+        return f"no daemon answers at {docker.socket}" if machine.docker_installed else "Docker is not installed"
+    if docker.trouble:
+        return docker.detail or f"{docker.socket} is not a socket of this machine"
+    if version_numbers(docker.version) < MIN_ENGINE or version_numbers(docker.api_version) < MIN_API:
+        return f"Docker {docker.version} is too old"
+    if not machine.docker_sdk:
+        return f"{machine.interpreter} has no Docker SDK"
+    return ""
+
+
+def check_machine(machine: Machine) -> list[str]:
+    """Architecture and Python."""
+    problems = []
+    if machine.architecture not in ARCHITECTURES:
+        problems.append(
+            problem_line("architecture", machine.architecture, " or ".join(ARCHITECTURES), "use a machine of that kind")
+        )
+    if machine.python < MIN_PYTHON:
+        got, want = (".".join(map(str, numbers)) for numbers in (machine.python, MIN_PYTHON))
+        fix = "set ansible_python_interpreter to a newer one"
+        problems.append(problem_line(f"Python ({machine.interpreter})", got, f"at least {want}", fix))
+    return problems
+
+
+def check_docker(machine: Machine, docker: Docker) -> list[str]:
+    """Docker is usable, or the docker_engine role can make it so."""
+    problem = ""
+    if docker.trouble == "permission":
+        problem = problem_line(
+            f"Docker socket {docker.socket}",
+            f"no permission for user {machine.user}",
+            "read and write access",
+            f"as root: usermod -aG docker {machine.user}, then log in again; or {SUDO_HINT}",
+        )
+    elif docker.trouble == "absent":
+        problem = _check_absent_docker(machine, docker)
+    elif docker.trouble == "remote":
+        problem = problem_line("DOCKER_HOST", f"'{docker.socket}'", "a socket of this machine", "unset DOCKER_HOST")
+    elif docker.trouble:
+        fix = f"see what listens at {docker.socket}, and dockerd's log"
+        problem = problem_line("Docker daemon", f"'{docker.detail}'", f"an answer at {docker.socket}", fix)
+    elif version_numbers(docker.version) < MIN_ENGINE or version_numbers(docker.api_version) < MIN_API:
+        problem = problem_line(
+            "Docker Engine",
+            f"{docker.version} (API {docker.api_version})",
+            "at least 20.10 (API 1.41)",
+            "upgrade Docker",
+        )
+    elif not machine.docker_sdk and not machine.root:
+        problem = problem_line(
+            "Docker SDK for Python",
+            f"none for {machine.interpreter}",
+            "the Python package docker",
+            f"install python3-docker, or {SUDO_HINT}",
+        )
+    return [problem] if problem else []
+
+
+def _check_absent_docker(machine: Machine, docker: Docker) -> str:
+    if not machine.root:
+        what, got = (
+            ("Docker daemon", f"no answer at {docker.socket}") if machine.docker_installed else ("Docker", "none")
+        )
+        want = "a running daemon"
+        return problem_line(what, got, want, f"install and start Docker as root, or {SUDO_HINT}")
+    if not machine.docker_installed and (machine.os_id, machine.os_version) not in INSTALLABLE:
+        return problem_line(
+            "operating system",
+            f"{machine.os_id or 'unknown'} {machine.os_version}".strip(),
+            "Debian 12 or 13, or Ubuntu 22.04 or 24.04, to install Docker on",
+            "install Docker by hand, then run this again",
+        )
+    return ""
+
+
+def check_files(spec: ClusterSpec, root: str, existing: Iterable[str], named: Mapping[str, str]) -> list[str]:
+    """Build contexts and named files are there, on the controller."""
+    present = set(existing)
+    problems = []
+    for tier in spec.tiers:
+        if tier.context is None:
+            continue
+        dockerfile = posixpath.join(root, tier.context, "Dockerfile")
+        if dockerfile not in present:
+            what = f"cluster_tiers.{tier.name}.context"
+            problems.append(problem_line(what, quote(tier.context), f"a folder with {dockerfile}", "mend the path"))
+    problems += [
+        problem_line(knob, quote(path), "a file on the machine that runs Ansible", "mend the path, or leave it empty")
+        for knob, path in named.items()
+        if path and posixpath.join(root, path) not in present
+    ]
+    return problems
+
+
+def check_cpus(spec: ClusterSpec, machine: Machine) -> list[str]:
+    """No node asks for more CPUs than there are, which Docker would refuse."""
+    return [
+        problem_line(
+            f"cluster_tiers.{tier.name}.cpus", f"{tier.cpus:g}", f"at most {machine.cpus}, as there are", "lower it"
+        )
+        for tier in spec.tiers
+        if tier.cpus > machine.cpus
+    ]
+
+
+def is_ours(container: Container, spec: ClusterSpec) -> bool:
+    """Whether the container bears the cluster's label."""
+    return container.labels.get(LABEL) == spec.name
+
+
+def knows_containers(docker: Docker) -> bool:
+    """Whether the list of containers is true: Docker told it, or is down and runs none."""
+    return docker.trouble in {"", "absent"}
+
+
+def check_memory(spec: ClusterSpec, machine: Machine, docker: Docker) -> list[str]:
+    """The nodes that are yet to be started fit into the memory that is available."""
+    if not knows_containers(docker):
+        return []
+    running = sum(
+        1
+        for container in docker.containers
+        if container.state == "running" and is_ours(container, spec) and container.labels.get("evenkeel.role") == "node"
+    )
+    wanted = sum(tier.nodes for tier in spec.tiers)
+    need = (wanted - running) * NODE_MEMORY
+    if not machine.memory_available or need <= machine.memory_available:
+        return []
+    want = f"{size(need)} for {wanted - running} more nodes of about {size(NODE_MEMORY)} each"
+    return [
+        problem_line("memory", f"{size(machine.memory_available)} available", want, "lower the counts of the tiers")
+    ]
+
+
+def needed_disk(spec: ClusterSpec, docker: Docker, declared: int | None) -> int:
+    """Free bytes that a file system needs."""
+    if declared is not None:
+        return declared
+    built = [tier.image for tier in spec.tiers if tier.context] + [BALANCER_IMAGE]
+    missing = knows_containers(docker) and not all(image_present(docker, image) for image in built)
+    return DISK_FOR_BUILDS if spec.image_source == "packages" and missing else DISK_OTHERWISE
+
+
+def check_disks(disks: Sequence[tuple[str, Disk]], need: int) -> list[str]:
+    """Each file system has what is needed; two purposes on one file system are told once."""
+    problems = []
+    seen: set[int] = set()
+    for purpose, disk in disks:
+        if disk.free < need and disk.device not in seen:
+            fix = "free some space there, or lower cluster_min_free_disk"
+            problems.append(
+                problem_line(
+                    f"free disk for {purpose} in {disk.folder}", size(disk.free), f"at least {size(need)}", fix
+                )
+            )
+        seen.add(disk.device)
+    return problems
+
+
+def check_state_dir(spec: ClusterSpec, declared: object, machine: Machine, docker: Docker, disk: Disk) -> list[str]:
+    """The state folder can be made, and is the one that the running cluster uses unless another is declared."""
+    problems = []
+    what, fix = f"cluster_state_dir {spec.state_dir}", "choose another folder with -e cluster_state_dir=..."
+    if disk.obstacle:
+        problems.append(problem_line(what, f"{disk.obstacle}, which is no folder", "a folder, or nothing there", fix))
+    elif not disk.writable:
+        problems.append(
+            problem_line(what, f"no permission in {disk.folder} for user {machine.user}", "write access", fix)
+        )
+    if f"{machine.home.rstrip('/')}/".startswith(f"{spec.state_dir}/"):
+        problems.append(problem_line(what, f"a folder around {machine.home}", "a folder of the cluster's own", fix))
+    for container in docker.containers:
+        source = container.mounts.get(BALANCER_STATE, "")
+        if (
+            container.labels.get("evenkeel.role") != "balancer"
+            or not is_ours(container, spec)
+            or not source
+            or declared
+        ):
+            continue
+        used = posixpath.dirname(source)
+        if used != spec.state_dir:
+            fix = f"run as the user who deployed it, or add -e cluster_state_dir={used}"
+            want = f"{used}, which the running cluster uses"
+            problems.append(problem_line("cluster_state_dir", f"{spec.state_dir} for user {machine.user}", want, fix))
+    return problems
+
+
+def published_ports(spec: ClusterSpec) -> list[tuple[str, int, str]]:
+    """The ports to publish: knob, port, name of the container that publishes it."""
+    ports = [
+        ("cluster_web_port", spec.web_port, f"{spec.name}-edge"),
+        ("cluster_dashboard_port", spec.dashboard_port, f"{spec.name}-edge"),
+    ]
+    if spec.portainer:
+        ports.append(("cluster_portainer_port", spec.portainer_port, f"{spec.name}-portainer"))
+    return ports
+
+
+def check_ports(spec: ClusterSpec, docker: Docker, listeners: Mapping[int, Listener]) -> list[str]:
+    """Each port to publish is free, or is published by our own container for it."""
+    publishers = {port: container for container in docker.containers for port in container.ports}
+    problems = []
+    for knob, port, owner in published_ports(spec):
+        publisher = publishers.get(port)
+        if publisher is not None:
+            # Earlier versions let the balancer itself publish them; it gives way to the edge.
+            former = owner.endswith("-edge") and publisher.labels.get("evenkeel.role") == "balancer"
+            if is_ours(publisher, spec) and (publisher.name == owner or former):
+                continue
+            got = f"container {publisher.name} (image {publisher.image}) publishing it"
+            fix = f"stop it, or choose another port with -e {knob}=..."
+        elif port in listeners:
+            listener = listeners[port]
+            if docker.trouble and (not listener.pid or "docker-proxy" in listener.command):
+                continue  # it may well be our own balancer's port
+            who = f"pid {listener.pid} ({listener.command})" if listener.pid else "a process of another user"
+            got = f"{who} listening on it"
+            fix = f"end it, or choose another port with -e {knob}=..."
+        else:
+            continue
+        problems.append(problem_line(f"port {port} ({knob})", got, "it free", fix))
+    return problems
+
+
+def check_names(spec: ClusterSpec, docker: Docker) -> list[str]:
+    """No container or network that is not ours bears a name that we need."""
+    names = {f"{tier.name}-{number}" for tier in spec.tiers for number in range(1, tier.nodes + 1)}
+    names |= {f"{spec.name}-edge", *(f"{spec.name}-balancer-{slot}" for slot in SLOTS)}
+    if spec.portainer:
+        names.add(f"{spec.name}-portainer")
+    problems = [
+        problem_line(
+            f"container {container.name}",
+            f"one that is not of cluster {spec.name} (image {container.image}, {container.state})",
+            "the name free",
+            "rename or remove it",
+        )
+        for container in sorted(docker.containers, key=lambda item: item.name)
+        if container.name in names and not is_ours(container, spec)
+    ]
+    labels = docker.networks.get(spec.network)
+    if labels is not None and labels.get(LABEL) != spec.name:
+        fix = f"docker network rm {spec.network}, or choose another cluster_name"
+        problems.append(
+            problem_line(f"network {spec.network}", f"one that is not of cluster {spec.name}", "the name free", fix)
+        )
+    return problems
+
+
+def declared_cluster(params: Mapping[str, Any], machine: Machine) -> tuple[ClusterSpec | None, int | None, list[str]]:
+    """What is declared: the specification, the free space to insist on (``None`` = find out), and the problems."""
+    raw = {knob: params.get(knob) for knob in (*KNOBS, *OPTIONAL_KNOBS)}
+    if is_unset(raw["state_dir"]):
+        raw["state_dir"] = default_state_dir(raw["name"] if isinstance(raw["name"], str) else "cluster", machine)
+    spec, problems = parse_cluster(raw, params.get("node_variables") or ())
+    archive = raw["portainer_archive"]
+    if not isinstance(archive, (str, type(None))):
+        fix = "leave it empty for the image of a registry"
+        problems.append(problem_line("portainer_image_archive", quote(archive), "the path of a file", fix))
+    disk = raw["min_free_disk"]
+    free = None if is_unset(disk) else parse_size(disk)
+    if free is None and not is_unset(disk):
+        problems.append(
+            problem_line(
+                "cluster_min_free_disk", quote(disk), "a size such as 500m or 3g", "-e cluster_min_free_disk=500m"
+            )
+        )
+    return spec, free, problems
+
+
+def is_unset(value: object) -> bool:
+    """Whether a knob is left to us."""
+    return value is None or value == ""
+
+
+def check_all(
+    spec: ClusterSpec, free_disk: int | None, params: Mapping[str, Any], machine: Machine, docker: Docker
+) -> list[str]:
+    """Everything that takes the specification and the machine; reads disks and ports."""
+    state_dir_declared = not is_unset(params.get("state_dir"))
+    if not params["check_machine"]:
+        return check_state_dir(spec, state_dir_declared, machine, docker, read_disk(spec.state_dir))
+    named = {"cluster_ca_bundle": params.get("ca_bundle"), "portainer_image_archive": params.get("portainer_archive")}
+    files = {knob: path for knob, path in named.items() if isinstance(path, str)}
+    data_disk, state_disk = read_disk(docker.data_root), read_disk(spec.state_dir)
+    disks = [("Docker's data", data_disk), ("cluster_state_dir", state_disk)]
+    listeners = read_listeners(port for _, port, _ in published_ports(spec))
+    return [
+        *check_files(spec, params.get("root") or "", params.get("existing_files") or (), files),
+        *check_cpus(spec, machine),
+        *check_memory(spec, machine, docker),
+        *check_disks(disks, needed_disk(spec, docker, free_disk)),
+        *check_state_dir(spec, state_dir_declared, machine, docker, state_disk),
+        *check_ports(spec, docker, listeners),
+        *check_names(spec, docker),
+    ]

@@ -1,0 +1,98 @@
+# Copyright: Evenkeel contributors
+# SPDX-License-Identifier: MIT
+"""Our requests in the balancer's access log."""
+
+from __future__ import annotations
+
+import json
+import time
+from collections.abc import Iterable
+from dataclasses import dataclass
+from pathlib import Path
+
+_POLL_SECONDS = 0.4
+_LOG_PATIENCE_SECONDS = 5.0
+
+
+def parse_log(lines: Iterable[str], prefix: str) -> list[LogLine]:
+    """Our requests among the lines of the access log; a line that is none is passed over."""
+    found = []
+    for line in lines:
+        if prefix not in line:  # most lines of a busy balancer are not ours
+            continue
+        try:
+            item = json.loads(line)
+            key = str(item["request_X-Request-Id"])
+            if key.startswith(prefix):
+                found.append(
+                    LogLine(
+                        key,
+                        int(item["DownstreamStatus"]),
+                        str(item.get("ServiceAddr", "")),
+                        int(item.get("RetryAttempts", 0)),
+                    )
+                )
+        except (ValueError, KeyError, TypeError):
+            continue
+    return found
+
+
+class AccessLogReader:
+    """Reads what was added to the access log since it was made.
+
+    Args:
+        path: the log.
+        prefix: the begin of our requests' keys.
+    """
+
+    def __init__(self, path: Path, prefix: str) -> None:
+        """Remember where the log ends now."""
+        self._path = path
+        self._prefix = prefix
+        self._offset = _size(path)
+        self.problem = "" if self._offset is not None else f"access log not compared: got no {path}"
+
+    def read(self, expected: int) -> list[LogLine] | None:
+        """Our requests; None when the log cannot be read.
+
+        Args:
+            expected: how many there should be; the log is given a moment to have them.
+        """
+        if self._offset is None:
+            return None
+        deadline = time.monotonic() + _LOG_PATIENCE_SECONDS
+        while True:
+            found = self._found()
+            if found is None or len(found) >= expected or time.monotonic() > deadline:
+                return found
+            time.sleep(_POLL_SECONDS)
+
+    def _found(self) -> list[LogLine] | None:
+        offset, size = self._offset or 0, _size(self._path)
+        if size is None or size < offset:
+            self.problem = f"access log not compared: {self._path} was rotated during the drill"
+            return None
+        try:
+            with self._path.open(encoding="utf-8", errors="replace") as stream:
+                stream.seek(offset)
+                return parse_log(stream, self._prefix)
+        except OSError as error:
+            self.problem = f"access log not compared: got {error.strerror} for {self._path}"
+            return None
+
+
+def _size(path: Path) -> int | None:
+    try:
+        return path.stat().st_size
+    except OSError:
+        return None
+
+
+@dataclass(frozen=True)
+class LogLine:
+    """One of our requests in the balancer's access log."""
+
+    key: str
+    status: int
+    server: str
+    retries: int

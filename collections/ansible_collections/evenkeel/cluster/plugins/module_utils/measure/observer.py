@@ -1,0 +1,205 @@
+# Copyright: Evenkeel contributors
+# SPDX-License-Identifier: MIT
+"""Measure while watching the balancer: did its configuration or health change, and did others send too?"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from ..core.errors import Problem, message
+from ..core.stats import percentile
+from ..traefik.api import Snapshot, TraefikApi, TraefikApiError
+from .replies import Reply
+
+# A node's counter in the balancer moves just after the client has its answer.
+_COUNTER_PATIENCE = 1.0
+_POLL = 0.05
+_QUIET_FOR = 0.3
+_QUIET_PATIENCE = 5.0
+
+
+@dataclass(frozen=True)
+class Observed:
+    """One measurement and what the balancer did meanwhile.
+
+    Attributes:
+        replies: those of the last attempt, which is judged.
+        lost_before: requests lost in earlier attempts; a repetition does not forgive them.
+        sent: requests of all attempts.
+        disturbed: why the last attempt was not alone in one generation; empty when it was, or nobody watched.
+        problems: what the balancer's counters contradict.
+        facts: for the module's result.
+    """
+
+    replies: list[Reply]
+    lost_before: list[Reply]
+    sent: int
+    disturbed: str
+    problems: tuple[Problem, ...]
+    facts: dict[str, Any]
+
+    @property
+    def lost(self) -> int:
+        """Requests of all attempts which were not answered with 200."""
+        return len(self.lost_before) + sum(not reply.answered for reply in self.replies)
+
+    @property
+    def notes(self) -> list[str]:
+        """What a reader must know about the circumstances."""
+        notes = []
+        if not self.facts["observed"]:
+            notes.append("configuration changes and requests of others not observed: no api_url")
+        if self.facts["attempts"] > 1:
+            notes.append(f"measured {self.facts['attempts']} times: the configuration or a node's health changed")
+        down = sorted(url for url, state in self.facts.get("servers", {}).items() if state != "UP")
+        if down:
+            notes.append(f"the balancer says DOWN for {', '.join(down)}")
+        return notes
+
+
+def unobserved(replies: list[Reply]) -> Observed:
+    """A single measurement during which nobody watched the balancer."""
+    return Observed(replies, [], len(replies), "", (), {"observed": False, "attempts": 1})
+
+
+class Observer:
+    """Repeats a measurement while the balancer's configuration or health changes under it.
+
+    Args:
+        api: the balancer's API; None = measure once, unwatched.
+        service: the tier's service.
+        attempts: how often to measure at most.
+    """
+
+    def __init__(self, api: TraefikApi | None, service: str, attempts: int) -> None:
+        """Remember what to watch; nothing is sent yet."""
+        self.api = api
+        self.service = service
+        self.attempts = attempts
+
+    def measure(self, send: Callable[[], list[Reply]]) -> Observed:
+        """Measure until one attempt lay in one generation, at most `attempts` times.
+
+        Raises:
+            TraefikApiError: the API gave no usable answer.
+        """
+        if self.api is None:
+            return unobserved(send())
+        lost: list[Reply] = []
+        sent = attempt = 0
+        while True:
+            attempt += 1
+            before = self.api.snapshot(self.service)
+            replies = send()
+            after = self._settled(before, sum(reply.answered for reply in replies))
+            sent += len(replies)
+            if not _moved(before, after) or attempt >= self.attempts:
+                return self._conclude(before, after, replies, Observed(replies, lost, sent, "", (), {}), attempt)
+            lost += [reply for reply in replies if not reply.answered]
+            self._wait_until_quiet()
+
+    def _settled(self, before: Snapshot, answered: int) -> Snapshot:
+        """Read until the balancer has counted what the client has got."""
+        api = self._require()
+        deadline = time.monotonic() + _COUNTER_PATIENCE
+        while True:
+            after = api.snapshot(self.service)
+            if after.requests - before.requests >= answered or time.monotonic() >= deadline:
+                return after
+            time.sleep(_POLL)
+
+    def _wait_until_quiet(self) -> None:
+        """Wait until the generation stands still for a moment, but not for ever."""
+        api = self._require()
+        deadline = time.monotonic() + _QUIET_PATIENCE
+        generation, since = api.config_reloads(), time.monotonic()
+        while time.monotonic() < deadline and time.monotonic() - since < _QUIET_FOR:
+            time.sleep(_POLL)
+            reloads = api.config_reloads()
+            if reloads != generation:
+                generation, since = reloads, time.monotonic()
+
+    def _require(self) -> TraefikApi:
+        if self.api is None:
+            raise TraefikApiError("no client", "one", "pass api_url")
+        return self.api
+
+    def _conclude(
+        self, before: Snapshot, after: Snapshot, replies: list[Reply], so_far: Observed, attempt: int
+    ) -> Observed:
+        answered = sum(reply.answered for reply in replies)
+        counted = after.requests - before.requests
+        disturbed = ""
+        if _moved(before, after):
+            disturbed = f"configuration or health changed in each of {attempt} measurements"
+        elif counted > answered:
+            disturbed = f"{counted - answered} requests of others, or retries, during the measurement"
+        problems: tuple[Problem, ...] = ()
+        if counted < answered and after.reloads == before.reloads:
+            problems = (
+                Problem(
+                    f"{counted} requests counted for service {self.service}",
+                    f"at least {answered}",
+                    "check that the route leads to this service and that service metrics are on",
+                ),
+            )
+        return Observed(
+            replies=replies,
+            lost_before=so_far.lost_before,
+            sent=so_far.sent,
+            disturbed=disturbed,
+            problems=problems,
+            facts={
+                "observed": True,
+                "attempts": attempt,
+                "before": before.reloads,
+                "after": after.reloads,
+                "counted": counted,
+                "foreign_requests": max(0, counted - answered),
+                "servers": after.servers,
+            },
+        )
+
+
+def _moved(before: Snapshot, after: Snapshot) -> bool:
+    return before.reloads != after.reloads or before.servers != after.servers
+
+
+def lost_before_problems(observed: Observed) -> list[Problem]:
+    """Requests lost in attempts whose distribution is not judged any more."""
+    if not observed.lost_before:
+        return []
+    first = observed.lost_before[0]
+    return [
+        Problem(
+            f"{len(observed.lost_before)} requests lost while the configuration changed"
+            f" (first: {first.error or f'status {first.status}'} at request {first.index + 1})",
+            "none lost",
+            "see the balancer's access log",
+        )
+    ]
+
+
+def latency_summary(replies: Sequence[Reply]) -> dict[str, float]:
+    """Nearest-rank percentiles of the answered requests in milliseconds; {} when there is none."""
+    values = [reply.latency * 1000 for reply in replies if reply.answered]
+    if not values:
+        return {}
+    return {
+        "p50": round(percentile(values, 50), 3),
+        "p95": round(percentile(values, 95), 3),
+        "max": round(max(values), 3),
+    }
+
+
+def conclude(subject: str, problems: Sequence[Problem], success: str, measured: Mapping[str, Any]) -> dict[str, Any]:
+    """The module's result: verdict, one line, all problems, and the measurements."""
+    return {
+        "verdict": "fail" if problems else "pass",
+        "message": message(subject, problems) if problems else f"{subject}: {success}",
+        "problems": [str(problem) for problem in problems],
+        **measured,
+    }

@@ -1,0 +1,179 @@
+# Copyright: Evenkeel contributors
+# SPDX-License-Identifier: MIT
+"""Measure whether clients stay with their node, with a control that must fail."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+from typing import Any
+
+from ..core.errors import Problem
+from ..core.stats import clients_for_spread
+from .http_load import Bounds, Target, send_clients
+from .observer import Observed, conclude, latency_summary, lost_before_problems, unobserved
+from .options import MAX_REQUESTS, CheckInputError, in_range, observer_of, validate_common
+from .replies import MIN_REQUESTS_PER_CLIENT, Judgement, Reply, judge_answers, judge_guard, node_counts, not_guarded
+from .sessions import CookieRule, StickyRule, cookies_named, judge_sessions, judge_sticky, moved_clients, sessions_of
+
+_MIN_CLIENTS = 12
+_MAX_CLIENTS = 1000
+_GUARD_CLIENTS = 5
+
+
+def derived_clients(nodes: int) -> int:
+    """How many clients the claim needs: a multiple of the nodes, two for each at least."""
+    if nodes == 0:
+        return _GUARD_CLIENTS
+    size = max(_MIN_CLIENTS, clients_for_spread(nodes), 2 * nodes)
+    return min(_MAX_CLIENTS, -(-size // nodes) * nodes)
+
+
+@dataclass(frozen=True)
+class MeasurementPlan:
+    """What to measure, and by which rule to judge it."""
+
+    target: Target
+    bounds: Bounds
+    clients: int
+    each: int
+    rule: StickyRule
+
+    @property
+    def requests(self) -> int:
+        """Requests of all clients."""
+        return self.clients * self.each
+
+    def send(self, keep_cookies: bool) -> list[Reply]:
+        """Measure once."""
+        return send_clients(self.target, self.clients, self.each, keep_cookies, self.bounds)
+
+
+def make_plan(params: Mapping[str, Any]) -> MeasurementPlan:
+    """Validate the parameters.
+
+    Raises:
+        CheckInputError: one cannot be used.
+    """
+    target, bounds = validate_common(params)
+    in_range(params, "clients", 0, _MAX_CLIENTS)
+    in_range(params, "requests_per_client", MIN_REQUESTS_PER_CLIENT, MAX_REQUESTS // _MAX_CLIENTS)
+    if params["max_age"] is not None:
+        in_range(params, "max_age", 0, 2**31)
+    if not params["cookie"].strip():
+        raise CheckInputError("cookie: got an empty name, want the sticky cookie's (fix: pass tier.cookie.name)")
+    if params["sticky"] and params["secure"] and target.url.lower().startswith("http:"):
+        raise CheckInputError(
+            "secure: got true for a plain HTTP address, want false there, because clients never send such a cookie"
+            " back (fix: use an https address or secure: false)"
+        )
+    nodes = tuple(params["nodes"])
+    clients = params["clients"] or derived_clients(len(nodes))
+    if len(nodes) > 1 and clients == 1:
+        raise CheckInputError("clients: got 1, want 2 or more to see them spread (fix: clients: 0 derives it)")
+    cookie = CookieRule(params["cookie"], params["http_only"], params["same_site"], params["secure"], params["max_age"])
+    rule = StickyRule(nodes, cookie, params["sticky"], params["strategy"])
+    return MeasurementPlan(target, bounds, clients, params["requests_per_client"] if nodes else 1, rule)
+
+
+def run_control(plan: MeasurementPlan) -> tuple[dict[str, Any], list[Problem]]:
+    """Let the same clients send without cookie jars, and demand that they do not stay."""
+    rule = plan.rule
+    if not rule.sticky or len(rule.nodes) <= 1 or rule.strategy in ("hrw", "leasttime"):
+        facts = {"applicable": False, "failed": None, "clients": 0, "requests": 0, "stayed": 0, "moved": 0}
+        return {**facts, "sessions": [], "message": ""}, []
+    replies = plan.send(keep_cookies=False)
+    sessions = sessions_of(replies, plan.clients)
+    moved = len(moved_clients(sessions))
+    # Only clients that move count as the failure that is wanted; a control that was not answered proves nothing.
+    broken = judge_answers(replies, plan.requests, rule.nodes)
+    guilty = judge_sessions(sessions)
+    problems = [replace(problem, got=f"a control with {problem.got}") for problem in broken]
+    if not guilty:
+        problems.append(
+            Problem(
+                "a control which did not fail: no client without a cookie jar moved",
+                "clients that move without their cookie",
+                "look for something other than the cookie that keeps them",
+            )
+        )
+    return {
+        "applicable": True,
+        "failed": bool(guilty) and not broken,
+        "clients": plan.clients,
+        "requests": len(replies),
+        "stayed": plan.clients - moved,
+        "moved": moved,
+        "sessions": [[reply.served_by or "" for reply in session] for session in sessions],
+        "message": str((guilty or problems)[0]),
+    }, problems
+
+
+def success(plan: MeasurementPlan, judgement: Judgement, picks: Mapping[str, int], control: Mapping[str, Any]) -> str:
+    """The verdict of a passed check in words."""
+    nodes = plan.rule.nodes
+    if not nodes:
+        return f"no node: all {plan.requests} requests answered with 503 by the guard"
+    if judgement.method == "availability":
+        return f"{plan.requests} of {plan.requests} requests answered; {judgement.notes[0]}"
+    if not plan.rule.sticky:
+        return f"no cookie {plan.rule.cookie.name}, and clients move over {len(nodes)} nodes"
+    used = sum(count > 0 for count in picks.values())
+    text = f"{plan.clients} of {plan.clients} clients stayed, spread over {used} nodes"
+    return text + ("; control failed as it must" if control["failed"] else "; control not applicable")
+
+
+def _cookie_seen(replies: Sequence[Reply], name: str) -> dict[str, Any] | None:
+    for reply in replies:
+        for cookie in cookies_named(reply, name):
+            return {"name": cookie.name, "attributes": cookie.attributes}
+    return None
+
+
+def check(params: Mapping[str, Any]) -> dict[str, Any]:
+    """Measure, judge, run the control, and give the module's result.
+
+    Raises:
+        CheckInputError: a parameter cannot be used.
+        TraefikApiError: the balancer's API gave no usable answer.
+    """
+    plan = make_plan(params)
+
+    def measure() -> list[Reply]:
+        return plan.send(keep_cookies=True)
+
+    observed: Observed
+    if not plan.rule.nodes:
+        observed = unobserved(measure())
+        judgement = judge_guard(observed.replies)
+    else:
+        observed = observer_of(params).measure(measure)
+        plan = replace(plan, rule=replace(plan.rule, disturbed=observed.disturbed))
+        judgement = judge_sticky(sessions_of(observed.replies, plan.clients), plan.requests, plan.rule)
+    control, control_problems = run_control(plan)
+    problems = [*lost_before_problems(observed), *judgement.problems, *observed.problems, *control_problems]
+    sessions = sessions_of(observed.replies, plan.clients)
+    moved = len(moved_clients(sessions))
+    picks = node_counts((session[0] for session in sessions if session), plan.rule.nodes)
+    return conclude(
+        f"sticky sessions of {params['tier']}",
+        problems,
+        success(plan, judgement, picks, control) if not problems else "",
+        {
+            "notes": [*judgement.notes, *observed.notes],
+            "method": judgement.method,
+            "clients": plan.clients,
+            "requests": plan.requests,
+            "sent": observed.sent,
+            "lost": observed.lost if plan.rule.nodes else not_guarded(observed.replies),
+            "stayed": plan.clients - moved,
+            "moved": moved,
+            "first_picks": picks,
+            "sessions": [[reply.served_by or "" for reply in session] for session in sessions],
+            "counts": node_counts(observed.replies, plan.rule.nodes),
+            "cookie_seen": _cookie_seen(observed.replies, plan.rule.cookie.name),
+            "latency_ms": latency_summary(observed.replies),
+            "generation": observed.facts,
+            "control": control,
+        },
+    )

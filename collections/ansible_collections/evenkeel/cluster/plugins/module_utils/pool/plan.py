@@ -1,0 +1,254 @@
+# Copyright: Evenkeel contributors
+# SPDX-License-Identifier: MIT
+"""What has to happen to make the pool equal to what is declared.
+
+Pure: no I/O. ``plan()`` is the one source of what a run does, of what check mode predicts, of the diff and of
+``changed``.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import itertools
+import math
+from collections.abc import Container, Iterable, Mapping, Sequence
+from typing import TypeVar
+
+from ..cluster.node import Node
+
+REMOVE = "remove"
+START = "start"
+ROUTE = "route"
+DRAIN = "drain"
+_Item = TypeVar("_Item")
+# Container states in which a node serves nobody and cannot come back by itself.
+_BROKEN = frozenset({"created", "exited", "dead", "paused", "restarting", "removing"})
+
+
+@dataclasses.dataclass(frozen=True)
+class TierTarget:
+    """What one tier is to become: so many nodes of one revision behind one balancer service."""
+
+    name: str
+    count: int
+    revision: str
+    image_id: str
+    service: str
+
+
+@dataclasses.dataclass(frozen=True)
+class PoolAction:
+    """One step for one node. Steps of a tier run in order; actions of one step and kind run in parallel."""
+
+    kind: str
+    tier: str
+    node: str
+    step: int
+    reason: str
+    id: str = ""
+
+    def __str__(self) -> str:
+        """One line for people."""
+        return f"{self.kind} {self.node} ({self.reason})"
+
+
+def surge_size(count: int, percent: int) -> int:
+    """How many nodes of ``count`` are replaced at a time: ``percent`` of them, rounded up, at least one."""
+    return max(1, math.ceil(count * percent / 100))
+
+
+def plan(
+    nodes: Iterable[Node],
+    targets: Iterable[TierTarget],
+    routed: Mapping[str, str],
+    surge_percent: int = 25,
+    renewed: Container[str] = (),
+) -> list[PoolAction]:
+    """Compute the actions that turn ``nodes`` into ``targets``.
+
+    Guests are nodes of their tier: they count, and they leave first. Broken managed nodes are removed at once
+    (they serve nobody); guests that somebody stopped are his and stay. Nodes that drain already, such as those of a run
+    that was killed, do not count and are seen to their end. Stale nodes are replaced in waves, new ones
+    first. When the tier's balancer service changes, all new nodes come up behind the new service before the route
+    is switched, and only then do the old ones drain.
+
+    Args:
+        nodes: all containers that bear the cluster's labels.
+        targets: the declared tiers.
+        routed: tier to the service its route leads to now.
+        surge_percent: the size of a wave, in percent of the tier's count.
+        renewed: tiers whose running nodes count as stale although nothing about them changed.
+    """
+    by_tier: dict[str, list[Node]] = {}
+    for node in nodes:
+        by_tier.setdefault(node.tier, []).append(node)
+    wanted = {target.name: target for target in targets}
+    actions: list[PoolAction] = []
+    for tier in sorted(by_tier.keys() | wanted.keys() | routed.keys()):
+        target = wanted.get(tier)
+        members = by_tier.get(tier, [])
+        if target is None:
+            actions += _dissolve(tier, members, tier in routed)
+        else:
+            actions += _plan_tier(target, members, routed.get(tier), surge_percent, renew=tier in renewed)
+    return actions
+
+
+def _dissolve(tier: str, members: Sequence[Node], is_routed: bool) -> list[PoolAction]:
+    """A tier that is no longer declared: first its route goes, then its nodes."""
+    reason = "tier is not declared"
+    actions = [_remove(node) for node in _ordered(members) if node.managed and node.state in _BROKEN]
+    if is_routed:
+        actions.append(PoolAction(ROUTE, tier, tier, 1, reason))
+    actions += [
+        PoolAction(DRAIN, tier, node.name, 1, reason, node.id) for node in _ordered(members) if node.state == "running"
+    ]
+    return actions
+
+
+def _plan_tier(
+    target: TierTarget, members: Sequence[Node], routed: str | None, surge_percent: int, *, renew: bool
+) -> list[PoolAction]:
+    actions = [_remove(node) for node in _ordered(members) if node.managed and node.state in _BROKEN]
+    running = [node for node in _ordered(members) if node.state == "running"]
+    drained = [node for node in running if node.leaving]
+    fresh = [node for node in running if node not in drained and _is_fresh(node, target) and not renew]
+    stale = [node for node in running if node not in drained and node not in fresh]
+
+    # Managed nodes with low numbers stay longest; guests go first.
+    keep = sorted(fresh, key=lambda node: (not node.managed, node.number, node.name))[: target.count]
+    surplus = [node for node in fresh if node not in keep]
+    missing = target.count - len(keep)
+    taken = {node.name for node in members if not (node.managed and node.state in _BROKEN)}
+    names = free_names(target.name, taken, missing)
+
+    switching = routed is not None and routed != target.service
+    leaving = _leave_order(stale, [*surplus, *drained])
+    if not stale:
+        reason = "scale up" if running or routed else "first start"
+        actions += [PoolAction(START, target.name, name, 1, reason) for name in names]
+        if routed != target.service:
+            actions.append(_route(target, routed))
+        actions += [_drain(node, target, 1) for node in leaving]
+        return actions
+
+    wave = missing if switching else surge_size(target.count, surge_percent)
+    return actions + _waves(target, names, leaving, max(wave, 1), routed, renew=renew)
+
+
+def _waves(
+    target: TierTarget, names: Sequence[str], leaving: Sequence[Node], wave: int, routed: str | None, *, renew: bool
+) -> list[PoolAction]:
+    """Replace in waves: never fewer nodes than before or than declared, whichever is less."""
+    actions: list[PoolAction] = []
+    # What exceeds the new count leaves in the first wave; what is missing beyond a replacement starts there.
+    grow = max(0, len(names) - len(leaving))
+    shrink = max(0, len(leaving) - len(names))
+    starts, drains = list(names), list(leaving)
+    reason = "renews a node" if renew else "replaces a stale node"
+    step = 1
+    while starts or drains:
+        first = step == 1
+        coming, starts = _split(starts, wave + (grow if first else 0))
+        going, drains = _split(drains, len(coming) - (grow if first else 0) + (shrink if first else 0))
+        actions += [PoolAction(START, target.name, name, step, reason) for name in coming]
+        if first and routed != target.service:
+            actions.append(_route(target, routed))
+        actions += [_drain(node, target, step, renew=renew) for node in going]
+        step += 1
+    return actions
+
+
+def _split(items: list[_Item], size: int) -> tuple[list[_Item], list[_Item]]:
+    at = max(size, 0)
+    return items[:at], items[at:]
+
+
+def _route(target: TierTarget, routed: str | None) -> PoolAction:
+    reason = f"policy changed, {routed} -> {target.service}" if routed else f"leads to {target.service}"
+    return PoolAction(ROUTE, target.name, target.name, 1, reason)
+
+
+def _is_fresh(node: Node, target: TierTarget) -> bool:
+    same = node.revision == target.revision if node.managed else node.image_id == target.image_id
+    return same and node.service == target.service
+
+
+def _remove(node: Node) -> PoolAction:
+    return PoolAction(REMOVE, node.tier, node.name, 0, f"is {node.state}", node.id)
+
+
+def _leave_order(stale: Sequence[Node], surplus: Sequence[Node]) -> list[Node]:
+    """Guests before managed nodes, stale before fresh, high numbers before low ones."""
+    return sorted([*stale, *surplus], key=lambda node: (node.managed, node not in stale, -node.number, node.name))
+
+
+def _drain(node: Node, target: TierTarget, step: int, *, renew: bool = False) -> PoolAction:
+    return PoolAction(DRAIN, target.name, node.name, step, _leave_reason(node, target, renew=renew), node.id)
+
+
+def _leave_reason(node: Node, target: TierTarget, *, renew: bool) -> str:
+    if node.leaving:
+        return "drains already"
+    if not _is_fresh(node, target):
+        return f"stale {node.kind}"
+    if renew:
+        return "to be renewed"
+    return f"scale down to {target.count}" + ("" if node.managed else ", guests leave first")
+
+
+def _ordered(members: Iterable[Node]) -> list[Node]:
+    return sorted(members, key=lambda node: (not node.managed, node.number, node.name))
+
+
+def free_names(tier: str, taken: Container[str], count: int) -> list[str]:
+    """The ``count`` names ``<tier>-<n>`` with the lowest free n."""
+    candidates = (f"{tier}-{number}" for number in itertools.count(1))
+    return list(itertools.islice((name for name in candidates if name not in taken), max(count, 0)))
+
+
+def plan_removal(nodes: Iterable[Node]) -> list[PoolAction]:
+    """Remove every node of the cluster at once, whatever its state; for taking the whole cluster down."""
+    return [
+        PoolAction(REMOVE, node.tier, node.name, 0, "the cluster is taken down", node.id) for node in _ordered(nodes)
+    ]
+
+
+def drift(nodes: Iterable[Node], targets: Iterable[TierTarget], routed: Mapping[str, str]) -> dict[str, list[str]]:
+    """Per tier, what differs from the declaration, in words; an empty list means no drift."""
+    differences: dict[str, list[str]] = {target.name: [] for target in targets}
+    for action in plan(nodes, targets, routed):
+        differences.setdefault(action.tier, []).append(str(action))
+    return differences
+
+
+def summary(nodes: Iterable[Node]) -> list[str]:
+    """The pool as sorted text lines, one per container, for diff mode's before and after."""
+    return sorted(
+        f"{node.name} {node.kind} of {node.tier}: {node.state}"
+        + (f", revision {node.revision}" if node.revision else "")
+        + (f", {node.service}" if node.service else "")
+        for node in nodes
+    )
+
+
+def predict(nodes: Iterable[Node], actions: Iterable[PoolAction], targets: Iterable[TierTarget]) -> list[Node]:
+    """The pool as it will be after the actions: the "after" of the diff, and the model for property tests."""
+    wanted = {target.name: target for target in targets}
+    pool = {(node.id or node.name): node for node in nodes}
+    for action in actions:
+        if action.kind in {REMOVE, DRAIN}:
+            pool.pop(action.id or action.node, None)
+        elif action.kind == START:
+            target = wanted[action.tier]
+            pool[action.node] = Node(
+                id="",
+                name=action.node,
+                tier=action.tier,
+                managed=True,
+                state="running",
+                revision=target.revision,
+                image_id=target.image_id,
+                service=target.service,
+            )
+    return list(pool.values())

@@ -1,0 +1,45 @@
+# Copyright: Evenkeel contributors
+# SPDX-License-Identifier: MIT
+"""What the nodes of a tier are made of, and the revision that names image and options together. Pure."""
+
+from __future__ import annotations
+
+import dataclasses
+import hashlib
+import json
+
+from ..cluster.contract import SCRATCH_FOLDERS, SCRATCH_OPTIONS
+from ..cluster.node import NodeOptions
+from ..cluster.spec import Tier
+
+
+def node_options(tier: Tier, network: str) -> NodeOptions:
+    """The container options of a tier's nodes."""
+    return NodeOptions(
+        network=network,
+        environment={**tier.environment, "EVENKEEL_DRAIN_SECONDS": str(tier.drain_seconds)},
+        labels={**tier.labels, "evenkeel.managed": "true"},
+        memory=tier.memory,
+        nano_cpus=round(tier.cpus * 1e9),
+        pids=tier.pids,
+        stop_timeout=tier.stop_seconds,
+        mounts=tuple(tier.mounts),
+        tmpfs={f"/{folder}": SCRATCH_OPTIONS for folder in SCRATCH_FOLDERS},
+    )
+
+
+def revision(image_id: str, options: NodeOptions) -> str:
+    """Twelve hexadecimal digits that change exactly when image or options do."""
+    content = {"image": image_id, "options": dataclasses.asdict(options)}
+    return hashlib.sha256(json.dumps(content, sort_keys=True).encode()).hexdigest()[:12]
+
+
+@dataclasses.dataclass(frozen=True)
+class TierBuild:
+    """All that is needed to make a node of one tier."""
+
+    tier: Tier
+    image: str
+    image_id: str
+    revision: str
+    options: NodeOptions

@@ -1,0 +1,98 @@
+# Copyright: Evenkeel contributors
+# SPDX-License-Identifier: MIT
+"""What changed from one report to another. Pure."""
+
+from __future__ import annotations
+
+import dataclasses
+import json
+from collections.abc import Iterable, Mapping, Sequence
+from typing import Any
+
+from .claim import Claim
+
+_SHOWN = 80
+
+
+@dataclasses.dataclass(frozen=True)
+class Difference:
+    """What changed; None where it was or is absent."""
+
+    what: str
+    old: Any
+    new: Any
+
+
+def compare(old: Mapping[str, Any], new: Mapping[str, Any]) -> dict[str, list[Difference]]:
+    """What changed from the old report to the new one, in claims, figures, provenance and inventory."""
+    olds, news = ({claim["id"]: claim for claim in report["claims"]} for report in (old, new))
+    ids = list(dict.fromkeys([*olds, *news]))
+    verdicts = (
+        Difference(
+            (news.get(key) or olds[key])["title"], olds.get(key, {}).get("verdict"), news.get(key, {}).get("verdict")
+        )
+        for key in ids
+    )
+    return {
+        "claims": [found for found in verdicts if found.old != found.new],
+        "figures": [
+            Difference(f"{key}: {found.what}" if found.what else key, found.old, found.new)
+            for key in ids
+            for found in differences(olds.get(key, {}).get("figures", {}), news.get(key, {}).get("figures", {}))
+        ],
+        "provenance": differences(old["provenance"], new["provenance"]),
+        "inventory": differences(old["inventory"], new["inventory"]),
+    }
+
+
+def differences(old: Any, new: Any, name: str = "") -> list[Difference]:
+    """Leaves that differ, by their path."""
+    if isinstance(old, Mapping) and isinstance(new, Mapping):
+        return [
+            found
+            for key in dict.fromkeys([*old, *new])
+            for found in differences(old.get(key), new.get(key), f"{name}.{key}" if name else str(key))
+        ]
+    if _named(old) and _named(new):
+        return differences({item["name"]: item for item in old}, {item["name"]: item for item in new}, name)
+    return [] if old == new else [Difference(name, old, new)]
+
+
+def _named(value: Any) -> bool:
+    """A list of things with names, of which the order says nothing."""
+    return (
+        isinstance(value, list) and bool(value) and all(isinstance(item, Mapping) and "name" in item for item in value)
+    )
+
+
+def comparison_lines(found: Mapping[str, Sequence[Difference]], most: int = 12) -> list[str]:
+    """The differences for a terminal, cut after some per part."""
+    lines = []
+    for part, changed in found.items():
+        lines.append(f"{part}: {len(changed)} changed" if changed else f"{part}: unchanged")
+        lines += [f"  {each.what}: {abbreviate(each.old)} -> {abbreviate(each.new)}" for each in changed[:most]]
+        if len(changed) > most:
+            lines.append(f"  and {len(changed) - most} more")
+    return lines
+
+
+def abbreviate(value: Any) -> str:
+    """A value in few characters."""
+    if value is None:
+        return "-"
+    if isinstance(value, float):
+        return f"{value:.4g}"
+    text = value if isinstance(value, str) else json.dumps(value, ensure_ascii=False)
+    return text if len(text) <= _SHOWN else text[: _SHOWN - 3] + "..."
+
+
+def summary_lines(claims: Iterable[Claim]) -> list[str]:
+    """One line per claim for a terminal, and the problems of those that are not proved."""
+    words = {"pass": "proved", "fail": "NOT PROVED", "not measured": "not measured"}
+    lines = []
+    for claim in claims:
+        lines.append(f"{words[claim.verdict]}: {claim.title}")
+        lines += [f"  {problem}" for problem in claim.problems]
+        if claim.verdict == "not measured" and claim.notes and not claim.problems:
+            lines.append(f"  {claim.notes[0]}")
+    return lines

@@ -1,0 +1,136 @@
+# Copyright: Evenkeel contributors
+# SPDX-License-Identifier: MIT
+"""A report as data: what results.json holds, and what two of them differ in. Pure.
+
+The form is published as docs/results.schema.json. A change that breaks a reader raises SCHEMA.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import json
+from collections.abc import Mapping
+from typing import Any
+
+from ..core.redaction import redacted, without_address_credentials
+from ..pool.drift import drift_report
+from .claim import Claim, Measurements
+from .claims import claims_of, overall
+
+SCHEMA = 1
+QUICK, FULL = "quick", "full"
+_REQUIRED = ("schema", "created", "kind", "cluster", "verdict", "message", "claims", "drift", "provenance", "inventory")
+# The labels say nothing that the tier's options do not, and are many.
+_SPEC_LEFT_OUT = ("labels",)
+
+
+class DocumentError(Exception):
+    """A results.json cannot be used; one line ``what: got ..., want ... (fix: ...)``."""
+
+
+@dataclasses.dataclass(frozen=True)
+class ReportContext:
+    """What is not measured, but belongs to the measurement.
+
+    Attributes:
+        created: UTC time, ISO 8601.
+        kind: ``quick`` or ``full``.
+        provenance: versions, images, machine.
+        variables: the inventory's variables.
+        raw: files beside the report, and what is in each.
+    """
+
+    created: str
+    kind: str
+    provenance: Mapping[str, Any]
+    variables: Mapping[str, Any]
+    raw: Mapping[str, str] = dataclasses.field(default_factory=dict)
+
+
+def document_of(measured: Measurements, circumstances: ReportContext) -> tuple[dict[str, Any], list[Claim]]:
+    """The report as data, without secrets, and its claims."""
+    claims = claims_of(clean(measured))
+    verdict, message = overall(claims)
+    document = {
+        "schema": SCHEMA,
+        "created": circumstances.created,
+        "kind": circumstances.kind,
+        "cluster": str(measured.spec["name"]),
+        "verdict": verdict,
+        "message": message,
+        "claims": [_claim(claim) for claim in claims],
+        "drift": without_address_credentials(drift_report(measured.pool)),
+        "provenance": redacted(circumstances.provenance),
+        "inventory": {
+            "cluster": redacted(_specification(measured.spec)),
+            "variables": redacted(circumstances.variables),
+        },
+        "raw": dict(circumstances.raw),
+    }
+    return document, claims
+
+
+def clean(measured: Measurements) -> Measurements:
+    """The measurements without credentials in addresses, and without what Ansible adds."""
+    parts = {
+        name: without_address_credentials(_bare(getattr(measured, name)))
+        for name in ("pool", "balance", "sticky", "management", "drills")
+    }
+    return dataclasses.replace(measured, **parts)
+
+
+def _bare(value: Any) -> Any:
+    """Without a task's arguments, which may name secrets, and Ansible's own marks."""
+    if isinstance(value, Mapping):
+        return {
+            key: _bare(item) if isinstance(item, Mapping) and "verdict" in item else item
+            for key, item in value.items()
+            if key != "invocation" and not str(key).startswith(("_ansible", "__", "ansible_loop"))
+        }
+    if isinstance(value, (list, tuple)):
+        return [_bare(item) for item in value]
+    return value
+
+
+def _specification(spec: Mapping[str, Any]) -> dict[str, Any]:
+    tiers = [{key: value for key, value in tier.items() if key not in _SPEC_LEFT_OUT} for tier in spec["tiers"]]
+    return {**spec, "tiers": tiers}
+
+
+def _claim(claim: Claim) -> dict[str, Any]:
+    found = dataclasses.asdict(claim)
+    found["red"] = claim.red
+    return {key: list(value) if isinstance(value, tuple) else value for key, value in found.items()}
+
+
+def as_json(document: Mapping[str, Any]) -> str:
+    """The text of results.json."""
+    return json.dumps(document, indent=1, ensure_ascii=False, allow_nan=False) + "\n"
+
+
+def parse_document(text: str, name: str) -> dict[str, Any]:
+    """Read a results.json.
+
+    Raises:
+        DocumentError: it is none, or of another version.
+    """
+    fix = "pass a results.json that playbooks/verify.yml or prove.yml wrote"
+    try:
+        found = json.loads(text)
+    except ValueError as error:
+        raise DocumentError(f"{name}: got text that is not JSON ({error}), want a report (fix: {fix})") from error
+    if not isinstance(found, dict) or "schema" not in found:
+        raise DocumentError(f"{name}: got JSON without a schema number, want a report (fix: {fix})")
+    if found["schema"] != SCHEMA:
+        raise DocumentError(
+            f"{name}: got schema {found['schema']!r}, want {SCHEMA} (fix: measure again with this version of Evenkeel)"
+        )
+    missing = [key for key in _REQUIRED if key not in found]
+    if missing:
+        raise DocumentError(f"{name}: got a report without {missing[0]}, want a whole one (fix: {fix})")
+    if not isinstance(found["claims"], list) or not all(
+        isinstance(claim, dict) and {"id", "title", "verdict", "figures", "problems"} <= claim.keys()
+        for claim in found["claims"]
+    ):
+        raise DocumentError(f"{name}: got claims without id, title or verdict, want a whole report (fix: {fix})")
+    return found

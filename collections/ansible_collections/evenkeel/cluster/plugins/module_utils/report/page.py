@@ -1,0 +1,122 @@
+# Copyright: Evenkeel contributors
+# SPDX-License-Identifier: MIT
+"""Write a report for people: HTML and Markdown from its data. Nothing that comes from a cluster is taken for markup."""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+from jinja2 import Environment, FileSystemLoader, StrictUndefined, select_autoescape
+from jinja2.exceptions import TemplateError
+
+from .comparison import Difference, abbreviate
+
+VERDICTS = {"pass": "proved", "fail": "not proved", "not measured": "not measured"}
+MARKS = {"pass": "✓", "fail": "✗", "not measured": "-"}
+_MARKDOWN = re.compile(r"([\\`*_\[\]|~$#])")
+_TICKS = re.compile(r"`+")
+
+
+class PageError(Exception):
+    """A page cannot be written; one line."""
+
+
+def markdown(value: object) -> str:
+    """Text that Markdown shows as it is."""
+    text = " ".join(str(value).split())
+    return _MARKDOWN.sub(r"\\\1", text).replace("&", "&amp;").replace("<", "&lt;").replace(">", "&gt;")
+
+
+def fence(text: str) -> Verbatim:
+    """A fence that the text cannot end."""
+    return Verbatim("`" * max(3, 1 + max((len(run) for run in _TICKS.findall(text)), default=0)))
+
+
+class Verbatim(str):
+    """Text that stands in a code block, where Markdown takes nothing for markup."""
+
+    __slots__ = ()
+
+
+class Element(str):
+    """An element of ours, whose texts are escaped: it stands in HTML as it is."""
+
+    __slots__ = ()
+
+    def __html__(self) -> str:
+        """What templates ask before they escape."""
+        return str(self)
+
+
+def _for_markdown(value: object) -> object:
+    """What each expression of a Markdown template prints: escaped, unless it says that it is verbatim."""
+    return value if isinstance(value, Verbatim) else markdown(value)
+
+
+def _environment(folder: str, name: str) -> Environment:
+    environment = Environment(
+        loader=FileSystemLoader(folder),
+        autoescape=select_autoescape(["html.j2"]),
+        finalize=_for_markdown if name.endswith(".md.j2") else None,
+        undefined=StrictUndefined,
+        trim_blocks=True,
+        lstrip_blocks=True,
+        keep_trailing_newline=True,
+    )
+    environment.filters |= {"verbatim": Verbatim, "fence": fence, "shown": abbreviate, "pretty": _pretty}
+    environment.globals |= {"VERDICTS": VERDICTS, "MARKS": MARKS}
+    return environment
+
+
+def _pretty(value: Any) -> str:
+    return json.dumps(value, indent=2, ensure_ascii=False)
+
+
+def render(folder: str, name: str, **values: Any) -> str:
+    """A page from its template.
+
+    Args:
+        folder: where the templates are.
+        name: of the template; it says for what everything in it is escaped, HTML or Markdown.
+        values: what it shows.
+
+    Raises:
+        PageError: the template is missing or broken.
+    """
+    try:
+        return _environment(folder, name).get_template(name).render(**values)
+    except TemplateError as error:
+        raise PageError(
+            f"template {Path(folder) / name}: got {type(error).__name__} ({error}), want a page"
+            " (fix: restore the role's templates)"
+        ) from error
+
+
+def report_pages(folder: str, document: Mapping[str, Any], charts: Sequence[Sequence[str]]) -> dict[str, str]:
+    """The files for people: name to text.
+
+    Args:
+        folder: where the templates are.
+        document: the report as data.
+        charts: per claim its charts as SVG elements.
+    """
+    drawn = [[Element(svg) for svg in some] for some in charts]
+    return {
+        "report.html": render(folder, "report.html.j2", report=document, charts=drawn),
+        "report.md": render(folder, "report.md.j2", report=document),
+    }
+
+
+def comparison_pages(
+    folder: str, old: Mapping[str, Any], new: Mapping[str, Any], found: Mapping[str, Sequence[Difference]]
+) -> dict[str, str]:
+    """The pages that say what changed from one report to the next: name to text."""
+    values = {"old": old, "new": new, "found": found}
+    return {
+        "comparison.html": render(folder, "comparison.html.j2", **values),
+        "comparison.md": render(folder, "comparison.md.j2", **values),
+    }

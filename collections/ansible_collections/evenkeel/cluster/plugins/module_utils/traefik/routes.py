@@ -1,0 +1,137 @@
+# Copyright: Evenkeel contributors
+# SPDX-License-Identifier: MIT
+"""What has to happen to replace the balancer without refusing a connection. Pure: no I/O.
+
+The edge is a container that only holds the network: the published ports and the addresses. Balancers share its network
+and listen on the same ports side by side (``SO_REUSEPORT``), in one of two slots. A new one starts beside the old one;
+when it knows all that the old one knows, the old one asks its clients to connect anew, and ends.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import json
+import re
+from collections.abc import Iterable, Mapping
+from typing import Any
+
+from .labels import last_resort
+
+EDGE_MIDDLEWARE = "evenkeel-edge"
+EMPTY_SERVICE = "evenkeel-empty"
+_ENTRY_POINTS = ["web"]
+_POOL_SUFFIX = "-pool"
+_PATH_OF_RULE = re.compile(r"PathPrefix\(`([^`]*)`\)")
+
+
+@dataclasses.dataclass(frozen=True)
+class Route:
+    """One tier's path and the balancer service that it leads to, e.g. ``static-3f2a91bc``."""
+
+    tier: str
+    path: str
+    strip_path: bool
+    service: str
+
+
+def host_rule(hosts: Iterable[str]) -> str:
+    """Traefik's rule for these host names; empty for any host."""
+    names = list(hosts)
+    if not names:
+        return ""
+    return "(" + " || ".join(f"Host(`{name}`)" for name in names) + ")"
+
+
+def pool_service(service: str) -> str:
+    """Name of the balancer's service that a tier's router leads to: its nodes, with the last resort behind them."""
+    return service + _POOL_SUFFIX
+
+
+def _rule(hosts: Iterable[str], path_matcher: str) -> str:
+    return " && ".join(part for part in (host_rule(hosts), path_matcher) if part)
+
+
+def route_rule(route: Route, hosts: Iterable[str]) -> str:
+    """The rule of the tier's router."""
+    return _rule(hosts, f"PathPrefix(`{route.path}`)")
+
+
+def routes_config(routes: Iterable[Route], hosts: Iterable[str]) -> dict[str, Any]:
+    """Routers and middlewares for all tiers.
+
+    Each tier has its router and, one step below it in priority, a guard that answers 503: when the last node
+    has left, Traefik drops the tier's service and with it the router, and the request would otherwise get a 404
+    or fall through to the tier at ``/``. The longer path always wins, guard included.
+    """
+    host_names = list(hosts)
+    routers: dict[str, Any] = {}
+    services: dict[str, Any] = {}
+    middlewares: dict[str, Any] = {}
+    for route in routes:
+        bare = route.path.rstrip("/")
+        priority = 1000 + 10 * len(route.path)
+        chain = [EDGE_MIDDLEWARE]
+        if route.strip_path and bare:
+            middlewares[f"{route.tier}-strip"] = {"stripPrefix": {"prefixes": [bare]}}
+            chain.insert(0, f"{route.tier}-strip")
+        rule = route_rule(route, host_names)
+        routers[route.tier] = {
+            "entryPoints": _ENTRY_POINTS,
+            "rule": rule,
+            "priority": priority + 5,
+            "service": pool_service(route.service),
+            "middlewares": chain,
+        }
+        services[pool_service(route.service)] = {
+            "failover": {
+                "service": f"{route.service}@docker",
+                "fallback": f"{last_resort(route.service)}@docker",
+            }
+        }
+        routers[f"{route.tier}-guard"] = {
+            "entryPoints": _ENTRY_POINTS,
+            "rule": rule,
+            "priority": priority,
+            "service": EMPTY_SERVICE,
+        }
+        if bare:
+            middlewares[f"{route.tier}-slash"] = {
+                "redirectRegex": {
+                    "regex": rf"^(https?://[^/]+{re.escape(bare)})(\?.*)?$",
+                    "replacement": "${1}/${2}",
+                }
+            }
+            routers[f"{route.tier}-slash"] = {
+                "entryPoints": _ENTRY_POINTS,
+                "rule": _rule(host_names, f"Path(`{bare}`)"),
+                "priority": priority,
+                "service": EMPTY_SERVICE,
+                "middlewares": [f"{route.tier}-slash"],
+            }
+    http: dict[str, Any] = {"routers": routers, "services": services}
+    if middlewares:
+        http["middlewares"] = middlewares
+    return {"http": http} if routers else {}
+
+
+def render(config: Mapping[str, Any]) -> str:
+    """The configuration as text. JSON is YAML, and needs no library on the target."""
+    return json.dumps(config, indent=2, sort_keys=True) + "\n"
+
+
+def active_routes(text: str) -> dict[str, Route]:
+    """The tiers' routes, read back from :func:`render`'s text; empty when it is not such a text."""
+    try:
+        routers = json.loads(text)["http"]["routers"]
+        return {
+            name: Route(
+                tier=name,
+                path=_PATH_OF_RULE.findall(router["rule"])[0],
+                strip_path=f"{name}-strip" in router["middlewares"],
+                service=router["service"].removesuffix(_POOL_SUFFIX),
+            )
+            for name, router in routers.items()
+            if router["service"].endswith(_POOL_SUFFIX)
+        }
+    except (ValueError, KeyError, TypeError, AttributeError, IndexError):
+        return {}

@@ -1,0 +1,74 @@
+"""Where declaration, Docker and the balancer differ."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from tests.unit.made_measurements import pool, spec
+
+from ansible_collections.evenkeel.cluster.plugins.filter.pool_drift import FilterModule
+from ansible_collections.evenkeel.cluster.plugins.module_utils.pool.drift import disagreements, drift_report
+
+
+def view() -> dict[str, Any]:
+    return pool(spec())
+
+
+def test_agreement() -> None:
+    found = drift_report(view())
+    assert (found["agreed"], found["lines"], found["balancer"]) == (True, [], "3.7.15")
+    assert found["tiers"][0] == {
+        "tier": "static",
+        "declared": 3,
+        "docker": 3,
+        "balancer": 3,
+        "guests": 0,
+        "revision": "0c1d2e3f4a5b",
+        "to_do": [],
+    }
+    assert FilterModule().filters()["pool_drift"](view()) == found
+
+
+def test_differences_are_told_in_words_and_numbers() -> None:
+    changed = view()
+    changed["tiers"]["static"].update(
+        running=2, in_rotation=1, unknown_servers=["http://x:1"], drift=["start static-3"]
+    )
+    changed["nodes"][0].update(in_rotation=False, balancer_status="DOWN")
+    changed["tiers"]["dynamic"]["drift"] = ["replace dynamic-1"]
+    changed["undeclared"] = {"old": ["remove old-1"]}
+    found = drift_report(changed)
+    assert (
+        found["lines"]
+        == disagreements(changed)
+        == [
+            "tier static: got 2 nodes running: static-1 is running, DOWN at the balancer, want 3"
+            " (fix: ansible-playbook site.yml)",
+            "tier static: got 1 of 2 running nodes in rotation: static-1 is running, DOWN at the balancer, want all"
+            " (fix: docker logs of the node named)",
+            "tier static: got server http://x:1 in the balancer, want only running nodes (fix: see who labelled it)",
+            "tier dynamic: got drift (replace dynamic-1), want none (fix: ansible-playbook site.yml)",
+            "tier old: got remove old-1, want no trace of it (fix: ansible-playbook site.yml)",
+        ]
+    )
+    assert [(tier["tier"], tier["docker"], tier["balancer"]) for tier in found["tiers"]] == [
+        ("static", 2, 1),
+        ("dynamic", 3, 3),
+        ("old", None, None),
+    ]
+
+
+def test_a_balancer_that_is_not_reached_says_nothing() -> None:
+    silent = {**view(), "balancer": {"reachable": False, "version": "", "reason": "balancer API: got no answer"}}
+    found = drift_report(silent)
+    assert found["lines"] == ["balancer API: got no answer"]
+    assert {tier["balancer"] for tier in found["tiers"]} == {None}
+
+
+def test_a_look_that_did_not_come_about() -> None:
+    assert drift_report({"msg": "Docker: got no answer"}) == {
+        "agreed": False,
+        "balancer": "",
+        "lines": ["Docker: got no answer"],
+        "tiers": [],
+    }

@@ -1,0 +1,109 @@
+"""The balancer's routes: what people type leads where it must."""
+
+from __future__ import annotations
+
+import re
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from ansible_collections.evenkeel.cluster.plugins.module_utils.traefik.routes import (
+    EMPTY_SERVICE,
+    Route,
+    active_routes,
+    host_rule,
+    render,
+    routes_config,
+)
+
+STATIC = Route(tier="static", path="/", strip_path=False, service="static-1a2b3c4d")
+DYNAMIC = Route(tier="dynamic", path="/api/dates/", strip_path=True, service="dynamic-5e6f7a8b")
+
+
+@pytest.mark.parametrize(
+    "hosts,rule",
+    [
+        ([], ""),
+        (["a.example"], "(Host(`a.example`))"),
+        (["a.example", "localhost"], "(Host(`a.example`) || Host(`localhost`))"),
+    ],
+)
+def test_host_rule(hosts: list[str], rule: str) -> None:
+    assert host_rule(hosts) == rule
+
+
+def test_every_tier_has_a_guard_just_below_its_router() -> None:
+    routers = routes_config([STATIC, DYNAMIC], ["localhost"])["http"]["routers"]
+    for tier in ("static", "dynamic"):
+        assert routers[tier]["rule"] == routers[f"{tier}-guard"]["rule"]
+        assert routers[tier]["priority"] > routers[f"{tier}-guard"]["priority"]
+        assert routers[f"{tier}-guard"]["service"] == EMPTY_SERVICE
+
+
+def test_a_route_leads_to_the_nodes_with_the_last_resort_behind_them() -> None:
+    config = routes_config([STATIC], [])["http"]
+    assert config["services"][config["routers"]["static"]["service"]] == {
+        "failover": {"service": "static-1a2b3c4d@docker", "fallback": "static-1a2b3c4d-unchecked@docker"}
+    }
+
+
+def test_the_longer_path_wins_even_when_its_tier_is_empty() -> None:
+    routers = routes_config([STATIC, DYNAMIC], [])["http"]["routers"]
+    assert routers["dynamic-guard"]["priority"] > routers["static"]["priority"]
+
+
+def test_the_path_is_stripped_only_where_asked_for() -> None:
+    config = routes_config([STATIC, DYNAMIC], [])["http"]
+    assert "dynamic-strip" in config["routers"]["dynamic"]["middlewares"]
+    assert config["middlewares"]["dynamic-strip"] == {"stripPrefix": {"prefixes": ["/api/dates"]}}
+    assert "static-strip" not in config["routers"]["static"]["middlewares"]
+
+
+@pytest.mark.parametrize(
+    "url,location",
+    [
+        ("http://h:8080/api/dates", "http://h:8080/api/dates/"),
+        ("http://h/api/dates?count=3", "http://h/api/dates/?count=3"),
+        ("http://h/api/dates/", None),
+        ("http://h/api/datesx", None),
+    ],
+)
+def test_the_path_without_its_slash_redirects(url: str, location: str | None) -> None:
+    middleware = routes_config([DYNAMIC], [])["http"]["middlewares"]["dynamic-slash"]["redirectRegex"]
+    match = re.match(middleware["regex"], url)
+    got = middleware["replacement"].replace("${1}", match[1]).replace("${2}", match[2] or "") if match else None
+    assert got == location
+
+
+def test_no_route_is_no_configuration() -> None:
+    assert routes_config([], ["localhost"]) == {}
+
+
+services = st.from_regex(r"[a-z]{1,8}-[0-9a-f]{8}", fullmatch=True)
+paths = st.lists(st.from_regex(r"[a-z0-9_~.-]{1,6}", fullmatch=True), max_size=3).map(
+    lambda parts: "/".join(["", *parts, ""])
+)
+
+
+@given(
+    routes=st.lists(
+        st.builds(
+            Route, tier=st.sampled_from(["a", "b", "web"]), path=paths, strip_path=st.booleans(), service=services
+        ),
+        unique_by=lambda route: route.tier,
+    ),
+    hosts=st.lists(st.sampled_from(["localhost", "a.example"]), unique=True),
+)
+def test_what_is_written_is_read_back(routes: list[Route], hosts: list[str]) -> None:
+    read = active_routes(render(routes_config(routes, hosts)))
+    assert {name: (route.path, route.service) for name, route in read.items()} == {
+        route.tier: (route.path, route.service) for route in routes
+    }
+    # "/" has nothing to strip, so the wish does not survive there; everywhere else it does.
+    assert all(read[route.tier].strip_path == route.strip_path for route in routes if route.path != "/")
+
+
+@pytest.mark.parametrize("text", ["", "not json", "[]", "{}", '{"http": null}', '{"http": {"routers": {"a": {}}}}'])
+def test_an_unreadable_file_has_no_routes(text: str) -> None:
+    assert active_routes(text) == {}
