@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from ansible_collections.evenkeel.cluster.plugins.module_utils.core.errors import Problem, join_some, message
+from ansible_collections.evenkeel.cluster.plugins.module_utils.core.errors import Finding, join_some, message
 from ansible_collections.evenkeel.cluster.plugins.module_utils.measure.balance import (
     BalanceRule,
     judge_balance,
@@ -55,7 +55,7 @@ def test_some(names: list[str], words: str) -> None:
 
 
 def test_message_is_one_line() -> None:
-    problem = Problem("1", "2", "look")
+    problem = Finding("1", "2", "look")
     assert message("balance of x", [problem]) == "balance of x: got 1, want 2 (fix: look)"
     assert message("balance of x", [problem] * 3) == "balance of x: got 1, want 2 (fix: look); and 2 more, see problems"
 

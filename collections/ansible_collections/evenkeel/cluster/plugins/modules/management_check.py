@@ -84,7 +84,7 @@ from typing import Any
 
 from ansible.module_utils.basic import AnsibleModule
 
-from ..module_utils.core.errors import Problem, message
+from ..module_utils.core.errors import Finding, message
 from ..module_utils.measure.http_load import HttpLoadError, Target, check_target
 from ..module_utils.measure.options import MAX_TIMEOUT, CheckInputError, in_range, outcome
 from ..module_utils.traefik.api import read_password
@@ -143,11 +143,11 @@ class Check:
         """It was asked without the right credentials, and had to be refused."""
         return self.credentials != RIGHT
 
-    def problem(self) -> Problem:
+    def problem(self) -> Finding:
         """What is wrong with the answer."""
         got = f"status {self.got}" if self.got is not None else self.error
         asked = {NONE: "without a password", WRONG: "with a wrong password", RIGHT: "with the password"}
-        return Problem(
+        return Finding(
             f"{got} from {self.url} {asked[self.credentials]}",
             f"status {' or '.join(map(str, self.want))}",
             "check the password file" if not self.control and self.got in _REFUSED else "ansible-playbook site.yml",

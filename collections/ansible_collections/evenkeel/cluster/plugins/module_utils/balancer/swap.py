@@ -9,6 +9,7 @@ import time
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
+from ..core.errors import EvenkeelError
 from ..core.files import write_atomically
 from ..traefik.api import TraefikApi, TraefikApiError
 from .config import SLOTS, edge_config, static_config, static_name
@@ -29,7 +30,7 @@ from .plan import (
 _POLL_SECONDS = 0.1
 
 
-class BalancerError(Exception):
+class BalancerError(EvenkeelError):
     """A step did not come about; one line ``what: got ..., want ... (fix: ...)``."""
 
 

@@ -12,6 +12,7 @@ from collections.abc import Mapping
 from pathlib import Path
 
 from ..measure.options import CheckInputError
+from .errors import EvenkeelError
 
 
 def make_folder(folder: str) -> None:
@@ -29,7 +30,7 @@ def make_folder(folder: str) -> None:
         ) from error
 
 
-class FolderError(Exception):
+class FolderError(EvenkeelError):
     """The folder was not written, and nothing of it is left; one line ``what: got ..., want ... (fix: ...)``."""
 
 

@@ -14,6 +14,7 @@ import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
+from .errors import EvenkeelError
 from .progress import no_progress
 
 _POLL_SECONDS = 0.1
@@ -21,7 +22,7 @@ _POLL_SECONDS = 0.1
 _PATIENCE_SECONDS = 1.0
 
 
-class LockBusyError(Exception):
+class LockBusyError(EvenkeelError):
     """Another run holds the lock; the message names it."""
 
 

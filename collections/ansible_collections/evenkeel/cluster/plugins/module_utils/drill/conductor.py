@@ -8,12 +8,13 @@ import threading
 from collections.abc import Callable, Sequence
 from typing import Protocol
 
+from ..core.errors import EvenkeelError
 from ..core.progress import no_progress
 from .records import EventReport
 from .schedule import Event
 
 
-class EventError(Exception):
+class EventError(EvenkeelError):
     """An event did not come about; one line."""
 
 

@@ -7,7 +7,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 
-from ..core.errors import Problem, join_some
+from ..core.errors import Finding, join_some
 from ..measure.access_log import LogLine
 from .figures import (
     Counts,
@@ -130,13 +130,13 @@ def add_up(evidence: Evidence) -> Figures:
     )
 
 
-def unmeasured(evidence: Evidence, figures: Figures, limits: Thresholds) -> list[Problem]:
+def unmeasured(evidence: Evidence, figures: Figures, limits: Thresholds) -> list[Finding]:
     """Why the figures say nothing about the cluster: this machine did not produce the load."""
     mine = generator_fault(evidence.records)
     rate = figures.rate
     slow = rate.achieved < limits.rate_share * rate.offered
     if not evidence.records:
-        return [Problem("no request sent", "some", "a longer duration")]
+        return [Finding("no request sent", "some", "a longer duration")]
     if not slow and rate.late_p99 <= limits.late_p99 and not mine:
         return []
     got = f"offered {rate.offered:g}/s, achieved {rate.achieved:.1f}/s"
@@ -144,10 +144,10 @@ def unmeasured(evidence: Evidence, figures: Figures, limits: Thresholds) -> list
         got += f", 1 % left more than {rate.late_p99:.2f} s late"
     if mine:
         got += f", {len(mine)} not sent ({mine[0].error})"
-    return [Problem(got, f"{rate.offered:g}/s from this machine", "a lower rate, or a machine that does nothing else")]
+    return [Finding(got, f"{rate.offered:g}/s from this machine", "a lower rate, or a machine that does nothing else")]
 
 
-def judge(evidence: Evidence, figures: Figures, limits: Thresholds) -> list[Problem]:
+def judge(evidence: Evidence, figures: Figures, limits: Thresholds) -> list[Finding]:
     """Everything that is not as it must be."""
     return [
         *judge_events(evidence),
@@ -159,10 +159,10 @@ def judge(evidence: Evidence, figures: Figures, limits: Thresholds) -> list[Prob
     ]
 
 
-def judge_broken(evidence: Evidence) -> list[Problem]:
+def judge_broken(evidence: Evidence) -> list[Finding]:
     """Events that failed."""
     return [
-        Problem(
+        Finding(
             f"event {report.number + 1} ({report.kind}) not carried out: {report.error}",
             "every event carried out",
             "mend that and run the drill again",
@@ -172,13 +172,13 @@ def judge_broken(evidence: Evidence) -> list[Problem]:
     ]
 
 
-def judge_events(evidence: Evidence) -> list[Problem]:
+def judge_events(evidence: Evidence) -> list[Finding]:
     """Whether all planned events came about."""
     problems = judge_broken(evidence)
     missing = evidence.planned - len(evidence.reports)
     if missing > 0 and not problems:
         problems.append(
-            Problem(
+            Finding(
                 f"{len(evidence.reports)} of {evidence.planned} events within the time limit",
                 "all of them",
                 "a higher time_limit, or fewer events",
@@ -187,13 +187,13 @@ def judge_events(evidence: Evidence) -> list[Problem]:
     return problems
 
 
-def _judge_failures(evidence: Evidence, figures: Figures, limits: Thresholds) -> list[Problem]:
+def _judge_failures(evidence: Evidence, figures: Figures, limits: Thresholds) -> list[Finding]:
     problems = []
     total = len(evidence.records)
     if len(figures.failed) > limits.failed:
         first = figures.failed[0]
         problems.append(
-            Problem(
+            Finding(
                 f"{len(figures.failed)} of {total} requests failed"
                 f" (first: {first.method} {first.tier} {first.error} at {first.at:.2f} s{_after(first, evidence)})",
                 f"at most {limits.failed}",
@@ -202,7 +202,7 @@ def _judge_failures(evidence: Evidence, figures: Figures, limits: Thresholds) ->
         )
     if len(figures.excused) > limits.failed_in_flight:
         problems.append(
-            Problem(
+            Finding(
                 f"{len(figures.excused)} requests failed in flight on nodes that went without warning",
                 f"at most {limits.failed_in_flight}",
                 "more nodes, or shorter requests",
@@ -210,7 +210,7 @@ def _judge_failures(evidence: Evidence, figures: Figures, limits: Thresholds) ->
         )
     p99 = latency_ms(evidence.records).get("p99", 0.0) / 1000
     if limits.latency_p99 and p99 > limits.latency_p99:
-        problems.append(Problem(f"latency p99 {p99:.3f} s", f"at most {limits.latency_p99:g} s", "more nodes"))
+        problems.append(Finding(f"latency p99 {p99:.3f} s", f"at most {limits.latency_p99:g} s", "more nodes"))
     return problems
 
 
@@ -222,11 +222,11 @@ def _after(record: Record, evidence: Evidence) -> str:
     return f", {record.done - last.began:.2f} s after the begin of event {last.number + 1} ({last.kind})"
 
 
-def _judge_posts(figures: Figures, limits: Thresholds) -> list[Problem]:
+def _judge_posts(figures: Figures, limits: Thresholds) -> list[Finding]:
     problems = []
     if len(figures.posts.twice) > limits.twice:
         problems.append(
-            Problem(
+            Finding(
                 f"{len(figures.posts.twice)} POSTs delivered more than once (first: {figures.posts.twice[0]})",
                 f"at most {limits.twice}",
                 "see the balancer's retry settings",
@@ -234,7 +234,7 @@ def _judge_posts(figures: Figures, limits: Thresholds) -> list[Problem]:
         )
     if len(figures.posts.missing) > limits.missing:
         problems.append(
-            Problem(
+            Finding(
                 f"{len(figures.posts.missing)} POSTs answered but not executed (first: {figures.posts.missing[0]})",
                 f"at most {limits.missing}",
                 "see the application's POST",
@@ -243,13 +243,13 @@ def _judge_posts(figures: Figures, limits: Thresholds) -> list[Problem]:
     return problems
 
 
-def _judge_moves(figures: Figures, limits: Thresholds) -> list[Problem]:
+def _judge_moves(figures: Figures, limits: Thresholds) -> list[Finding]:
     foreign = sorted(figures.moved.foreign)
     if len(foreign) <= limits.moved:
         return []
     client, node = foreign[0]
     return [
-        Problem(
+        Finding(
             f"{len(foreign)} sessions left nodes that were there (first: client {client + 1} left {node})",
             f"at most {limits.moved}",
             f"see the health checks of {node} in the balancer's log",
@@ -257,7 +257,7 @@ def _judge_moves(figures: Figures, limits: Thresholds) -> list[Problem]:
     ]
 
 
-def _judge_times(evidence: Evidence, figures: Figures, limits: Thresholds) -> list[Problem]:
+def _judge_times(evidence: Evidence, figures: Figures, limits: Thresholds) -> list[Finding]:
     problems = []
     for words, times, limit in (
         ("from a node's start to its first answer", figures.join, limits.join_p95),
@@ -267,7 +267,7 @@ def _judge_times(evidence: Evidence, figures: Figures, limits: Thresholds) -> li
         if p95 > limit:
             slowest = max(times, key=lambda name: times[name])
             problems.append(
-                Problem(f"p95 {p95:.2f} s {words} (slowest: {slowest})", f"at most {limit:g} s", "see events")
+                Finding(f"p95 {p95:.2f} s {words} (slowest: {slowest})", f"at most {limit:g} s", "see events")
             )
     nameless = nameless_tiers(evidence.records)
     joined = {
@@ -281,7 +281,7 @@ def _judge_times(evidence: Evidence, figures: Figures, limits: Thresholds) -> li
     idle = sorted(joined - figures.join.keys())
     if idle:
         problems.append(
-            Problem(
+            Finding(
                 f"no request answered by {join_some(idle)} after it joined",
                 "some",
                 "a longer interval or a higher rate",
@@ -291,7 +291,7 @@ def _judge_times(evidence: Evidence, figures: Figures, limits: Thresholds) -> li
     if slow:
         worst = max(slow, key=lambda name: slow[name])
         problems.append(
-            Problem(
+            Finding(
                 f"{slow[worst]:.2f} s until {worst} was out of rotation",
                 f"at most {limits.out:g} s",
                 "see the tier's health check",
@@ -300,11 +300,11 @@ def _judge_times(evidence: Evidence, figures: Figures, limits: Thresholds) -> li
     return problems
 
 
-def _judge_counts(counts: Counts) -> list[Problem]:
+def _judge_counts(counts: Counts) -> list[Finding]:
     problems = []
     if counts.log_missing or counts.log_differs:
         problems.append(
-            Problem(
+            Finding(
                 f"{counts.log_missing} answered requests missing in the access log, {counts.log_differs} with another"
                 " status",
                 f"all {counts.client} of them as the clients saw them",
@@ -315,7 +315,7 @@ def _judge_counts(counts: Counts) -> list[Problem]:
         node = counts.short[0]
         counted, got = counts.nodes[node]
         problems.append(
-            Problem(
+            Finding(
                 f"{counted} requests counted by {node}, {got} answers from it",
                 "at least as many",
                 f"docker logs {node}",

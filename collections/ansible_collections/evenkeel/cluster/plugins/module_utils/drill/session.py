@@ -14,7 +14,7 @@ from typing import Any
 
 from ..balancer.containers import BalancerPool
 from ..balancer.swap import renew
-from ..core.errors import Problem
+from ..core.errors import Finding
 from ..core.folder import make_folder
 from ..core.lock import cluster_lock
 from ..core.progress import no_progress
@@ -292,7 +292,7 @@ def conclude(settings: Settings, evidence: Evidence, control: Evidence | None) -
             verdict = control_verdict(control, control_figures, settings.limits)
     elif settings.control and verdict == PASSED:
         verdict = STOPPED
-        problems = [Problem("a signal before the control", "the whole drill", "run it again")]
+        problems = [Finding("a signal before the control", "the whole drill", "run it again")]
     else:
         text += "; no control"
     return {

@@ -6,18 +6,18 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from ..core.errors import Problem, message
+from ..core.errors import Finding, message
 from ..core.stats import zero_failures_upper
 from ..core.verdict import FAILED, NOT_MEASURED, PASSED, STOPPED
 from .figures import quantiles
 from .judge import Evidence, Figures, Thresholds, judge, judge_broken, judge_events, unmeasured
 
 
-def verdict_of(evidence: Evidence, figures: Figures, limits: Thresholds) -> tuple[str, list[Problem]]:
+def verdict_of(evidence: Evidence, figures: Figures, limits: Thresholds) -> tuple[str, list[Finding]]:
     """The verdict and what is to be told first."""
     if evidence.stopped:
         return STOPPED, [
-            Problem(
+            Finding(
                 f"{evidence.stopped} after {evidence.seconds:.1f} s, {len(evidence.reports)} of {evidence.planned}"
                 f" events and {len(evidence.records)} requests, {len(figures.failed)} failed so far",
                 "the whole drill",
@@ -32,16 +32,16 @@ def verdict_of(evidence: Evidence, figures: Figures, limits: Thresholds) -> tupl
     return (FAILED if problems else PASSED), problems
 
 
-def judge_control(evidence: Evidence, figures: Figures, limits: Thresholds) -> tuple[bool, list[Problem]]:
+def judge_control(evidence: Evidence, figures: Figures, limits: Thresholds) -> tuple[bool, list[Finding]]:
     """Whether naive nodes lost requests under the same load, as they must; what is wrong with the control."""
     if evidence.stopped:
-        return False, [Problem(f"{evidence.stopped} during the control", "the whole drill", "run it again")]
+        return False, [Finding(f"{evidence.stopped} during the control", "the whole drill", "run it again")]
     problems = [*judge_events(evidence), *unmeasured(evidence, figures, limits)]
     first = min((report.began for report in evidence.reports), default=0.0)
     early = [record for record in figures.failed if record.done < first]
     if early:
         problems.append(
-            Problem(
+            Finding(
                 f"{len(early)} requests of the control failed before its first event ({early[0].error})",
                 "none before",
                 "see the naive nodes' logs",
@@ -50,7 +50,7 @@ def judge_control(evidence: Evidence, figures: Figures, limits: Thresholds) -> t
     lost = len(figures.failed) + len(figures.excused)
     if not lost:
         problems.append(
-            Problem(
+            Finding(
                 f"a control that lost none of {len(evidence.records)} requests",
                 "lost requests from naive nodes",
                 "more events: a measurement that cannot fail proves nothing",
@@ -95,7 +95,7 @@ def control_line(evidence: Evidence, figures: Figures, failed: bool) -> str:
     return f"control: {lost} of {len(evidence.records)} requests lost in {len(evidence.reports)} events, {ending}"
 
 
-def summary_line(subject: str, verdict: str, problems: Sequence[Problem], text: str) -> str:
+def summary_line(subject: str, verdict: str, problems: Sequence[Finding], text: str) -> str:
     """The whole drill in one line."""
     if verdict == PASSED:
         return f"{subject}: {text}"

@@ -8,6 +8,8 @@ import contextlib
 import os
 from typing import Any
 
+from ..core.errors import EvenkeelError
+
 try:
     import docker
     import docker.errors
@@ -23,7 +25,7 @@ _API_TIMEOUT_SECONDS = 60
 _LOG_LINES = 8
 
 
-class DockerPoolError(Exception):
+class DockerPoolError(EvenkeelError):
     """Docker refused or did not answer; the message is one line for people."""
 
 

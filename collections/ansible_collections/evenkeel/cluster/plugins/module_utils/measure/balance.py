@@ -18,7 +18,7 @@ from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
-from ..core.errors import Problem, join_some
+from ..core.errors import Finding, join_some
 from ..core.stats import chi_square_uniform, round_robin_cycles, round_robin_exact
 from .replies import Judgement, Reply, fair_share, judge_answers
 
@@ -73,11 +73,11 @@ def judge_shares(sequence: Sequence[str], rule: BalanceRule) -> Judgement:
     return _judge_chi_square(shares, rule)
 
 
-def _missing(missing: Sequence[str], total: int, nodes: int) -> list[Problem]:
+def _missing(missing: Sequence[str], total: int, nodes: int) -> list[Finding]:
     if not missing:
         return []
     want = fair_share(total, nodes) if total else "some on each"
-    return [Problem(f"0 of {total} requests on {join_some(missing)}", want, f"docker logs {missing[0]}")]
+    return [Finding(f"0 of {total} requests on {join_some(missing)}", want, f"docker logs {missing[0]}")]
 
 
 def _judge_affinity(shares: Mapping[str, int]) -> Judgement:
@@ -88,7 +88,7 @@ def _judge_affinity(shares: Mapping[str, int]) -> Judgement:
     return Judgement(
         "affinity",
         (
-            Problem(
+            Finding(
                 f"requests of one client on {join_some(used) or 'no node'}",
                 "all on one node",
                 "check the nodes' health",
@@ -110,13 +110,13 @@ def _judge_round_robin(sequence: Sequence[str], shares: Mapping[str, int], rule:
     problem = None
     # The window may begin inside a cycle (its offset is not ours to choose), so counts alone may differ by 2.
     if not round_robin_exact(shares, rule.nodes, aligned=False).exact:
-        problem = Problem(
+        problem = Finding(
             f"{shares[off]} of {total} requests on {off}", fair_share(total, len(shares)), f"docker inspect {off}"
         )
     elif rule.ordered:
         cycles = round_robin_cycles(sequence, rule.nodes)
         if cycles.broken_at is not None:
-            problem = Problem(
+            problem = Finding(
                 f"{sequence[cycles.broken_at]} twice in one cycle at request {cycles.broken_at + 1}",
                 f"every node once in each cycle of {len(shares)}",
                 f"check weight and health of {sequence[cycles.broken_at]}",
@@ -132,7 +132,7 @@ def _judge_chi_square(shares: Mapping[str, int], rule: BalanceRule) -> Judgement
     if result.p_value >= rule.alpha:
         return Judgement("chi-square", (), notes, result)
     off = _most_off(shares)
-    problem = Problem(
+    problem = Finding(
         f"{shares[off]} of {total} requests on {off} (chi-square {result.statistic:.1f}, p {result.p_value:.2g})",
         f"about {fair_share(total, len(shares))} (p >= {rule.alpha:g})",
         f"docker inspect {off}",

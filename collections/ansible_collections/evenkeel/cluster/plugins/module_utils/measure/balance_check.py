@@ -8,7 +8,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from typing import Any
 
-from ..core.errors import Problem, join_some
+from ..core.errors import Finding, join_some
 from ..core.stats import MIN_EXPECTED, sample_size_for_balance, sample_size_for_coverage, sample_size_for_cycles
 from .balance import BalanceRule, judge_balance, judge_shares
 from .http_load import Bounds, HttpLoadError, Target, check_target, send
@@ -84,7 +84,7 @@ def make_plan(params: Mapping[str, Any]) -> MeasurementPlan:
     return MeasurementPlan(target, bounds, requests, params["connections"], rule, control if compared else None, sides)
 
 
-def run_control(plan: MeasurementPlan, rule: BalanceRule) -> tuple[dict[str, Any], list[Problem]]:
+def run_control(plan: MeasurementPlan, rule: BalanceRule) -> tuple[dict[str, Any], list[Finding]]:
     """Send as many requests to one node, judge them alike, and demand that the judgement fails."""
     if plan.control is None:
         return {"applicable": False, "failed": None, "url": None, "requests": 0, "counts": {}, "message": ""}, []
@@ -96,7 +96,7 @@ def run_control(plan: MeasurementPlan, rule: BalanceRule) -> tuple[dict[str, Any
     problems = [replace(problem, got=f"a control with {problem.got}") for problem in broken]
     if guilty.ok:
         problems.append(
-            Problem(
+            Finding(
                 f"a control which did not fail at {plan.control.url} ({', '.join(counts)})",
                 "unequal shares from one node",
                 "pass the direct address of one node as control_url",

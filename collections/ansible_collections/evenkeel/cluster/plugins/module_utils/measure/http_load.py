@@ -18,6 +18,8 @@ from http.cookiejar import DefaultCookiePolicy
 from typing import Any
 from urllib.parse import urlsplit
 
+from ..core.errors import EvenkeelError
+
 try:
     import requests
 
@@ -30,7 +32,7 @@ from .replies import Reply
 _HOST = re.compile(r"[A-Za-z0-9_.-]+(:[0-9]{1,5})?|\[[0-9A-Fa-f:.]+\](:[0-9]{1,5})?")
 
 
-class HttpLoadError(Exception):
+class HttpLoadError(EvenkeelError):
     """The load cannot be sent at all; one line ``what: got ..., want ... (fix: ...)``."""
 
 

@@ -9,7 +9,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from ..core.errors import Problem, message
+from ..core.errors import Finding, message
 from ..core.stats import percentile
 from ..traefik.api import Snapshot, TraefikApi, TraefikApiError
 from .replies import Reply
@@ -38,7 +38,7 @@ class Observed:
     lost_before: list[Reply]
     sent: int
     disturbed: str
-    problems: tuple[Problem, ...]
+    problems: tuple[Finding, ...]
     facts: dict[str, Any]
 
     @property
@@ -137,10 +137,10 @@ class Observer:
             disturbed = f"configuration or health changed in each of {attempt} measurements"
         elif counted > answered:
             disturbed = f"{counted - answered} requests of others, or retries, during the measurement"
-        problems: tuple[Problem, ...] = ()
+        problems: tuple[Finding, ...] = ()
         if counted < answered and after.reloads == before.reloads:
             problems = (
-                Problem(
+                Finding(
                     f"{counted} requests counted for service {self.service}",
                     f"at least {answered}",
                     "check that the route leads to this service and that service metrics are on",
@@ -168,13 +168,13 @@ def _moved(before: Snapshot, after: Snapshot) -> bool:
     return before.reloads != after.reloads or before.servers != after.servers
 
 
-def lost_before_problems(observed: Observed) -> list[Problem]:
+def lost_before_problems(observed: Observed) -> list[Finding]:
     """Requests lost in attempts whose distribution is not judged any more."""
     if not observed.lost_before:
         return []
     first = observed.lost_before[0]
     return [
-        Problem(
+        Finding(
             f"{len(observed.lost_before)} requests lost while the configuration changed"
             f" (first: {first.error or f'status {first.status}'} at request {first.index + 1})",
             "none lost",
@@ -195,7 +195,7 @@ def latency_summary(replies: Sequence[Reply]) -> dict[str, float]:
     }
 
 
-def conclude(subject: str, problems: Sequence[Problem], success: str, measured: Mapping[str, Any]) -> dict[str, Any]:
+def conclude(subject: str, problems: Sequence[Finding], success: str, measured: Mapping[str, Any]) -> dict[str, Any]:
     """The module's result: verdict, one line, all problems, and the measurements."""
     return {
         "verdict": "fail" if problems else "pass",

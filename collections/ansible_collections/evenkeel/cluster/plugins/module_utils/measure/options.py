@@ -8,6 +8,7 @@ import math
 from collections.abc import Callable, Mapping
 from typing import Any
 
+from ..core.errors import EvenkeelError
 from ..traefik.api import TraefikApi, TraefikApiError, read_password
 from .http_load import Bounds, HttpLoadError, Target, check_target
 from .observer import Observer
@@ -18,7 +19,7 @@ MAX_TIMEOUT = 600.0
 MAX_ATTEMPTS = 20
 
 
-class CheckInputError(Exception):
+class CheckInputError(EvenkeelError):
     """A parameter cannot be used; one line ``what: got ..., want ... (fix: ...)``."""
 
 

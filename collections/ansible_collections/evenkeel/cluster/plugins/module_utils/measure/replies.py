@@ -13,7 +13,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from http import HTTPStatus
 
-from ..core.errors import Problem, join_some
+from ..core.errors import Finding, join_some
 from ..core.stats import ChiSquare
 
 STRATEGIES = ("wrr", "p2c", "hrw", "leasttime")
@@ -63,7 +63,7 @@ class Judgement:
     """
 
     method: str
-    problems: tuple[Problem, ...] = ()
+    problems: tuple[Finding, ...] = ()
     notes: tuple[str, ...] = ()
     chi_square: ChiSquare | None = None
 
@@ -86,7 +86,7 @@ def fair_share(requests: int, nodes: int) -> str:
     return f"{share} or {share + 1} each" if rest else f"{share} each"
 
 
-def judge_answers(replies: Sequence[Reply], planned: int, nodes: Sequence[str]) -> list[Problem]:
+def judge_answers(replies: Sequence[Reply], planned: int, nodes: Sequence[str]) -> list[Finding]:
     """Every planned request was sent and answered with 200 by an expected node."""
     problems = []
     lost = [reply for reply in replies if not reply.answered]
@@ -96,7 +96,7 @@ def judge_answers(replies: Sequence[Reply], planned: int, nodes: Sequence[str]) 
         source = f" from {first.served_by}" if first.served_by else ""
         fix = f"docker logs {first.served_by}" if first.served_by else "check the address and the balancer's log"
         problems.append(
-            Problem(
+            Finding(
                 f"{len(lost)} of {len(replies)} requests lost (first: {what}{source} at request {first.index + 1})",
                 f"{planned} answered with status 200",
                 fix,
@@ -104,7 +104,7 @@ def judge_answers(replies: Sequence[Reply], planned: int, nodes: Sequence[str]) 
         )
     elif len(replies) < planned:
         problems.append(
-            Problem(
+            Finding(
                 f"only {len(replies)} of {planned} requests sent within the time limit",
                 "all of them",
                 "raise time_limit, or lower requests",
@@ -113,7 +113,7 @@ def judge_answers(replies: Sequence[Reply], planned: int, nodes: Sequence[str]) 
     nameless = sum(reply.answered and not reply.served_by for reply in replies)
     if nameless:
         problems.append(
-            Problem(
+            Finding(
                 f"{nameless} of {len(replies)} answers without X-Served-By",
                 "the name of the node in each",
                 "the tier's image must send it",
@@ -123,7 +123,7 @@ def judge_answers(replies: Sequence[Reply], planned: int, nodes: Sequence[str]) 
     if foreign:
         name = next(iter(foreign))
         problems.append(
-            Problem(
+            Finding(
                 f"{sum(foreign.values())} of {len(replies)} requests on {join_some(foreign)}",
                 f"answers from {join_some(nodes)} only" if nodes else "no node at all",
                 f"docker inspect {name}",
@@ -147,5 +147,5 @@ def judge_guard(replies: Sequence[Reply]) -> Judgement:
     source = f" from {first.served_by}" if first and first.served_by else ""
     fix = f"docker stop {first.served_by}" if first and first.served_by else "run site.yml"
     return Judgement(
-        "guard", (Problem(f"{what}{source} for {len(wrong)} of {len(replies)} requests", "503 from the guard", fix),)
+        "guard", (Finding(f"{what}{source} for {len(wrong)} of {len(replies)} requests", "503 from the guard", fix),)
     )

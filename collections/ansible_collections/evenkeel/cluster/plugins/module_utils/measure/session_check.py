@@ -8,7 +8,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
-from ..core.errors import Problem
+from ..core.errors import Finding
 from ..core.stats import clients_for_spread
 from .http_load import Bounds, Target, send_clients
 from .observer import Observed, conclude, latency_summary, lost_before_problems, unobserved
@@ -76,7 +76,7 @@ def make_plan(params: Mapping[str, Any]) -> MeasurementPlan:
     return MeasurementPlan(target, bounds, clients, params["requests_per_client"] if nodes else 1, rule)
 
 
-def run_control(plan: MeasurementPlan) -> tuple[dict[str, Any], list[Problem]]:
+def run_control(plan: MeasurementPlan) -> tuple[dict[str, Any], list[Finding]]:
     """Let the same clients send without cookie jars, and demand that they do not stay."""
     rule = plan.rule
     if not rule.sticky or len(rule.nodes) <= 1 or rule.strategy in ("hrw", "leasttime"):
@@ -91,7 +91,7 @@ def run_control(plan: MeasurementPlan) -> tuple[dict[str, Any], list[Problem]]:
     problems = [replace(problem, got=f"a control with {problem.got}") for problem in broken]
     if not guilty:
         problems.append(
-            Problem(
+            Finding(
                 "a control which did not fail: no client without a cookie jar moved",
                 "clients that move without their cookie",
                 "look for something other than the cookie that keeps them",

@@ -7,7 +7,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 
-from ..core.errors import Problem, join_some
+from ..core.errors import Finding, join_some
 from ..core.stats import round_robin_cycles
 from .replies import Judgement, Reply, judge_answers
 
@@ -84,7 +84,7 @@ def moved_clients(sessions: Iterable[Sequence[Reply]]) -> list[int]:
     ]
 
 
-def judge_sessions(sessions: Sequence[Sequence[Reply]]) -> list[Problem]:
+def judge_sessions(sessions: Sequence[Sequence[Reply]]) -> list[Finding]:
     """Every client stayed on the node that it got first."""
     moved = moved_clients(sessions)
     if not moved:
@@ -92,7 +92,7 @@ def judge_sessions(sessions: Sequence[Sequence[Reply]]) -> list[Problem]:
     first = [reply for reply in sessions[moved[0]] if reply.answered]
     leap = next(reply for reply in first if reply.served_by != first[0].served_by)
     return [
-        Problem(
+        Finding(
             f"{len(moved)} of {len(sessions)} clients moved (first: client {moved[0] + 1}"
             f" from {first[0].served_by} to {leap.served_by})",
             "each client on one node",
@@ -101,13 +101,13 @@ def judge_sessions(sessions: Sequence[Sequence[Reply]]) -> list[Problem]:
     ]
 
 
-def judge_cookie(sessions: Sequence[Sequence[Reply]], rule: CookieRule) -> list[Problem]:
+def judge_cookie(sessions: Sequence[Sequence[Reply]], rule: CookieRule) -> list[Finding]:
     """The first answer to every client sets the cookie, with the flags asked for."""
     first = [session[0] for session in sessions if session and session[0].answered]
     without = [reply.client for reply in first if not cookies_named(reply, rule.name)]
     if without:
         return [
-            Problem(
+            Finding(
                 f"no cookie {rule.name} for {len(without)} of {len(first)} clients",
                 "one in the first answer to each",
                 "check the sticky options of the tier (hrw sets no cookie)",
@@ -121,7 +121,7 @@ def judge_cookie(sessions: Sequence[Sequence[Reply]], rule: CookieRule) -> list[
     return []
 
 
-def _flags(cookie: SetCookie, rule: CookieRule) -> Problem | None:
+def _flags(cookie: SetCookie, rule: CookieRule) -> Finding | None:
     def words(value: object) -> str:
         return {True: "present", False: "absent"}.get(value, str(value)) if isinstance(value, bool) else str(value)
 
@@ -135,7 +135,7 @@ def _flags(cookie: SetCookie, rule: CookieRule) -> Problem | None:
         wanted.append(("Max-Age", has.get("max-age", "absent"), str(rule.max_age) if rule.max_age else "absent"))
     for name, got, want in wanted:
         if got != want:
-            return Problem(
+            return Finding(
                 f"{name} {words(got)} in cookie {rule.name}",
                 words(want),
                 "set the tier's cookie options and run site.yml",
@@ -143,7 +143,7 @@ def _flags(cookie: SetCookie, rule: CookieRule) -> Problem | None:
     return None
 
 
-def judge_first_picks(sessions: Sequence[Sequence[Reply]], rule: StickyRule) -> list[Problem]:
+def judge_first_picks(sessions: Sequence[Sequence[Reply]], rule: StickyRule) -> list[Finding]:
     """New clients are spread over the nodes; exactly under undisturbed round robin."""
     picks = [session[0].served_by for session in sessions if session and session[0].answered and session[0].served_by]
     if rule.strategy in ("hrw", "leasttime") or not picks:
@@ -151,19 +151,19 @@ def judge_first_picks(sessions: Sequence[Sequence[Reply]], rule: StickyRule) -> 
     used = sorted(set(picks))
     if len(used) == 1:
         idle = next(node for node in rule.nodes if node != used[0])
-        return [Problem(f"all {len(picks)} clients on {used[0]}", "new clients on every node", f"docker logs {idle}")]
+        return [Finding(f"all {len(picks)} clients on {used[0]}", "new clients on every node", f"docker logs {idle}")]
     if rule.strategy == "wrr" and not rule.disturbed:
         missing = [node for node in rule.nodes if node not in used]
         if missing and len(picks) >= 2 * len(rule.nodes):
             return [
-                Problem(
+                Finding(
                     f"0 of {len(picks)} clients on {join_some(missing)}", "some on each", f"docker logs {missing[0]}"
                 )
             ]
         cycles = round_robin_cycles(picks, rule.nodes)
         if cycles.broken_at is not None:
             return [
-                Problem(
+                Finding(
                     f"{picks[cycles.broken_at]} twice in one cycle for client {cycles.broken_at + 1}",
                     f"first picks with every node once in each cycle of {len(rule.nodes)}",
                     f"check weight and health of {picks[cycles.broken_at]}",
@@ -190,12 +190,12 @@ def judge_sticky(sessions: Sequence[Sequence[Reply]], planned: int, rule: Sticky
 
 
 def _judge_unsticky(
-    sessions: Sequence[Sequence[Reply]], replies: Sequence[Reply], problems: list[Problem], rule: StickyRule
+    sessions: Sequence[Sequence[Reply]], replies: Sequence[Reply], problems: list[Finding], rule: StickyRule
 ) -> Judgement:
     kept = sum(bool(cookies_named(reply, rule.cookie.name)) for reply in replies)
     if kept:
         problems.append(
-            Problem(f"cookie {rule.cookie.name} in {kept} answers", "none", "check the sticky option of the tier")
+            Finding(f"cookie {rule.cookie.name} in {kept} answers", "none", "check the sticky option of the tier")
         )
     if len(rule.nodes) == 1:
         return Judgement("availability", tuple(problems), ("moving not applicable: one node",))
@@ -208,7 +208,7 @@ def _judge_unsticky(
     must = len(sessions) if rule.strategy == "wrr" and not rule.disturbed else 1
     if moved < must:
         problems.append(
-            Problem(
+            Finding(
                 f"{len(sessions) - moved} of {len(sessions)} clients kept on one node",
                 "clients that move",
                 "check the sticky option of the tier",

@@ -19,7 +19,7 @@ with contextlib.suppress(ImportError):  # check_target reports what is missing
     import requests
 
 from ..cluster.contract import STATS_PORT
-from ..core.errors import Problem
+from ..core.errors import Finding
 from .access_log import AccessLogReader, LogLine
 from .replies import Reply
 
@@ -98,7 +98,7 @@ class Agreement:
     nodes: Mapping[str, Mapping[str, int | None]]
     log_missing: int | None
     log_differs: int
-    problems: tuple[Problem, ...]
+    problems: tuple[Finding, ...]
     notes: tuple[str, ...]
 
     def as_result(self) -> dict[str, Any]:
@@ -153,11 +153,11 @@ def compare(
     return Agreement(nodes, None if reading.log is None else missing, differs, tuple(problems), tuple(notes))
 
 
-def _judge_log(missing: int, differs: int, answered: int) -> list[Problem]:
+def _judge_log(missing: int, differs: int, answered: int) -> list[Finding]:
     if not missing and not differs:
         return []
     return [
-        Problem(
+        Finding(
             f"{missing} of {answered} answered requests missing in the access log, {differs} there with another node or"
             " status",
             "all of them as the clients saw them",
@@ -166,7 +166,7 @@ def _judge_log(missing: int, differs: int, answered: int) -> list[Problem]:
     ]
 
 
-def _judge_counters(nodes: Mapping[str, Mapping[str, int | None]], foreign: int | None) -> list[Problem]:
+def _judge_counters(nodes: Mapping[str, Mapping[str, int | None]], foreign: int | None) -> list[Finding]:
     problems = []
     for name, counts in nodes.items():
         counted, client = counts["node"], counts["client"] or 0
@@ -174,7 +174,7 @@ def _judge_counters(nodes: Mapping[str, Mapping[str, int | None]], foreign: int 
             continue
         if counted < client or (counted > client and foreign == 0):
             problems.append(
-                Problem(
+                Finding(
                     f"{counted} requests counted by {name}, {client} answers from it",
                     "as many" if foreign == 0 else "at least as many",
                     f"docker logs {name}",

@@ -11,6 +11,7 @@ from typing import Any
 
 from ..cluster.node import Node
 from ..cluster.spec import Tier
+from ..core.errors import EvenkeelError
 from ..engine.docker_nodes import DockerPool
 from ..traefik.api import TraefikApi, read_password
 from ..traefik.route_file import RouteFile
@@ -33,7 +34,7 @@ def node_health_url(node: Node, tier: Tier) -> str:
 NOT_BUILT = "not-built"
 
 
-class PoolInputError(Exception):
+class PoolInputError(EvenkeelError):
     """The declaration cannot be carried out; the message is one line per problem."""
 
 

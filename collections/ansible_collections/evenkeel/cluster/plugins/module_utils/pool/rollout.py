@@ -17,6 +17,7 @@ from typing import TypeVar
 
 from ..cluster.node import Node
 from ..cluster.spec import Tier
+from ..core.errors import EvenkeelError
 from ..core.http import answers
 from ..core.progress import no_progress, timed
 from ..engine.docker_client import DockerPoolError
@@ -38,7 +39,7 @@ _EXPECTED = (DockerPoolError, TraefikApiError, OSError)
 _Item = TypeVar("_Item")
 
 
-class ReconcileError(Exception):
+class ReconcileError(EvenkeelError):
     """A step did not come about; the message is one line per tier."""
 
 

@@ -12,6 +12,7 @@ import json
 from collections.abc import Mapping
 from typing import Any
 
+from ..core.errors import EvenkeelError
 from ..core.redaction import redacted, without_address_credentials
 from ..pool.drift import drift_report
 from .claim import Claim, Measurements
@@ -24,7 +25,7 @@ _REQUIRED = ("schema", "created", "kind", "cluster", "verdict", "message", "clai
 _SPEC_LEFT_OUT = ("labels",)
 
 
-class DocumentError(Exception):
+class DocumentError(EvenkeelError):
     """A results.json cannot be used; one line ``what: got ..., want ... (fix: ...)``."""
 
 

@@ -13,6 +13,7 @@ from typing import Any
 from jinja2 import Environment, FileSystemLoader, StrictUndefined, select_autoescape
 from jinja2.exceptions import TemplateError
 
+from ..core.errors import EvenkeelError
 from .comparison import Difference, abbreviate
 
 VERDICTS = {"pass": "proved", "fail": "not proved", "not measured": "not measured"}
@@ -21,7 +22,7 @@ _MARKDOWN = re.compile(r"([\\`*_\[\]|~$#])")
 _TICKS = re.compile(r"`+")
 
 
-class PageError(Exception):
+class PageError(EvenkeelError):
     """A page cannot be written; one line."""
 
 

@@ -17,6 +17,8 @@ from types import TracebackType
 from typing import Any
 from urllib.parse import quote, urlsplit
 
+from ..core.errors import EvenkeelError, Problem
+
 try:
     import requests
     from requests.auth import HTTPBasicAuth
@@ -33,7 +35,7 @@ MAX_PAGES = 200
 _FIND_BALANCER = "docker ps --all --filter label=evenkeel.role=balancer"
 
 
-class TraefikApiError(Exception):
+class TraefikApiError(EvenkeelError):
     """The balancer's API did not give a usable answer.
 
     The text is one line: ``balancer API: got ..., want ... (fix: ...)``.
@@ -41,7 +43,7 @@ class TraefikApiError(Exception):
 
     def __init__(self, got: str, want: str, fix: str) -> None:
         """Compose the message from what was seen, what was expected and what to do."""
-        super().__init__(f"balancer API: got {_one_line(got)}, want {want} (fix: {fix})")
+        super().__init__(Problem("balancer API", _one_line(got), want, fix))
 
 
 def _one_line(text: str, limit: int = 200) -> str:
@@ -170,10 +172,6 @@ class TraefikApi:
         """The records of all HTTP services of all providers."""
         return self._list("services")
 
-    def all_routers(self) -> list[dict[str, Any]]:
-        """The records of all HTTP routers of all providers."""
-        return self._list("routers")
-
     def version(self) -> str:
         """Traefik's version, e.g. ``3.7.15``."""
         answer = self._json(self._get("/api/version"))
@@ -221,10 +219,6 @@ class TraefikApi:
             requests=int(self._parsed(parse_service_requests, text, name)),
             servers={str(url): str(state) for url, state in status.items()} if isinstance(status, dict) else {},
         )
-
-    def service_requests(self, service: str, provider: str = "docker") -> int:
-        """Requests handed to the service's servers so far; 0 when it had none."""
-        return int(self._parsed(parse_service_requests, self.metrics(), qualified(service, provider)))
 
     def server_up(self, service: str, provider: str = "docker") -> dict[str, bool]:
         """Server URL -> up, by active and passive checks; {} without a health check."""

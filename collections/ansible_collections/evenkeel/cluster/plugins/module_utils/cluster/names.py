@@ -1,0 +1,41 @@
+# Copyright: Evenkeel contributors
+# SPDX-License-Identifier: MIT
+"""How nodes, containers and images of a cluster are called. Pure.
+
+Names carry the cluster's name, so that a staging cluster runs beside production on one host. Nodes and images of the
+default cluster go without it: there they are called as their tiers and images are.
+"""
+
+from __future__ import annotations
+
+DEFAULT_CLUSTER = "evenkeel"
+
+
+def node_prefix(cluster: str, tier: str) -> str:
+    """What the names of a tier's nodes begin with; their number follows: ``static-``, or ``staging-static-``."""
+    return f"{tier}-" if cluster == DEFAULT_CLUSTER else f"{cluster}-{tier}-"
+
+
+def node_name(cluster: str, tier: str, number: int) -> str:
+    """The name of one node: ``static-1``, or ``staging-static-1``."""
+    return f"{node_prefix(cluster, tier)}{number}"
+
+
+def image_name(cluster: str, image: str) -> str:
+    """The name that an image of the cluster is built under: ``res/express``, or ``res/express-staging``."""
+    return image if cluster == DEFAULT_CLUSTER else f"{image}-{cluster}"
+
+
+def edge_name(cluster: str) -> str:
+    """The container that holds the published ports."""
+    return f"{cluster}-edge"
+
+
+def balancer_name(cluster: str, slot: str) -> str:
+    """The balancer in a slot."""
+    return f"{cluster}-balancer-{slot}"
+
+
+def portainer_name(cluster: str) -> str:
+    """The container of Portainer."""
+    return f"{cluster}-portainer"

@@ -1,0 +1,59 @@
+# Copyright: Evenkeel contributors
+# SPDX-License-Identifier: MIT
+"""Where a cluster keeps what in its state folder on the target. Pure."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True)
+class StatePaths:
+    """The layout of the state folder.
+
+    Attributes:
+        state_dir: the folder, absolute, without a slash at its end.
+    """
+
+    state_dir: str
+
+    @property
+    def dashboard_password(self) -> str:
+        """The file with the password of the balancer's dashboard and API."""
+        return f"{self.state_dir}/secrets/dashboard_password"
+
+    @property
+    def balancer_config(self) -> str:
+        """The folder with the balancer's static configuration."""
+        return f"{self.state_dir}/balancer"
+
+    @property
+    def routes_file(self) -> str:
+        """The file that joins the tiers' paths to the balancer's services."""
+        return f"{self.state_dir}/balancer/dynamic/tiers.yml"
+
+    @property
+    def log_dir(self) -> str:
+        """The folder with the balancer's logs."""
+        return f"{self.state_dir}/log"
+
+    @property
+    def access_log(self) -> str:
+        """The balancer's access log."""
+        return f"{self.state_dir}/log/access.log"
+
+    @property
+    def declaration(self) -> str:
+        """The declaration that the last reconciliation was given."""
+        return f"{self.state_dir}/declaration.json"
+
+    def as_dict(self) -> dict[str, str]:
+        """All paths by name, for Ansible facts."""
+        return {
+            "dashboard_password": self.dashboard_password,
+            "balancer_config": self.balancer_config,
+            "routes_file": self.routes_file,
+            "log_dir": self.log_dir,
+            "access_log": self.access_log,
+            "declaration": self.declaration,
+        }
