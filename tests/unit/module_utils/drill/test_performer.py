@@ -146,7 +146,7 @@ def test_a_frozen_node_goes_on_and_the_balancers_reaction_is_timed(cluster: Fake
 def test_a_guest_joins_and_leaves(cluster: FakeCluster) -> None:
     joined, left = perform(performer(cluster), GUEST_JOINS, GUEST_LEAVES)
     assert list(joined.joined) == list(left.left) == ["0123456789ab"]
-    assert cluster.pool.calls == ["guest of res/shop:latest", "stop brave_bell 10", "remove brave_bell"]
+    assert cluster.pool.calls == ["guest of res/shop-fake:latest", "stop brave_bell 10", "remove brave_bell"]
     assert cluster.declared()
 
 

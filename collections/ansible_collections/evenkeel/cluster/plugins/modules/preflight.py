@@ -11,7 +11,7 @@ short_description: Check every input and the machine before anything changes
 version_added: 0.1.0
 description:
   - Checks what an inventory declares, and whether this machine can carry it. Reads only.
-  - Finds all problems in one pass and tells each as one line, C(what) got X, want Y (fix).
+  - Finds all problems in one pass and reports each as one line, C(what) got X, want Y (fix).
   - Returns the declared cluster checked and completed, for the other modules and roles.
   - Options are taken as they come, with whatever type the command line or YAML gave them, and are judged here.
     So a wrong value gets a line that says what is right, rather than a failed conversion.
@@ -19,6 +19,28 @@ options:
   name:
     description: Name of the cluster. Every object in Docker bears it.
     type: raw
+  dashboard_user:
+    description: User of the balancer's dashboard and API.
+    type: raw
+    default: admin
+  web_address:
+    description: IP address that the web entry point is published on, as C(load_balancer_web_address) says.
+    type: raw
+    default: 0.0.0.0
+  dashboard_address:
+    description: IP address that the dashboard is published on, as C(load_balancer_dashboard_address) says.
+    type: raw
+    default: 0.0.0.0
+  portainer_address:
+    description: IP address that Portainer is published on, as C(portainer_address) says.
+    type: raw
+    default: 0.0.0.0
+  retry_attempts:
+    description:
+      - How often the balancer tries a request, as C(load_balancer_retry_attempts) says.
+      - The option C(max_failures) of each tier must be less.
+    type: raw
+    default: 24
   domain:
     description: The host name that the cluster answers to.
     type: raw
@@ -68,11 +90,33 @@ options:
   tiers:
     description: The tiers, as a mapping of names to options.
     type: raw
-  node_variables:
-    description: Names of the variables that end in C(_nodes). Each must name a tier.
-    type: list
-    elements: str
-    default: []
+  variables:
+    description:
+      - The variables that are set and all knobs, as the lookup P(evenkeel.cluster.knobs#lookup) finds them.
+      - A variable that is nearly a knob, or nearly C(<tier>_nodes), is a problem. Other variables are ignored.
+      - A removed knob is a problem that names its successor.
+    type: dict
+    default: {}
+    suboptions:
+      names:
+        description: Names of the variables that are no knobs.
+        type: list
+        elements: str
+        default: []
+      knobs:
+        description: Names of the knobs of all roles.
+        type: list
+        elements: str
+        default: []
+      roles:
+        description: Names of the roles, which their knobs begin with.
+        type: list
+        elements: str
+        default: []
+      places:
+        description: For variables that end in C(_nodes), the line of the inventory that sets it.
+        type: dict
+        default: {}
   min_free_disk:
     description:
       - Free space that Docker's data and the state folder need, such as V(500m) or V(3g).
@@ -154,6 +198,18 @@ cluster_spec:
   returned: success, unless RV(become) is true
   type: dict
   sample: {name: evenkeel, network: evenkeel, web_port: 8080, tiers: []}
+  contains:
+    paths:
+      description: Files and folders in the state folder, by name, such as C(routes_file) and C(access_log).
+      type: dict
+    endpoints:
+      description:
+        - Where C(web), C(dashboard) and C(portainer) answer on this machine itself.
+        - Each has C(scheme), C(host), C(port) and C(url).
+      type: dict
+    api:
+      description: What a client of the balancer's API needs, C(url), C(user) and C(password_file).
+      type: dict
 docker:
   description: What is known about Docker on this machine.
   returned: success, unless RV(become) is true
@@ -209,34 +265,51 @@ msg:
 """
 
 import dataclasses
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from ansible.module_utils.basic import AnsibleModule
 
-from ..module_utils.engine.docker_facts import read_docker
+from ..module_utils.engine.docker_facts import Docker, read_docker
 from ..module_utils.host.checks import (
-    KNOBS,
-    OPTIONAL_KNOBS,
+    MachineFacts,
     check_all,
     check_docker,
     check_machine,
-    declared_cluster,
     docker_reason,
+    published_ports,
 )
-from ..module_utils.host.facts import read_machine, sudo_without_password
+from ..module_utils.host.declaration import KNOBS, OPTIONAL_KNOBS, read_declaration
+from ..module_utils.host.facts import Machine, read_disk, read_listeners, read_machine, sudo_without_password
+
+if TYPE_CHECKING:
+    from ..module_utils.cluster.spec import ClusterSpec
 
 
 def argument_spec() -> dict[str, Any]:
-    """The options, in Ansible's form; judged by :func:`declared_cluster`, so mostly raw."""
+    """The options, in Ansible's form; judged by :func:`read_declaration`, so mostly raw."""
+    names = {"type": "list", "elements": "str", "default": []}
+    variables = {"names": names, "knobs": names, "roles": names, "places": {"type": "dict", "default": {}}}
     return {
         **{knob: {"type": "raw"} for knob in KNOBS},
-        **{knob: {"type": "raw", "default": ""} for knob in OPTIONAL_KNOBS},
+        **{knob: {"type": "raw", "default": default} for knob, default in OPTIONAL_KNOBS.items()},
         "root": {"type": "path"},
-        "node_variables": {"type": "list", "elements": "str", "default": []},
-        "existing_files": {"type": "list", "elements": "str", "default": []},
+        "variables": {"type": "dict", "default": {}, "options": variables},
+        "existing_files": names,
         "check_machine": {"type": "bool", "default": True},
         "may_become": {"type": "bool", "default": True},
     }
+
+
+def _read_facts(spec: ClusterSpec, machine: Machine, docker: Docker, must_carry: bool) -> MachineFacts:
+    """What the checks need to know; ports only where they are to be published."""
+    ports = [port for _, port, _ in published_ports(spec)] if must_carry else []
+    return MachineFacts(
+        machine=machine,
+        docker=docker,
+        state_disk=read_disk(spec.state_dir),
+        data_disk=read_disk(docker.data_root),
+        listeners=read_listeners(ports),
+    )
 
 
 def main() -> None:
@@ -247,18 +320,20 @@ def main() -> None:
     reason = docker_reason(machine, docker)
     if reason and module.params["may_become"] and not machine.root and sudo_without_password():
         module.exit_json(changed=False, become=True)
-    spec, free_disk, problems = declared_cluster(module.params, machine)
+    declaration = read_declaration(module.params, machine, docker)
+    for line in declaration.warnings:
+        module.warn(line)
+    spec, problems = declaration.spec, list(declaration.problems)
     # A daemon that is down is no obstacle to a removal, which then has no containers to remove.
-    must_carry = bool(module.params["check_machine"])
-    if must_carry or docker.trouble != "absent":
+    if declaration.must_carry or docker.trouble != "absent":
         problems += check_docker(machine, docker)
-    if must_carry:
+    if declaration.must_carry:
         problems += check_machine(machine)
     if spec is not None:
-        problems += check_all(spec, free_disk, module.params, machine, docker)
+        problems += check_all(declaration, _read_facts(spec, machine, docker, declaration.must_carry))
     if problems or spec is None:
         count = "1 problem" if len(problems) == 1 else f"{len(problems)} problems"
-        module.fail_json(msg="\n".join([f"{count}, nothing has been changed", *problems]))
+        module.fail_json(msg="\n".join([f"{count}, nothing has been changed", *map(str, problems)]))
     module.exit_json(
         changed=False,
         become=False,

@@ -4,8 +4,12 @@
 
 from __future__ import annotations
 
+import ipaddress
 from dataclasses import dataclass
 
+#: All IPv4 addresses of a machine, as the address to publish a port on.
+EVERY_ADDRESS = str(ipaddress.IPv4Address(0))
+_LOOPBACK = {EVERY_ADDRESS: "127.0.0.1", "::": "::1"}
 _DEFAULT_PORTS = {"http": 80, "https": 443}
 
 
@@ -33,3 +37,18 @@ class Endpoint:
     def at(self, path: str) -> str:
         """The address of a path, which begins with a slash."""
         return self.url + path
+
+    def as_dict(self) -> dict[str, str | int]:
+        """The endpoint as plain data, for Ansible facts."""
+        return {"scheme": self.scheme, "host": self.host, "port": self.port, "url": self.url}
+
+
+def published(address: str, port: int, scheme: str = "http") -> Endpoint:
+    """Where the machine itself reaches a port that it publishes.
+
+    Args:
+        address: the IP address that the port is published on; one that stands for all is reached as the loopback.
+        port: the published TCP port.
+        scheme: ``http`` or ``https``.
+    """
+    return Endpoint(scheme, _LOOPBACK.get(address, address), port)

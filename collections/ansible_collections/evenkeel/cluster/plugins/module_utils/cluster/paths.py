@@ -18,9 +18,19 @@ class StatePaths:
     state_dir: str
 
     @property
+    def secrets_dir(self) -> str:
+        """The folder with passwords."""
+        return f"{self.state_dir}/secrets"
+
+    @property
     def dashboard_password(self) -> str:
         """The file with the password of the balancer's dashboard and API."""
-        return f"{self.state_dir}/secrets/dashboard_password"
+        return f"{self.secrets_dir}/dashboard_password"
+
+    @property
+    def portainer_password(self) -> str:
+        """The file with the password of Portainer's user admin."""
+        return f"{self.secrets_dir}/portainer_password"
 
     @property
     def balancer_config(self) -> str:
@@ -28,9 +38,14 @@ class StatePaths:
         return f"{self.state_dir}/balancer"
 
     @property
+    def dynamic_config(self) -> str:
+        """The folder with the configuration that the balancer reads again whenever it changes."""
+        return f"{self.balancer_config}/dynamic"
+
+    @property
     def routes_file(self) -> str:
         """The file that joins the tiers' paths to the balancer's services."""
-        return f"{self.state_dir}/balancer/dynamic/tiers.yml"
+        return f"{self.dynamic_config}/tiers.yml"
 
     @property
     def log_dir(self) -> str:
@@ -40,20 +55,35 @@ class StatePaths:
     @property
     def access_log(self) -> str:
         """The balancer's access log."""
-        return f"{self.state_dir}/log/access.log"
+        return f"{self.log_dir}/access.log"
 
     @property
     def declaration(self) -> str:
         """The declaration that the last reconciliation was given."""
         return f"{self.state_dir}/declaration.json"
 
+    @property
+    def build_dir(self) -> str:
+        """The folder that images are built in."""
+        return f"{self.state_dir}/build"
+
+    @property
+    def evidence_dir(self) -> str:
+        """The folder with the records of drills."""
+        return f"{self.state_dir}/evidence"
+
     def as_dict(self) -> dict[str, str]:
         """All paths by name, for Ansible facts."""
         return {
+            "secrets_dir": self.secrets_dir,
             "dashboard_password": self.dashboard_password,
+            "portainer_password": self.portainer_password,
             "balancer_config": self.balancer_config,
+            "dynamic_config": self.dynamic_config,
             "routes_file": self.routes_file,
             "log_dir": self.log_dir,
             "access_log": self.access_log,
+            "build_dir": self.build_dir,
+            "evidence_dir": self.evidence_dir,
             "declaration": self.declaration,
         }

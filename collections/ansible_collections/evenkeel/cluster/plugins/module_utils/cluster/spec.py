@@ -8,6 +8,9 @@ import dataclasses
 from collections.abc import Mapping
 from typing import Any
 
+from .endpoints import EVERY_ADDRESS, Endpoint, published
+from .paths import StatePaths
+
 STRATEGIES = ("wrr", "p2c", "hrw", "leasttime")
 SAME_SITE = ("lax", "strict", "none")
 
@@ -60,12 +63,15 @@ class Tier:
 
 @dataclasses.dataclass(frozen=True)
 class ClusterSpec:
-    """Everything that one inventory declares."""
+    """Everything that one inventory declares.
+
+    The addresses are those that ports are published on, and ``dashboard_user`` logs in to the balancer's dashboard and
+    API. What follows from the declaration are properties, and is in :meth:`as_dict` too.
+    """
 
     name: str
     domain: str
     hosts: list[str]
-    engine: str
     network: str
     web_port: int
     dashboard_port: int
@@ -74,7 +80,38 @@ class ClusterSpec:
     image_source: str
     state_dir: str
     tiers: list[Tier]
+    dashboard_user: str = "admin"
+    web_address: str = EVERY_ADDRESS
+    dashboard_address: str = EVERY_ADDRESS
+    portainer_address: str = EVERY_ADDRESS
+
+    @property
+    def paths(self) -> StatePaths:
+        """Where what is kept on the target."""
+        return StatePaths(self.state_dir)
+
+    @property
+    def endpoints(self) -> dict[str, Endpoint]:
+        """Where the target itself reaches ``web``, ``dashboard`` and ``portainer``."""
+        return {
+            "web": published(self.web_address, self.web_port),
+            "dashboard": published(self.dashboard_address, self.dashboard_port),
+            "portainer": published(self.portainer_address, self.portainer_port),
+        }
 
     def as_dict(self) -> dict[str, Any]:
-        """The specification as plain data, for Ansible facts."""
-        return dataclasses.asdict(self)
+        """The specification as plain data, for Ansible facts, with what follows from it.
+
+        ``api`` is what a client of the balancer's API needs: ``url``, ``user`` and ``password_file``.
+        """
+        endpoints = {name: endpoint.as_dict() for name, endpoint in self.endpoints.items()}
+        return {
+            **dataclasses.asdict(self),
+            "paths": self.paths.as_dict(),
+            "endpoints": endpoints,
+            "api": {
+                "url": endpoints["dashboard"]["url"],
+                "user": self.dashboard_user,
+                "password_file": self.paths.dashboard_password,
+            },
+        }

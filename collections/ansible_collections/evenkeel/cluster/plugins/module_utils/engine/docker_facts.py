@@ -12,6 +12,8 @@ import socket
 from collections.abc import Iterable, Mapping
 from typing import Any
 
+from ..cluster.labels import ROLE, TIER
+
 DEFAULT_SOCKET = "/var/run/docker.sock"
 _DOCKER_TIMEOUT_SECONDS = 15.0
 
@@ -63,13 +65,13 @@ class _SocketConnection(http.client.HTTPConnection):
 
 
 def read_docker(docker_host: str | None = None) -> Docker:
-    """Ask Docker who it is and what containers, networks and images it has.
+    """Ask Docker for its version and for its containers, networks and images.
 
     Args:
         docker_host: as the environment variable DOCKER_HOST, which it defaults to.
 
     Returns:
-        The answers, or what stood in the way; never raises for a Docker that does not answer.
+        The answers, or why there are none; never raises for a Docker that does not answer.
     """
     host = docker_host or os.environ.get("DOCKER_HOST") or f"unix://{DEFAULT_SOCKET}"
     if not host.startswith("unix:///"):
@@ -181,7 +183,7 @@ def _images(containers: Iterable[Mapping[str, Any]], listed: Mapping[str, Mappin
     names: dict[tuple[str, str, str], list[str]] = {}
     for item in containers:
         labels = item.get("Labels") or {}
-        key = (str(labels.get("evenkeel.role", "")), str(labels.get("evenkeel.tier", "")), str(item["ImageID"]))
+        key = (str(labels.get(ROLE, "")), str(labels.get(TIER, "")), str(item["ImageID"]))
         names.setdefault(key, []).append(_container(item).name)
     return tuple(
         Image(

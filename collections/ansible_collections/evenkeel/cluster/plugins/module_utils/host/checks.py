@@ -1,22 +1,21 @@
 # Copyright: Evenkeel contributors
 # SPDX-License-Identifier: MIT
-"""What must be so before anything is changed: Docker, memory, disk, ports, names. Pure but for :func:`check_all`."""
+"""What must hold before anything is changed: Docker, memory, disk, ports, names. Pure: facts in, problems out."""
 
 from __future__ import annotations
 
 import posixpath
-
-# MODULE IMPORT machine as facts
-from collections.abc import Iterable, Mapping, Sequence
-from typing import Any
+from collections.abc import Collection, Mapping, Sequence
+from dataclasses import dataclass
 
 from ..balancer.config import SLOTS
+from ..cluster import labels
+from ..cluster.names import balancer_name, edge_name, image_name, node_name, portainer_name
 from ..cluster.spec import ClusterSpec
-from ..core.errors import quote
-from ..core.values import parse_size
+from ..core.errors import Problem, quote
 from ..engine.docker_facts import Container, Docker, image_present
-from ..inventory.parse import parse_cluster
-from .facts import Disk, Listener, Machine, read_disk, read_listeners
+from .declaration import Declaration
+from .facts import Disk, Listener, Machine
 
 MIB = 1024**2
 GIB = 1024**3
@@ -28,30 +27,30 @@ MIN_ENGINE = (20, 10)
 MIN_API = (1, 41)
 MIN_PYTHON = (3, 10)
 ARCHITECTURES = ("x86_64", "aarch64")
-# Where the docker_engine role knows how to install Docker.
+# Where the docker_engine role can install Docker.
 INSTALLABLE = {("debian", "12"), ("debian", "13"), ("ubuntu", "22.04"), ("ubuntu", "24.04")}
 BALANCER_IMAGE = "res/traefik"
 BALANCER_STATE = "/etc/traefik"
 SUDO_HINT = "add -K -e cluster_become=true where sudo asks for a password"
-LABEL = "evenkeel.cluster"
-KNOBS = (
-    "name",
-    "domain",
-    "hosts",
-    "engine",
-    "web_port",
-    "dashboard_port",
-    "portainer",
-    "portainer_port",
-    "image_source",
-    "tiers",
-)
-OPTIONAL_KNOBS = ("state_dir", "registry_prefix", "apt_mirror", "ca_bundle", "portainer_archive", "min_free_disk")
 
 
-def problem_line(what: str, got: str, want: str, fix: str) -> str:
-    """One problem as one line."""
-    return f"{what}: got {got}, want {want} (fix: {fix})"
+@dataclass(frozen=True)
+class MachineFacts:
+    """What was read on the machine.
+
+    Attributes:
+        machine: the machine and the user.
+        docker: what Docker said.
+        state_disk: the file system of the state folder.
+        data_disk: the file system of Docker's data.
+        listeners: processes that listen on the ports to publish, by port.
+    """
+
+    machine: Machine
+    docker: Docker
+    state_disk: Disk
+    data_disk: Disk
+    listeners: Mapping[int, Listener]
 
 
 def size(count: int) -> str:
@@ -65,13 +64,6 @@ def version_numbers(text: str) -> tuple[int, int]:
     """Major and minor number of a version such as 20.10.24+dfsg1; zeros where there are none."""
     parts = [*text.split("."), "0"]
     return (int(parts[0]) if parts[0].isdecimal() else 0, int(parts[1]) if parts[1].isdecimal() else 0)
-
-
-def default_state_dir(name: object, machine: Machine) -> str:
-    """Where state is kept when no folder is declared: the system's place for root, the user's own otherwise."""
-    if machine.root:
-        return f"/var/lib/evenkeel/{name}"
-    return f"{machine.home.rstrip('/')}/.local/state/evenkeel/{name}"
 
 
 def docker_reason(machine: Machine, docker: Docker) -> str:
@@ -89,25 +81,25 @@ def docker_reason(machine: Machine, docker: Docker) -> str:
     return ""
 
 
-def check_machine(machine: Machine) -> list[str]:
+def check_machine(machine: Machine) -> list[Problem]:
     """Architecture and Python."""
     problems = []
     if machine.architecture not in ARCHITECTURES:
         problems.append(
-            problem_line("architecture", machine.architecture, " or ".join(ARCHITECTURES), "use a machine of that kind")
+            Problem("architecture", machine.architecture, " or ".join(ARCHITECTURES), "use a machine of that kind")
         )
     if machine.python < MIN_PYTHON:
         got, want = (".".join(map(str, numbers)) for numbers in (machine.python, MIN_PYTHON))
         fix = "set ansible_python_interpreter to a newer one"
-        problems.append(problem_line(f"Python ({machine.interpreter})", got, f"at least {want}", fix))
+        problems.append(Problem(f"Python ({machine.interpreter})", got, f"at least {want}", fix))
     return problems
 
 
-def check_docker(machine: Machine, docker: Docker) -> list[str]:
+def check_docker(machine: Machine, docker: Docker) -> list[Problem]:
     """Docker is usable, or the docker_engine role can make it so."""
-    problem = ""
+    problem: Problem | None = None
     if docker.trouble == "permission":
-        problem = problem_line(
+        problem = Problem(
             f"Docker socket {docker.socket}",
             f"no permission for user {machine.user}",
             "read and write access",
@@ -116,19 +108,19 @@ def check_docker(machine: Machine, docker: Docker) -> list[str]:
     elif docker.trouble == "absent":
         problem = _check_absent_docker(machine, docker)
     elif docker.trouble == "remote":
-        problem = problem_line("DOCKER_HOST", f"'{docker.socket}'", "a socket of this machine", "unset DOCKER_HOST")
+        problem = Problem("DOCKER_HOST", f"'{docker.socket}'", "a socket of this machine", "unset DOCKER_HOST")
     elif docker.trouble:
         fix = f"see what listens at {docker.socket}, and dockerd's log"
-        problem = problem_line("Docker daemon", f"'{docker.detail}'", f"an answer at {docker.socket}", fix)
+        problem = Problem("Docker daemon", f"'{docker.detail}'", f"an answer at {docker.socket}", fix)
     elif version_numbers(docker.version) < MIN_ENGINE or version_numbers(docker.api_version) < MIN_API:
-        problem = problem_line(
+        problem = Problem(
             "Docker Engine",
             f"{docker.version} (API {docker.api_version})",
             "at least 20.10 (API 1.41)",
             "upgrade Docker",
         )
     elif not machine.docker_sdk and not machine.root:
-        problem = problem_line(
+        problem = Problem(
             "Docker SDK for Python",
             f"none for {machine.interpreter}",
             "the Python package docker",
@@ -137,24 +129,23 @@ def check_docker(machine: Machine, docker: Docker) -> list[str]:
     return [problem] if problem else []
 
 
-def _check_absent_docker(machine: Machine, docker: Docker) -> str:
+def _check_absent_docker(machine: Machine, docker: Docker) -> Problem | None:
     if not machine.root:
         what, got = (
             ("Docker daemon", f"no answer at {docker.socket}") if machine.docker_installed else ("Docker", "none")
         )
-        want = "a running daemon"
-        return problem_line(what, got, want, f"install and start Docker as root, or {SUDO_HINT}")
+        return Problem(what, got, "a running daemon", f"install and start Docker as root, or {SUDO_HINT}")
     if not machine.docker_installed and (machine.os_id, machine.os_version) not in INSTALLABLE:
-        return problem_line(
+        return Problem(
             "operating system",
             f"{machine.os_id or 'unknown'} {machine.os_version}".strip(),
             "Debian 12 or 13, or Ubuntu 22.04 or 24.04, to install Docker on",
             "install Docker by hand, then run this again",
         )
-    return ""
+    return None
 
 
-def check_files(spec: ClusterSpec, root: str, existing: Iterable[str], named: Mapping[str, str]) -> list[str]:
+def check_files(spec: ClusterSpec, root: str, existing: Collection[str], named: Mapping[str, str]) -> list[Problem]:
     """Build contexts and named files are there, on the controller."""
     present = set(existing)
     problems = []
@@ -164,19 +155,19 @@ def check_files(spec: ClusterSpec, root: str, existing: Iterable[str], named: Ma
         dockerfile = posixpath.join(root, tier.context, "Dockerfile")
         if dockerfile not in present:
             what = f"cluster_tiers.{tier.name}.context"
-            problems.append(problem_line(what, quote(tier.context), f"a folder with {dockerfile}", "mend the path"))
+            problems.append(Problem(what, quote(tier.context), f"a folder with {dockerfile}", "mend the path"))
     problems += [
-        problem_line(knob, quote(path), "a file on the machine that runs Ansible", "mend the path, or leave it empty")
+        Problem(knob, quote(path), "a file on the machine that runs Ansible", "mend the path, or leave it empty")
         for knob, path in named.items()
         if path and posixpath.join(root, path) not in present
     ]
     return problems
 
 
-def check_cpus(spec: ClusterSpec, machine: Machine) -> list[str]:
+def check_cpus(spec: ClusterSpec, machine: Machine) -> list[Problem]:
     """No node asks for more CPUs than there are, which Docker would refuse."""
     return [
-        problem_line(
+        Problem(
             f"cluster_tiers.{tier.name}.cpus", f"{tier.cpus:g}", f"at most {machine.cpus}, as there are", "lower it"
         )
         for tier in spec.tiers
@@ -186,74 +177,68 @@ def check_cpus(spec: ClusterSpec, machine: Machine) -> list[str]:
 
 def is_ours(container: Container, spec: ClusterSpec) -> bool:
     """Whether the container bears the cluster's label."""
-    return container.labels.get(LABEL) == spec.name
+    return container.labels.get(labels.CLUSTER) == spec.name
 
 
 def knows_containers(docker: Docker) -> bool:
-    """Whether the list of containers is true: Docker told it, or is down and runs none."""
+    """Whether the list of containers is right: Docker answered, or is down and runs none."""
     return docker.trouble in {"", "absent"}
 
 
-def check_memory(spec: ClusterSpec, machine: Machine, docker: Docker) -> list[str]:
+def check_memory(spec: ClusterSpec, machine: Machine, docker: Docker) -> list[Problem]:
     """The nodes that are yet to be started fit into the memory that is available."""
     if not knows_containers(docker):
         return []
     running = sum(
         1
         for container in docker.containers
-        if container.state == "running" and is_ours(container, spec) and container.labels.get("evenkeel.role") == "node"
+        if container.state == "running" and labels.is_node(container.labels, spec.name)
     )
     wanted = sum(tier.nodes for tier in spec.tiers)
     need = (wanted - running) * NODE_MEMORY
     if not machine.memory_available or need <= machine.memory_available:
         return []
     want = f"{size(need)} for {wanted - running} more nodes of about {size(NODE_MEMORY)} each"
-    return [
-        problem_line("memory", f"{size(machine.memory_available)} available", want, "lower the counts of the tiers")
-    ]
+    return [Problem("memory", f"{size(machine.memory_available)} available", want, "lower the counts of the tiers")]
 
 
 def needed_disk(spec: ClusterSpec, docker: Docker, declared: int | None) -> int:
     """Free bytes that a file system needs."""
     if declared is not None:
         return declared
-    built = [tier.image for tier in spec.tiers if tier.context] + [BALANCER_IMAGE]
+    built = [tier.image for tier in spec.tiers if tier.context] + [image_name(spec.name, BALANCER_IMAGE)]
     missing = knows_containers(docker) and not all(image_present(docker, image) for image in built)
     return DISK_FOR_BUILDS if spec.image_source == "packages" and missing else DISK_OTHERWISE
 
 
-def check_disks(disks: Sequence[tuple[str, Disk]], need: int) -> list[str]:
-    """Each file system has what is needed; two purposes on one file system are told once."""
+def check_disks(disks: Sequence[tuple[str, Disk]], need: int) -> list[Problem]:
+    """Each file system has what is needed; two purposes on one file system are one problem."""
     problems = []
     seen: set[int] = set()
     for purpose, disk in disks:
         if disk.free < need and disk.device not in seen:
             fix = "free some space there, or lower cluster_min_free_disk"
             problems.append(
-                problem_line(
-                    f"free disk for {purpose} in {disk.folder}", size(disk.free), f"at least {size(need)}", fix
-                )
+                Problem(f"free disk for {purpose} in {disk.folder}", size(disk.free), f"at least {size(need)}", fix)
             )
         seen.add(disk.device)
     return problems
 
 
-def check_state_dir(spec: ClusterSpec, declared: object, machine: Machine, docker: Docker, disk: Disk) -> list[str]:
+def check_state_dir(spec: ClusterSpec, declared: object, machine: Machine, docker: Docker, disk: Disk) -> list[Problem]:
     """The state folder can be made, and is the one that the running cluster uses unless another is declared."""
     problems = []
     what, fix = f"cluster_state_dir {spec.state_dir}", "choose another folder with -e cluster_state_dir=..."
     if disk.obstacle:
-        problems.append(problem_line(what, f"{disk.obstacle}, which is no folder", "a folder, or nothing there", fix))
+        problems.append(Problem(what, f"{disk.obstacle}, which is no folder", "a folder, or nothing there", fix))
     elif not disk.writable:
-        problems.append(
-            problem_line(what, f"no permission in {disk.folder} for user {machine.user}", "write access", fix)
-        )
+        problems.append(Problem(what, f"no permission in {disk.folder} for user {machine.user}", "write access", fix))
     if f"{machine.home.rstrip('/')}/".startswith(f"{spec.state_dir}/"):
-        problems.append(problem_line(what, f"a folder around {machine.home}", "a folder of the cluster's own", fix))
+        problems.append(Problem(what, f"a folder around {machine.home}", "a folder of the cluster's own", fix))
     for container in docker.containers:
         source = container.mounts.get(BALANCER_STATE, "")
         if (
-            container.labels.get("evenkeel.role") != "balancer"
+            container.labels.get(labels.ROLE) != labels.BALANCER
             or not is_ours(container, spec)
             or not source
             or declared
@@ -261,24 +246,24 @@ def check_state_dir(spec: ClusterSpec, declared: object, machine: Machine, docke
             continue
         used = posixpath.dirname(source)
         if used != spec.state_dir:
-            fix = f"run as the user who deployed it, or add -e cluster_state_dir={used}"
+            fix = f"run as the user that deployed it, or add -e cluster_state_dir={used}"
             want = f"{used}, which the running cluster uses"
-            problems.append(problem_line("cluster_state_dir", f"{spec.state_dir} for user {machine.user}", want, fix))
+            problems.append(Problem("cluster_state_dir", f"{spec.state_dir} for user {machine.user}", want, fix))
     return problems
 
 
 def published_ports(spec: ClusterSpec) -> list[tuple[str, int, str]]:
     """The ports to publish: knob, port, name of the container that publishes it."""
     ports = [
-        ("cluster_web_port", spec.web_port, f"{spec.name}-edge"),
-        ("cluster_dashboard_port", spec.dashboard_port, f"{spec.name}-edge"),
+        ("cluster_web_port", spec.web_port, edge_name(spec.name)),
+        ("cluster_dashboard_port", spec.dashboard_port, edge_name(spec.name)),
     ]
     if spec.portainer:
-        ports.append(("cluster_portainer_port", spec.portainer_port, f"{spec.name}-portainer"))
+        ports.append(("cluster_portainer_port", spec.portainer_port, portainer_name(spec.name)))
     return ports
 
 
-def check_ports(spec: ClusterSpec, docker: Docker, listeners: Mapping[int, Listener]) -> list[str]:
+def check_ports(spec: ClusterSpec, docker: Docker, listeners: Mapping[int, Listener]) -> list[Problem]:
     """Each port to publish is free, or is published by our own container for it."""
     publishers = {port: container for container in docker.containers for port in container.ports}
     problems = []
@@ -286,7 +271,7 @@ def check_ports(spec: ClusterSpec, docker: Docker, listeners: Mapping[int, Liste
         publisher = publishers.get(port)
         if publisher is not None:
             # Earlier versions let the balancer itself publish them; it gives way to the edge.
-            former = owner.endswith("-edge") and publisher.labels.get("evenkeel.role") == "balancer"
+            former = owner == edge_name(spec.name) and publisher.labels.get(labels.ROLE) == labels.BALANCER
             if is_ours(publisher, spec) and (publisher.name == owner or former):
                 continue
             got = f"container {publisher.name} (image {publisher.image}) publishing it"
@@ -294,24 +279,24 @@ def check_ports(spec: ClusterSpec, docker: Docker, listeners: Mapping[int, Liste
         elif port in listeners:
             listener = listeners[port]
             if docker.trouble and (not listener.pid or "docker-proxy" in listener.command):
-                continue  # it may well be our own balancer's port
-            who = f"pid {listener.pid} ({listener.command})" if listener.pid else "a process of another user"
-            got = f"{who} listening on it"
+                continue  # probably our own balancer's port
+            process = f"pid {listener.pid} ({listener.command})" if listener.pid else "a process of another user"
+            got = f"{process} listening on it"
             fix = f"end it, or choose another port with -e {knob}=..."
         else:
             continue
-        problems.append(problem_line(f"port {port} ({knob})", got, "it free", fix))
+        problems.append(Problem(f"port {port} ({knob})", got, "it free", fix))
     return problems
 
 
-def check_names(spec: ClusterSpec, docker: Docker) -> list[str]:
+def check_names(spec: ClusterSpec, docker: Docker) -> list[Problem]:
     """No container or network that is not ours bears a name that we need."""
-    names = {f"{tier.name}-{number}" for tier in spec.tiers for number in range(1, tier.nodes + 1)}
-    names |= {f"{spec.name}-edge", *(f"{spec.name}-balancer-{slot}" for slot in SLOTS)}
+    names = {node_name(spec.name, tier.name, number) for tier in spec.tiers for number in range(1, tier.nodes + 1)}
+    names |= {edge_name(spec.name), *(balancer_name(spec.name, slot) for slot in SLOTS)}
     if spec.portainer:
-        names.add(f"{spec.name}-portainer")
+        names.add(portainer_name(spec.name))
     problems = [
-        problem_line(
+        Problem(
             f"container {container.name}",
             f"one that is not of cluster {spec.name} (image {container.image}, {container.state})",
             "the name free",
@@ -320,59 +305,35 @@ def check_names(spec: ClusterSpec, docker: Docker) -> list[str]:
         for container in sorted(docker.containers, key=lambda item: item.name)
         if container.name in names and not is_ours(container, spec)
     ]
-    labels = docker.networks.get(spec.network)
-    if labels is not None and labels.get(LABEL) != spec.name:
+    network = docker.networks.get(spec.network)
+    if network is not None and network.get(labels.CLUSTER) != spec.name:
         fix = f"docker network rm {spec.network}, or choose another cluster_name"
         problems.append(
-            problem_line(f"network {spec.network}", f"one that is not of cluster {spec.name}", "the name free", fix)
+            Problem(f"network {spec.network}", f"one that is not of cluster {spec.name}", "the name free", fix)
         )
     return problems
 
 
-def declared_cluster(params: Mapping[str, Any], machine: Machine) -> tuple[ClusterSpec | None, int | None, list[str]]:
-    """What is declared: the specification, the free space to insist on (``None`` = find out), and the problems."""
-    raw = {knob: params.get(knob) for knob in (*KNOBS, *OPTIONAL_KNOBS)}
-    if is_unset(raw["state_dir"]):
-        raw["state_dir"] = default_state_dir(raw["name"] if isinstance(raw["name"], str) else "cluster", machine)
-    spec, problems = parse_cluster(raw, params.get("node_variables") or ())
-    archive = raw["portainer_archive"]
-    if not isinstance(archive, (str, type(None))):
-        fix = "leave it empty for the image of a registry"
-        problems.append(problem_line("portainer_image_archive", quote(archive), "the path of a file", fix))
-    disk = raw["min_free_disk"]
-    free = None if is_unset(disk) else parse_size(disk)
-    if free is None and not is_unset(disk):
-        problems.append(
-            problem_line(
-                "cluster_min_free_disk", quote(disk), "a size such as 500m or 3g", "-e cluster_min_free_disk=500m"
-            )
-        )
-    return spec, free, problems
+def check_all(declaration: Declaration, facts: MachineFacts) -> list[Problem]:
+    """Check the declared cluster against the machine and the controller.
 
-
-def is_unset(value: object) -> bool:
-    """Whether a knob is left to us."""
-    return value is None or value == ""
-
-
-def check_all(
-    spec: ClusterSpec, free_disk: int | None, params: Mapping[str, Any], machine: Machine, docker: Docker
-) -> list[str]:
-    """Everything that takes the specification and the machine; reads disks and ports."""
-    state_dir_declared = not is_unset(params.get("state_dir"))
-    if not params["check_machine"]:
-        return check_state_dir(spec, state_dir_declared, machine, docker, read_disk(spec.state_dir))
-    named = {"cluster_ca_bundle": params.get("ca_bundle"), "portainer_image_archive": params.get("portainer_archive")}
-    files = {knob: path for knob, path in named.items() if isinstance(path, str)}
-    data_disk, state_disk = read_disk(docker.data_root), read_disk(spec.state_dir)
-    disks = [("Docker's data", data_disk), ("cluster_state_dir", state_disk)]
-    listeners = read_listeners(port for _, port, _ in published_ports(spec))
+    Args:
+        declaration: what the inventory declares; without a specification there is nothing to check.
+        facts: what was read on the machine.
+    """
+    spec, machine, docker = declaration.spec, facts.machine, facts.docker
+    if spec is None:
+        return []
+    state = check_state_dir(spec, declaration.state_dir_declared, machine, docker, facts.state_disk)
+    if not declaration.must_carry:
+        return state
+    disks = [("Docker's data", facts.data_disk), ("cluster_state_dir", facts.state_disk)]
     return [
-        *check_files(spec, params.get("root") or "", params.get("existing_files") or (), files),
+        *check_files(spec, declaration.root, declaration.existing_files, declaration.named_files),
         *check_cpus(spec, machine),
         *check_memory(spec, machine, docker),
-        *check_disks(disks, needed_disk(spec, docker, free_disk)),
-        *check_state_dir(spec, state_dir_declared, machine, docker, state_disk),
-        *check_ports(spec, docker, listeners),
+        *check_disks(disks, needed_disk(spec, docker, declaration.min_free_disk)),
+        *state,
+        *check_ports(spec, docker, facts.listeners),
         *check_names(spec, docker),
     ]

@@ -2,21 +2,21 @@
 # SPDX-License-Identifier: MIT
 """The declared cluster: raw inventory values in, a checked and completed specification out.
 
-Pure: no I/O. Every problem of the input is found in one pass and told as one line,
-``what: got X, want Y (fix: ...)``, so that all of it can be mended at once.
+Pure: no I/O. One pass finds every problem of the input, each one line, ``what: got X, want Y (fix: ...)``, so that all
+of them can be mended at once.
 """
 
 from __future__ import annotations
 
-import difflib
 import re
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
-from ..cluster.spec import ClusterSpec
-from ..core.errors import printable
-from .reader import NAME, Reader, is_folder, is_host_name
-from .tiers import node_variable, read_tiers
+from ..cluster.endpoints import EVERY_ADDRESS
+from ..cluster.spec import ClusterSpec, Tier
+from ..core.errors import Problem, printable
+from .reader import NAME, Reader, is_address, is_folder, is_host_name
+from .tiers import read_tiers
 
 ENGINES = ("docker",)
 IMAGE_SOURCES = ("packages", "registry")
@@ -24,8 +24,12 @@ RESERVED_CLUSTERS = frozenset({"bridge", "default", "host", "ingress", "none"})
 _REGISTRY_PREFIX = re.compile(
     r"(?:[a-z0-9](?:[a-z0-9.-]{0,252}[a-z0-9])?(?::[0-9]{1,5})?/(?:[a-z0-9][a-z0-9._-]*/)*)?", re.ASCII
 )
+# A colon ends the user's name in a users file and in HTTP's basic authentication.
+_USER = re.compile(r"[A-Za-z0-9][A-Za-z0-9._@-]{0,63}", re.ASCII)
+MAX_RETRY_ATTEMPTS = 1000
+DEFAULT_RETRY_ATTEMPTS = 24
 _MIRROR = re.compile(r"(?:(?:https?|file)://[A-Za-z0-9._~:/@%+-]+)?", re.ASCII)
-# No place for state: the system's own, and what is too near to the root. The empty name stands for no path at all.
+# Not for state: the system's own folders, and what is too near to the root. The empty name stands for no path at all.
 _SYSTEM_FOLDERS = frozenset({"", "bin", "boot", "dev", "etc", "lib", "lib64", "proc", "run", "sbin", "sys", "usr"})
 _MIN_FOLDERS = {"home": 3, "var": 3}
 
@@ -49,13 +53,13 @@ def _hosts(reader: Reader, raw: object, domain: object) -> list[str]:
         reader.problem("cluster_hosts", raw, "a list of host names (empty = any host)", "cluster_hosts: []")
         return []
     for host in raw:
-        if not is_host_name(host) and host != domain:  # a wrong domain is told once
+        if not is_host_name(host) and host != domain:  # a wrong domain is reported once
             reader.problem("cluster_hosts", host, "a host name", "mend or remove it")
     return list(dict.fromkeys(host for host in raw if isinstance(host, str)))
 
 
 def _state_dir(reader: Reader, raw: object) -> str:
-    # Nobody else's, for it is removed with the cluster.
+    # Teardown removes the folder, so it must hold nothing else.
     parts = raw.strip("/").split("/") if isinstance(raw, str) and is_folder(raw) else [""]
     if not isinstance(raw, str) or parts[0] in _SYSTEM_FOLDERS or len(parts) < _MIN_FOLDERS.get(parts[0], 2):
         want = "an absolute path to a folder of its own"
@@ -82,24 +86,38 @@ def _sources(reader: Reader, raw: Mapping[str, Any]) -> None:
         reader.problem("cluster_ca_bundle", bundle, "the path of a file (empty = none)", "-e cluster_ca_bundle=")
 
 
-def _node_variables(reader: Reader, tiers: object, variables: Iterable[str]) -> None:
-    if not isinstance(tiers, Mapping) or not tiers:
+def _address(reader: Reader, knob: str, raw: object) -> str:
+    if not is_address(raw):
+        want = f"an IP address of this machine ({EVERY_ADDRESS} = all)"
+        reader.problem(knob, raw, want, f"-e {knob}={EVERY_ADDRESS}")
+        return EVERY_ADDRESS
+    return str(raw)
+
+
+def _retries(reader: Reader, raw: object, tiers: Sequence[Tier]) -> None:
+    """A node must be out before the retries of a request for it are used up."""
+    knob, known = "load_balancer_retry_attempts", len(reader.problems)
+    attempts = reader.whole(knob, raw, 1, MAX_RETRY_ATTEMPTS, f"-e {knob}={DEFAULT_RETRY_ATTEMPTS}")
+    if len(reader.problems) > known:
         return
-    names = sorted(str(tier) for tier in tiers)
-    knobs = sorted(node_variable(name) for name in names)
-    for variable in sorted(set(variables) - set(knobs)):
-        near = difflib.get_close_matches(variable, knobs, n=1)
-        fix = f"did you mean {near[0]}?" if near else "mend or remove the variable"
-        reader.problem(variable, variable.removesuffix("_nodes"), "a tier of cluster_tiers: " + ", ".join(names), fix)
+    for tier in tiers:
+        if tier.max_failures >= attempts:
+            what = f"cluster_tiers.{tier.name}.max_failures"
+            want = f"less than {knob} ({attempts}), so that a request for a dead node can go elsewhere"
+            fix = f"{what}: {attempts - 1}, or -e {knob}={tier.max_failures + 1}"
+            reader.problem(what, tier.max_failures, want, fix)
 
 
-def parse_cluster(raw: Mapping[str, Any], node_variables: Iterable[str] = ()) -> tuple[ClusterSpec | None, list[str]]:
+def parse_cluster(raw: Mapping[str, Any]) -> tuple[ClusterSpec | None, list[Problem]]:
     """Check and complete the declared cluster.
 
-    :param raw: the ``cluster_*`` knobs without their prefix (``name``, ``domain``, ``hosts``, ``tiers``, ...).
-    :param node_variables: names of the variables that end in ``_nodes``; each must name a tier, so that a
-        mistyped ``-e statik_nodes=5`` is not silently without effect.
-    :returns: the specification (``None`` when there are problems) and the problems, one line each.
+    Args:
+        raw: the ``cluster_*`` knobs without their prefix (``name``, ``domain``, ``hosts``, ``tiers``, ...), and knobs
+            of other roles that must agree with them: ``web_address``, ``dashboard_address``, ``portainer_address``,
+            ``retry_attempts``.
+
+    Returns:
+        The specification (``None`` when there are problems) and the problems.
     """
     reader = Reader()
     name = reader.text(
@@ -117,13 +135,13 @@ def parse_cluster(raw: Mapping[str, Any], node_variables: Iterable[str] = ()) ->
     hosts = _hosts(reader, raw.get("hosts"), domain)
     web_port, dashboard_port, portainer_port = _ports(reader, raw)
     tiers = read_tiers(reader, name, raw.get("tiers"))
-    _node_variables(reader, raw.get("tiers"), node_variables)
+    _retries(reader, raw.get("retry_attempts", DEFAULT_RETRY_ATTEMPTS), tiers)
     _sources(reader, raw)
+    reader.choice("cluster_engine", raw.get("engine"), ENGINES)
     spec = ClusterSpec(
         name=name,
         domain=str(domain),
         hosts=hosts,
-        engine=reader.choice("cluster_engine", raw.get("engine"), ENGINES),
         network=name,
         web_port=web_port,
         dashboard_port=dashboard_port,
@@ -132,5 +150,17 @@ def parse_cluster(raw: Mapping[str, Any], node_variables: Iterable[str] = ()) ->
         image_source=reader.choice("cluster_image_source", raw.get("image_source"), IMAGE_SOURCES),
         state_dir=_state_dir(reader, raw.get("state_dir")),
         tiers=tiers,
+        dashboard_user=reader.text(
+            "cluster_dashboard_user",
+            raw.get("dashboard_user", "admin"),
+            _USER,
+            "letters, digits and . _ @ -, at most 64 characters",
+            "-e cluster_dashboard_user=admin",
+        ),
+        web_address=_address(reader, "load_balancer_web_address", raw.get("web_address", EVERY_ADDRESS)),
+        dashboard_address=_address(
+            reader, "load_balancer_dashboard_address", raw.get("dashboard_address", EVERY_ADDRESS)
+        ),
+        portainer_address=_address(reader, "portainer_address", raw.get("portainer_address", EVERY_ADDRESS)),
     )
     return (None if reader.problems else spec), reader.problems

@@ -10,7 +10,7 @@ import re
 from collections.abc import Iterable, Mapping
 from typing import Any
 
-from ..core.errors import printable, quote
+from ..core.errors import Problem, quote
 from ..core.values import boolean, whole_number
 
 _HOST_NAME_LENGTH = 253
@@ -24,14 +24,14 @@ class Reader:
     """Collects problems while values are read, so that one pass reports them all."""
 
     def __init__(self) -> None:
-        self.problems: list[str] = []
+        self.problems: list[Problem] = []
 
     def problem(self, what: str, got: object, want: str, fix: str) -> None:
         """Note one problem."""
-        self.problems.append(printable(f"{what}: got {quote(got)}, want {want} (fix: {fix})"))
+        self.problems.append(Problem(what, quote(got), want, fix))
 
     def whole(self, what: str, value: object, low: int, high: int, fix: str) -> int:
-        """A whole number from *low* to *high*; *low* when it is none."""
+        """A whole number from *low* to *high*; *low* when the value is none."""
         number = whole_number(value)
         if number is None or not low <= number <= high:
             self.problem(what, value, f"a whole number from {low} to {high}", fix)
@@ -83,6 +83,16 @@ def is_host_name(value: object) -> bool:
         # Digits and dots alone are a mistyped address, not a name.
         return all(_HOST_LABEL.fullmatch(label) for label in labels) and not labels[-1].isdigit()
     return True
+
+
+def is_address(value: object) -> bool:
+    """Whether the value is an IPv4 or IPv6 address, as Docker publishes ports on."""
+    if not isinstance(value, str):
+        return False
+    try:
+        return "%" not in value and bool(ipaddress.ip_address(value))
+    except ValueError:
+        return False
 
 
 def is_folder(text: str) -> bool:

@@ -9,11 +9,13 @@ import re
 from collections.abc import Callable, Mapping
 from typing import Any
 
-from ..cluster.contract import STATS_PORT
+from ..cluster.contract import SCRATCH_FOLDERS, STATS_PORT
+from ..cluster.names import image_name, node_name
 from ..cluster.spec import SAME_SITE, STRATEGIES, Cookie, Tier
 from ..core.errors import printable, quote
 from ..core.values import parse_size
 from ..traefik.labels import policy_labels, service_name, tier_labels
+from .knobs import node_variable
 from .reader import NAME, Reader, is_folder
 
 # A Linux bridge takes 1,024 ports; the balancer, the console and a margin for guests come off.
@@ -21,17 +23,18 @@ MAX_NODES = 1000
 MAX_DRAIN_SECONDS = 600
 MAX_STOP_SECONDS = 3600
 MAX_PIDS = 4_194_304  # the kernel's own limit (PID_MAX_LIMIT)
-# So many failures of a node within this time, and no answer in between, take it out of rotation. One request alone is
-# enough, since it is tried again every 10 to 20 ms; a URL that answers 500 is rarely asked so often.
+# The passive health check takes a node out after this many failures within 0.3 s without a success. The retries of one
+# request reach it (one every 10 to 20 ms); requests for a URL that answers 500 rarely do.
 DEFAULT_MAX_FAILURES = 10
 MAX_FAILURES = 100
 RESERVED_TIERS = frozenset(
     {"all", "api", "balancer", "base", "bridge", "console", "dashboard", "empty", "evenkeel", "guard", "host"}
     | {"internal", "none", "portainer", "registry", "traefik"}
 )
-# What the project itself builds: a tier of the same name would overwrite it.
+# Images that the project builds itself; a tier's image of the same name would replace them.
 RESERVED_IMAGES = frozenset({"evenkeel/base", "res/traefik"})
 _IMAGE_LENGTH = 255
+_HOST_LABEL_LENGTH = 63  # the name of a node is its host name
 _COOKIE_MAX_AGE = 400 * 86400  # browsers keep no cookie for longer (RFC 6265bis, section 5.6.2)
 _MIN_CPUS = 0.01  # Docker refuses less
 _DECIMAL = re.compile(r"(0|[1-9][0-9]{0,5})(\.[0-9]{1,3})?", re.ASCII)
@@ -50,8 +53,8 @@ _VOLUME = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.-]{1,127}", re.ASCII)
 _MEMORY_FLOOR = 16 * 1024**2
 _TIER_KEYS = frozenset(field.name for field in dataclasses.fields(Tier)) - {"name", "service", "labels"}
 _COOKIE_KEYS = frozenset(field.name for field in dataclasses.fields(Cookie))
-# Nodes have their scratch space here (tmpfs).
-_SCRATCH = frozenset(f"/{folder}" for folder in ("run", "tmp"))
+# Each node has a tmpfs of its own here.
+_SCRATCH = frozenset(f"/{folder}" for folder in SCRATCH_FOLDERS)
 _MOUNT_KEYS = frozenset({"source", "target", "read_only"})
 
 
@@ -142,7 +145,8 @@ def _mounts(reader: Reader, what: str, raw: object) -> list[dict[str, Any]]:
     return mounts
 
 
-def _image(reader: Reader, what: str, raw: object, built: bool) -> str:
+def _image(reader: Reader, what: str, raw: object, built: bool, cluster: str) -> str:
+    """The image of a tier; the name of one that is built here carries the cluster's name unless it is the default."""
     text = raw if isinstance(raw, str) and len(raw) <= _IMAGE_LENGTH else ""
     match = _REPOSITORY.match(text)
     suffix = text[match.end() :] if match else ""
@@ -156,7 +160,11 @@ def _image(reader: Reader, what: str, raw: object, built: bool) -> str:
     if built and text in RESERVED_IMAGES:
         reader.problem(what, text, "a name that is not reserved", f"{what}: res/express")
         return ""
-    return text
+    name = image_name(cluster, text) if built else text
+    if len(name) > _IMAGE_LENGTH:
+        want = f"at most {_IMAGE_LENGTH} characters with the cluster's name"
+        reader.problem(what, name, want, f"{what}: res/express")
+    return name
 
 
 def _path(reader: Reader, what: str, raw: object) -> str:
@@ -192,7 +200,7 @@ def _context(reader: Reader, what: str, name: str, raw: object) -> str | None:
 def _tier_port(reader: Reader, what: str, raw: object) -> int:
     port = reader.whole(what, raw, 1, 65535, f"{what}: 8080")
     if port == STATS_PORT:
-        reader.problem(what, port, "another, because nodes tell their counters there", f"{what}: 8080")
+        reader.problem(what, port, "another, because nodes report their counters there", f"{what}: 8080")
     return port
 
 
@@ -202,9 +210,10 @@ def _tier(reader: Reader, cluster: str, name: str, raw: Mapping[str, Any]) -> Ti
     missing = [required for required in ("image", "port", "path", "nodes") if required not in raw]
     for required in missing:
         reader.problem(f"{at}.{required}", None, "a value", f"add {required} to the tier")
-    # What is missing has been told: stand-ins keep it from being told twice.
+    # Missing options are reported above; stand-ins keep the checks below from reporting them again.
     raw = {"image": "missing", "port": 1, "nodes": 0, **raw}
     context = _context(reader, f"{at}.context", name, raw.get("context"))
+    image = _image(reader, f"{at}.image", raw["image"], built=raw.get("context") is not None, cluster=cluster)
     port = _tier_port(reader, f"{at}.port", raw["port"])
     sticky = reader.flag(f"{at}.sticky", raw.get("sticky", False))
     strategy = reader.choice(f"{at}.strategy", raw.get("strategy", "wrr"), STRATEGIES)
@@ -226,7 +235,7 @@ def _tier(reader: Reader, cluster: str, name: str, raw: Mapping[str, Any]) -> Ti
     count = node_variable(name)
     return Tier(
         name=name,
-        image=_image(reader, f"{at}.image", raw["image"], built=raw.get("context") is not None),
+        image=image,
         context=context,
         port=port,
         path="" if "path" in missing else _path(reader, f"{at}.path", raw["path"]),
@@ -255,7 +264,7 @@ _TIER_NAME_RULE = (
 
 
 def read_tiers(reader: Reader, cluster: str, raw: object) -> list[Tier]:
-    """The tiers of ``cluster_tiers``; those that cannot be used are told and left out."""
+    """The tiers of ``cluster_tiers``; those that cannot be used are reported and left out."""
     if not isinstance(raw, Mapping) or not raw:
         reader.problem("cluster_tiers", raw, "a mapping with at least one tier", "see roles/cluster/defaults/main.yml")
         return []
@@ -267,10 +276,13 @@ def read_tiers(reader: Reader, cluster: str, raw: object) -> list[Tier]:
             reader.problem("tier name", name, "a name that is not reserved", f"rename the tier, for example my-{name}")
         elif not isinstance(options, Mapping):
             reader.problem(f"cluster_tiers.{name}", options, "a mapping", "see roles/cluster/defaults/main.yml")
+        elif len(longest := node_name(cluster, name, MAX_NODES)) > _HOST_LABEL_LENGTH:
+            want = f"a name of nodes with at most {_HOST_LABEL_LENGTH} characters"
+            reader.problem(f"cluster_tiers.{name}", longest, want, "shorten the name of the tier or of the cluster")
         else:
             tiers.append(_tier(reader, cluster, str(name), options))
     _unique(reader, tiers, "path", lambda tier: tier.path, "give each tier a path of its own")
-    # Labels are in the image: a tier built under, or run from, another tier's image would join that tier too.
+    # Images carry their tier's labels: a tier with another tier's image would join that tier too.
     built = {tier.image for tier in tiers if tier.context}
     _unique(
         reader,
@@ -307,8 +319,3 @@ def _unique(reader: Reader, tiers: list[Tier], what: str, key: Callable[[Tier], 
         first = owner.setdefault(value, tier.name)
         if first != tier.name:
             reader.problem(f"cluster_tiers.{tier.name}.{what}", value, f"another than tier {first} has", fix)
-
-
-def node_variable(tier: str) -> str:
-    """The variable with a tier's count, by convention: ``-`` cannot be in a variable's name."""
-    return f"{tier}_nodes".replace("-", "_")

@@ -1,0 +1,141 @@
+# Copyright: Evenkeel contributors
+# SPDX-License-Identifier: MIT
+"""What an inventory declares, read from the options of the module preflight. Pure."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from ..cluster import labels
+from ..cluster.endpoints import EVERY_ADDRESS
+from ..cluster.spec import ClusterSpec
+from ..core.errors import Problem, quote
+from ..core.values import parse_size
+from ..engine.docker_facts import Docker
+from ..inventory.knobs import Variables, check_variables
+from ..inventory.parse import DEFAULT_RETRY_ATTEMPTS, parse_cluster
+from .facts import Machine
+
+#: Options that a caller must set.
+KNOBS = (
+    "name",
+    "domain",
+    "hosts",
+    "engine",
+    "web_port",
+    "dashboard_port",
+    "portainer",
+    "portainer_port",
+    "image_source",
+    "tiers",
+)
+#: Options with a default, which is that of the knob in its role.
+OPTIONAL_KNOBS: dict[str, str | int] = {
+    "state_dir": "",
+    "dashboard_user": "admin",
+    "registry_prefix": "",
+    "apt_mirror": "",
+    "ca_bundle": "",
+    "portainer_archive": "",
+    "min_free_disk": "",
+    "web_address": EVERY_ADDRESS,
+    "dashboard_address": EVERY_ADDRESS,
+    "portainer_address": EVERY_ADDRESS,
+    "retry_attempts": DEFAULT_RETRY_ATTEMPTS,
+}
+
+
+@dataclass(frozen=True)
+class Declaration:
+    """What is declared, and how far it is to be checked.
+
+    Attributes:
+        spec: the specification; ``None`` when its knobs have problems.
+        problems: what is wrong with the inventory.
+        warnings: lines about what is without effect.
+        must_carry: whether the machine must be able to carry the cluster.
+        state_dir_declared: whether the inventory names the state folder.
+        min_free_disk: free space to insist on, in bytes; ``None`` leaves it to the checks.
+        root: the folder on the controller that relative paths start from.
+        existing_files: the files on the controller that are there.
+        named_files: knob to the path of a file on the controller, or empty.
+    """
+
+    spec: ClusterSpec | None
+    problems: tuple[Problem, ...]
+    warnings: tuple[str, ...]
+    must_carry: bool
+    state_dir_declared: bool
+    min_free_disk: int | None
+    root: str
+    existing_files: tuple[str, ...]
+    named_files: Mapping[str, str]
+
+
+def read_declaration(params: Mapping[str, Any], machine: Machine, docker: Docker) -> Declaration:
+    """Check and complete what is declared.
+
+    Args:
+        params: the options of the module, whatever their types.
+        machine: the machine, for the default of the state folder.
+        docker: what Docker said, for the tiers that still have nodes.
+    """
+    raw = {knob: params.get(knob, OPTIONAL_KNOBS.get(knob)) for knob in (*KNOBS, *OPTIONAL_KNOBS)}
+    state_dir_declared = not _is_unset(raw["state_dir"])
+    if not state_dir_declared:
+        raw["state_dir"] = default_state_dir(raw["name"] if isinstance(raw["name"], str) else "cluster", machine)
+    spec, problems = parse_cluster(raw)
+    mistyped, warnings = _check_variables(params.get("variables") or {}, raw, docker)
+    problems += mistyped
+    archive, disk = raw["portainer_archive"], raw["min_free_disk"]
+    if not isinstance(archive, (str, type(None))):
+        fix = "leave it empty for the image of a registry"
+        problems.append(Problem("portainer_image_archive", quote(archive), "the path of a file", fix))
+    free = None if _is_unset(disk) else parse_size(disk)
+    if free is None and not _is_unset(disk):
+        fix = "-e cluster_min_free_disk=500m"
+        problems.append(Problem("cluster_min_free_disk", quote(disk), "a size such as 500m or 3g", fix))
+    named = {"cluster_ca_bundle": raw["ca_bundle"], "portainer_image_archive": archive}
+    return Declaration(
+        spec=spec,
+        problems=tuple(problems),
+        warnings=tuple(warnings),
+        must_carry=bool(params["check_machine"]),
+        state_dir_declared=state_dir_declared,
+        min_free_disk=free,
+        root=str(params.get("root") or ""),
+        existing_files=tuple(params.get("existing_files") or ()),
+        named_files={knob: path for knob, path in named.items() if isinstance(path, str)},
+    )
+
+
+def _check_variables(
+    found: Mapping[str, Any], raw: Mapping[str, Any], docker: Docker
+) -> tuple[list[Problem], list[str]]:
+    variables = Variables(
+        names=[str(name) for name in found.get("names") or ()],
+        knobs=[str(name) for name in found.get("knobs") or ()],
+        roles=[str(name) for name in found.get("roles") or ()],
+        places={str(name): str(place) for name, place in (found.get("places") or {}).items()},
+    )
+    declared = raw["tiers"] if isinstance(raw["tiers"], Mapping) else {}
+    former = {
+        container.labels.get(labels.TIER, "")
+        for container in docker.containers
+        if labels.is_node(container.labels, str(raw["name"]))
+    }
+    return check_variables(variables, [str(tier) for tier in declared], sorted(former - {""}))
+
+
+def _is_unset(value: object) -> bool:
+    """Whether a knob is left to its default."""
+    return value is None or value == ""
+
+
+def default_state_dir(name: object, machine: Machine) -> str:
+    """Where state is kept when no folder is declared: the system's place for root, the user's own otherwise."""
+    if machine.root:
+        return f"/var/lib/evenkeel/{name}"
+    return f"{machine.home.rstrip('/')}/.local/state/evenkeel/{name}"

@@ -1,0 +1,128 @@
+"""Ports and names that are taken: by processes, by other containers, by the cluster itself."""
+
+from __future__ import annotations
+
+import dataclasses
+
+import pytest
+from tests.unit.module_utils.host.machines import DOCKER, MACHINE, MIB, NODE, OURS, container, spec_of
+
+from ansible_collections.evenkeel.cluster.plugins.module_utils.core.errors import Problem
+from ansible_collections.evenkeel.cluster.plugins.module_utils.engine.docker_facts import Docker
+from ansible_collections.evenkeel.cluster.plugins.module_utils.host import checks
+from ansible_collections.evenkeel.cluster.plugins.module_utils.host.facts import Listener
+
+
+def lines(problems: list[Problem]) -> list[str]:
+    return [str(problem) for problem in problems]
+
+
+def test_port_of_a_process() -> None:
+    listeners = {8080: Listener(8080, 4711, "python3 -m http.server"), 9090: Listener(9090, 1, "x")}
+    assert lines(checks.check_ports(spec_of(), DOCKER, listeners)) == [
+        "port 8080 (cluster_web_port): got pid 4711 (python3 -m http.server) listening on it, want it free"
+        " (fix: end it, or choose another port with -e cluster_web_port=...)"
+    ]
+    (line,) = checks.check_ports(spec_of(), DOCKER, {9000: Listener(9000, 0, "")})
+    assert line.got == "a process of another user listening on it"
+    assert len(checks.check_ports(spec_of(portainer=True), DOCKER, listeners)) == 2
+
+
+@pytest.mark.parametrize(
+    "trouble, pid, command, refused",
+    [
+        ("permission", 0, "", False),
+        ("absent", 9, "/usr/bin/docker-proxy -proto tcp", False),
+        ("permission", 9, "nginx", True),
+        ("absent", 9, "nginx", True),
+    ],
+)
+def test_port_while_docker_cannot_tell_whose_it_is(trouble: str, pid: int, command: str, refused: bool) -> None:
+    docker = Docker("/x", trouble=trouble)
+    problems = checks.check_ports(spec_of(), docker, {8080: Listener(8080, pid, command)})
+    assert bool(problems) is refused
+
+
+def test_resources_while_docker_cannot_tell_what_runs() -> None:
+    docker = Docker("/x", trouble="permission")
+    assert lines(checks.check_memory(spec_of(), dataclasses.replace(MACHINE, memory_available=1), docker)) == []
+    assert checks.needed_disk(spec_of(), docker, None) == 500 * MIB
+
+
+def test_port_of_a_container() -> None:
+    proxy = {8080: Listener(8080, 9, "/usr/bin/docker-proxy")}
+    docker = dataclasses.replace(DOCKER, containers=(container("web", ports=frozenset({8080, 80})),))
+    assert lines(checks.check_ports(spec_of(), docker, proxy)) == [
+        "port 8080 (cluster_web_port): got container web (image nginx) publishing it, want it free"
+        " (fix: stop it, or choose another port with -e cluster_web_port=...)"
+    ]
+
+
+@pytest.mark.parametrize(
+    "name, labels, problems",
+    [
+        ("shop-edge", OURS, 0),
+        ("shop-balancer", {**OURS, "evenkeel.role": "balancer"}, 0),
+        ("shop-balancer", {**OURS, "evenkeel.role": "node"}, 2),
+        ("shop-edge", {}, 2),
+        ("shop-edge", {"evenkeel.cluster": "other"}, 2),
+        ("other-edge", OURS, 2),
+    ],
+)
+def test_ports_of_our_balancer(name: str, labels: dict[str, str], problems: int) -> None:
+    ports = frozenset({8080, 9000})
+    docker = dataclasses.replace(DOCKER, containers=(container(name, labels=labels, ports=ports),))
+    listeners = {port: Listener(port, 9, "/usr/bin/docker-proxy") for port in ports}
+    assert len(checks.check_ports(spec_of(), docker, listeners)) == problems
+
+
+@pytest.mark.parametrize(
+    "name, portainer, refused",
+    [
+        ("shop-static-1", False, True),
+        ("shop-static-3", False, True),
+        ("shop-app-2", False, True),
+        ("static-1", False, False),
+        ("shop-edge", False, True),
+        ("shop-balancer-blue", False, True),
+        ("shop-balancer-green", False, True),
+        ("shop-balancer", False, False),
+        ("shop-portainer", True, True),
+        ("shop-portainer", False, False),
+        ("shop-static-4", False, False),
+        ("shop-static-01", False, False),
+        ("xshop-static-1", False, False),
+        ("shop-static", False, False),
+    ],
+)
+def test_foreign_container_with_our_name(name: str, portainer: bool, refused: bool) -> None:
+    docker = dataclasses.replace(DOCKER, containers=(container(name, state="exited"),))
+    line = (
+        f"container {name}: got one that is not of cluster shop (image nginx, exited), want the name free"
+        " (fix: rename or remove it)"
+    )
+    assert lines(checks.check_names(spec_of(portainer=portainer), docker)) == ([line] if refused else [])
+
+
+def test_our_own_names_are_no_conflict() -> None:
+    containers = (container("shop-static-1", labels=NODE), container("shop-edge", labels=OURS))
+    networks = {"shop": OURS, "bridge": {}}
+    docker = dataclasses.replace(DOCKER, containers=containers, networks=networks)
+    assert lines(checks.check_names(spec_of(), docker)) == []
+
+
+def test_foreign_network_with_our_name() -> None:
+    docker = dataclasses.replace(DOCKER, networks={"shop": {"evenkeel.cluster": "other"}})
+    assert lines(checks.check_names(spec_of(), docker)) == [
+        "network shop: got one that is not of cluster shop, want the name free"
+        " (fix: docker network rm shop, or choose another cluster_name)"
+    ]
+
+
+def test_a_staging_cluster_runs_beside_production() -> None:
+    production = {"evenkeel.cluster": "evenkeel", "evenkeel.role": "node"}
+    docker = dataclasses.replace(DOCKER, containers=(container("static-1", labels=production),))
+    assert checks.check_names(spec_of(name="evenkeel"), docker) == []
+    assert checks.check_names(spec_of(name="staging"), docker) == []
+    foreign = dataclasses.replace(DOCKER, containers=(container("static-1"),))
+    assert [problem.what for problem in checks.check_names(spec_of(name="evenkeel"), foreign)] == ["container static-1"]
