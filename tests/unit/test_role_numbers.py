@@ -12,6 +12,8 @@ from typing import Any
 import pytest
 import yaml
 
+from ansible_collections.evenkeel.cluster.plugins.module_utils.cluster.endpoints import Endpoint
+from ansible_collections.evenkeel.cluster.plugins.module_utils.cluster.paths import StatePaths
 from ansible_collections.evenkeel.cluster.plugins.module_utils.drill.options import argument_spec as drill_options
 from ansible_collections.evenkeel.cluster.plugins.modules.node_pool import argument_spec as node_pool_options
 
@@ -20,7 +22,9 @@ OPTIONS = {"drill": drill_options(), "node_pool": node_pool_options()}
 SPEC = {
     "name": "unit",
     "network": "unit",
-    "state_dir": "/nonexistent",
+    "paths": StatePaths("/nonexistent").as_dict(),
+    "endpoints": {"web": Endpoint("http", "127.0.0.1", 9).as_dict()},
+    "api": {"url": "http://127.0.0.1:9", "user": "admin", "password_file": "/nonexistent/password"},
     "hosts": ["localhost"],
     "tiers": [{"name": "static", "nodes": 3}],
 }
@@ -94,9 +98,6 @@ def test_a_bad_number_is_one_line_on_the_screen(
                     "gather_facts": False,
                     "vars": {
                         "cluster_spec": SPEC,
-                        "cluster_web_port": 9,
-                        "cluster_dashboard_port": 9,
-                        "cluster_state_dir": "/nonexistent",
                         "ansible_python_interpreter": sys.executable,
                     },
                     "roles": [role],
