@@ -80,19 +80,15 @@ agreement:
   sample: []
 """
 
-import time
-from collections.abc import Mapping
 from typing import Any
 
-from ansible.module_utils.basic import AnsibleModule, missing_required_lib
+from ansible.module_utils.basic import AnsibleModule
 
-from ..module_utils.engine import docker_client
-from ..module_utils.engine.docker_client import DockerPoolError
-from ..module_utils.pool.context import PoolInputError, balancer_of, load
+from ..module_utils.core.errors import EvenkeelError
+from ..module_utils.core.poll import wait_until
 from ..module_utils.pool.drift import disagreements
-from ..module_utils.pool.options import pool_arguments
-from ..module_utils.pool.view import describe
-from ..module_utils.traefik.api import TraefikApi, TraefikApiError
+from ..module_utils.pool.options import pool_arguments, ports_of, request_of
+from ..module_utils.pool.reconcile import status
 
 _POLL_SECONDS = 0.2
 
@@ -106,36 +102,27 @@ def argument_spec() -> dict[str, dict[str, Any]]:
     }
 
 
-def look(params: Mapping[str, Any]) -> dict[str, Any]:
-    """One look at all three sides."""
-    context = load(params)
-    balancer: TraefikApi | None = None
-    reason = ""
-    try:
-        balancer = balancer_of(params)
-    except TraefikApiError as error:
-        reason = str(error)
-    view = describe(context, context.pool.nodes(), balancer)
-    if balancer is None:
-        view["balancer"]["reason"] = reason
-    return {**view, "agreement": disagreements(view)}
-
-
 def main() -> None:
     """Entry point."""
-    module = AnsibleModule(argument_spec=argument_spec(), supports_check_mode=True)
-    if docker_client.IMPORT_ERROR is not None:
-        module.fail_json(msg=missing_required_lib("docker"), exception=docker_client.IMPORT_ERROR)
+    module = AnsibleModule(
+        argument_spec=argument_spec(),
+        supports_check_mode=True,
+    )
+    must_agree = module.params["require_agreement"]
+    view: dict[str, Any] = {}
+
+    def disagreement() -> str:
+        view.update(status(request, ports))
+        view["agreement"] = disagreements(view)
+        return "\n".join(view["agreement"])
+
     try:
-        view = look(module.params)
-        deadline = time.monotonic() + module.params["settle_timeout"]
-        while module.params["require_agreement"] and view["agreement"] and time.monotonic() < deadline:
-            time.sleep(_POLL_SECONDS)
-            view = look(module.params)
-    except (PoolInputError, DockerPoolError) as error:
+        request, ports = request_of(module.params), ports_of(module.params)
+        problem = wait_until(disagreement, module.params["settle_timeout"] if must_agree else 0, _POLL_SECONDS)
+    except (EvenkeelError, OSError) as error:
         module.fail_json(msg=str(error))
-    if module.params["require_agreement"] and view["agreement"]:
-        module.fail_json(msg="\n".join(view["agreement"]), **view)
+    if must_agree and problem:
+        module.fail_json(msg=problem, **view)
     module.exit_json(changed=False, **view)
 
 
