@@ -103,7 +103,7 @@ function draining(): bool
     return file_exists(RUN . '/draining');
 }
 
-/** Whether the node got SIGTERM; such a drain cannot be cancelled. */
+/** Whether the node got SIGTERM; that drain cannot be cancelled. */
 function terminating(): bool
 {
     clearstatcache();

@@ -73,7 +73,7 @@ balancer:
   type: dict
   sample: {reachable: true, version: 3.7.15, reason: ""}
 agreement:
-  description: Where declaration, Docker and the balancer differ, one line each; empty when they agree.
+  description: Where declaration, Docker and the balancer differ, one line each; empty if they agree.
   returned: always
   type: list
   elements: str

@@ -160,7 +160,7 @@ docker:
   type: dict
   contains:
     usable:
-      description: Whether this user can use Docker as it is, and the Python SDK is installed.
+      description: Whether this user can use Docker as it is; it answers, is recent enough, and the SDK is there.
       type: bool
     reason:
       description: Why it is not usable; empty if it is.
