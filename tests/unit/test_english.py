@@ -133,6 +133,13 @@ def test_documents() -> None:
     assert [hit for name in names for hit in hits(name, prose((ROOT / name).read_text()))] == []
 
 
+def test_lines_of_the_changelog_fit_a_terminal() -> None:
+    lines = (ROOT / "CHANGELOG.md").read_text().splitlines()
+    assert [
+        f"CHANGELOG.md:{number} {len(line)} characters" for number, line in enumerate(lines, 1) if len(line) > 120
+    ] == []
+
+
 def test_comments_task_names_and_messages() -> None:
     assert [hit for name in files(PLAIN) for hit in hits(name, (ROOT / name).read_text())] == []
 
