@@ -75,7 +75,10 @@ PLAIN = (
 # Documentation that ansible-doc shows.
 PLUGIN_DOCS = tuple(f"{PLUGINS}/{kind}/*.py" for kind in ("callback", "doc_fragments", "filter", "modules"))
 # Comments and docstrings. To widen, in this order: the other plugins, module_utils, the tests.
-PYTHON_TEXT = (f"{PLUGINS}/action/*.py", f"{PLUGINS}/doc_fragments/*.py", "roles/*/files/*.py")
+PYTHON_TEXT = (
+    *(f"{PLUGINS}/{kind}/*.py" for kind in ("action", "callback", "doc_fragments", "filter")),
+    "roles/*/files/*.py",
+)
 
 
 def hits(name: str, text: str, first: int = 1) -> list[str]:
