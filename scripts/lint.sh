@@ -1,5 +1,5 @@
 #!/usr/bin/env bash
-# Run every linter; go on after a finding, so that one run shows them all.
+# Run every linter; continue after a finding, so that one run shows all findings.
 set -euo pipefail
 cd "$(dirname "$0")/.."
 export PATH="$PWD/.venv/bin:$PATH"
@@ -13,7 +13,7 @@ check() {
   "$@" || failed+=("$name")
 }
 
-# Prints the files of the project, without what tools have put beside them.
+# Prints the files of the project, without files that tools created.
 files() {
   find . \( -path ./.git -o -path ./.venv -o -path ./.ansible -o -path ./.cache -o -name node_modules -o -path './files/*/node' \) \
     -prune -o -type f "$@" -print0
@@ -29,7 +29,7 @@ done < <(files ! -name '*.j2')
 check 'ruff check' ruff check .
 check 'ruff format' ruff format --check .
 check mypy mypy
-# Findings of low severity are every use of subprocess and the like; ruff's rules of the same names look closer.
+# Low severity would report every use of subprocess; ruff's rules of the same names are more precise.
 check bandit bandit --quiet --severity-level medium --recursive collections files --exclude '*/node_modules/*,*/node/*'
 check yamllint yamllint --strict .
 check hadolint hadolint "${dockerfiles[@]}"

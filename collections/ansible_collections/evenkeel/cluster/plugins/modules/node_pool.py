@@ -11,29 +11,29 @@ short_description: Reconcile all tiers of nodes behind the balancer
 version_added: 0.1.0
 description:
   - Makes the running nodes of all tiers equal to the declared counts and revision, without losing a request.
-  - New nodes start first; when they answer their health check and the balancer has them in rotation, the old ones
-    drain and leave. Tiers are worked on side by side.
+  - New nodes start first. When they pass their health check and are in rotation, the old nodes drain and are removed.
+    All tiers are reconciled in parallel.
   - >-
-    A tier whose replacement fails half-way, or while the balancer cannot be asked, returns to what it was: its old
-    nodes are kept, stopped, until all new ones serve, and are started again.
-  - Removes what is broken (exited or half-made nodes), replaces stale nodes in waves, counts guests (nodes that
-    somebody started by hand from a tier's image) and lets them leave first.
-  - Touches only containers with the cluster's labels. A container of somebody else that has a node's name is an error.
+    If a replacement fails half-way, or the balancer's API does not answer, the tier is rolled back: its old nodes are
+    kept (stopped) until all new ones serve, and are started again.
+  - Removes broken nodes (exited, or never started), replaces stale nodes in waves, and counts guests (containers
+    started by hand from a tier's image). When a tier shrinks, guests are removed first.
+  - Changes only containers with the cluster's labels. Another container with the name of a node is an error.
   - Check mode, diff, RV(actions) and RV(changed) come from one plan, so the prediction is what a run does.
-  - One reconciliation per cluster runs at a time; others wait for its lock and then work on what they find.
+  - Only one reconciliation per cluster runs at a time; others wait for its lock and then reconcile the state they find.
 options:
   state:
     description:
       - V(present) reconciles.
-      - V(absent) removes all nodes of the cluster at once, guests and stopped ones too, without draining them;
-        O(tiers) may be empty then and the balancer is not asked.
+      - V(absent) removes all nodes of the cluster at once without draining them, including guests and stopped nodes.
+        O(tiers) may then be empty, and the balancer's API is not used.
     type: str
     choices: [present, absent]
     default: present
   renew:
     description:
-      - Tiers whose nodes are all replaced, in waves, although nothing about them changed.
-      - A run with this always changes something.
+      - Tiers whose nodes are all replaced, in waves, even if nothing changed.
+      - A run with this option always changes something.
     type: list
     elements: str
     default: []
@@ -127,19 +127,19 @@ nodes:
     - {name: static-1, tier: static, managed: true, state: running, revision: 0c1d2e3f4a5b, address: 172.18.0.3,
        url: "http://static-1:8080", served_by: static-1, in_rotation: true, balancer_status: UP}
 undeclared:
-  description: Tiers with nodes or routes that the inventory does not declare, and what a run does about them.
+  description: Tiers with nodes or routes that the inventory does not declare, and what a run would change there.
   returned: success
   type: dict
   sample: {}
 balancer:
-  description: Whether the balancer's API answered, its version, or the reason why not.
+  description: Whether the balancer's API answered, and its version or the reason why it did not answer.
   returned: success
   type: dict
   sample: {reachable: true, version: 3.7.15, reason: ""}
 timings:
   description: >-
-    Seconds: RV(ignore:lock) waited for the lock, RV(ignore:plan), RV(ignore:apply), and per node when it was
-    started, ready, in rotation, began to drain and was gone, counted from the begin of the reconciliation.
+    Seconds: RV(ignore:lock) (waiting for the lock), RV(ignore:plan), RV(ignore:apply), and per node the time at which
+    it was started, ready, in rotation, draining and gone, counted from the start of the reconciliation.
   returned: always
   type: dict
   sample: {lock: 0.0, plan: 0.05, apply: 1.4, nodes: {static-4: {started: 0.3, ready: 0.9, in_rotation: 1.0}}}
@@ -150,7 +150,7 @@ progress:
   elements: str
   sample: ["static-4: started 0.3 s", "static-4: in rotation 1.0 s"]
 warnings:
-  description: What people should know although the run succeeded, such as nodes that had to be killed.
+  description: Warnings of a run that succeeded, for example nodes that had to be killed.
   returned: when there are any
   type: list
   elements: str

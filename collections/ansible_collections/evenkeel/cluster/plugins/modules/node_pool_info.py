@@ -10,13 +10,13 @@ module: node_pool_info
 short_description: Compare the declared pool with Docker and with the balancer
 version_added: 0.1.0
 description:
-  - Tells per tier how many nodes are declared, run, and are in rotation, and what a reconciliation would do.
-  - Changes nothing. A balancer that cannot be asked is reported in RV(balancer), not an error.
+  - Returns per tier how many nodes are declared, running and in rotation, and what a reconciliation would change.
+  - Changes nothing. If the balancer's API does not answer, this is reported in RV(balancer) and is not an error.
 options:
   require_agreement:
     description:
       - Fail unless declaration, Docker and the balancer agree for every tier.
-      - Right after a change the balancer may need a moment; the module then asks again for up to O(settle_timeout).
+      - Right after a change the balancer may need a moment; the module then checks again for up to O(settle_timeout).
     type: bool
     default: false
   settle_timeout:
@@ -32,7 +32,7 @@ author:
 """
 
 EXAMPLES = r"""
-- name: Look at the pool
+- name: Compare the pool with its declaration
   evenkeel.cluster.node_pool_info:
     cluster: "{{ cluster_spec.name }}"
     network: "{{ cluster_spec.network }}"
@@ -63,17 +63,17 @@ nodes:
     - {name: static-1, tier: static, managed: true, state: running, revision: 0c1d2e3f4a5b, address: 172.18.0.3,
        url: "http://static-1:8080", served_by: static-1, in_rotation: true, balancer_status: UP}
 undeclared:
-  description: Tiers with nodes or routes that the inventory does not declare, and what a run does about them.
+  description: Tiers with nodes or routes that the inventory does not declare, and what a run would change there.
   returned: always
   type: dict
   sample: {}
 balancer:
-  description: Whether the balancer's API answered, its version, or the reason why not.
+  description: Whether the balancer's API answered, and its version or the reason why it did not answer.
   returned: always
   type: dict
   sample: {reachable: true, version: 3.7.15, reason: ""}
 agreement:
-  description: Where declaration, Docker and the balancer differ, one line each; empty when they agree.
+  description: Where declaration, Docker and the balancer differ, one line each; empty if they agree.
   returned: always
   type: list
   elements: str
