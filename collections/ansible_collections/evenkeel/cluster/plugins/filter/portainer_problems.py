@@ -72,8 +72,7 @@ _value:
 from collections.abc import Callable, Mapping
 from typing import Any
 
-_CLUSTER = "evenkeel.cluster"
-_ROLE = "evenkeel.role"
+from ..module_utils.cluster.labels import CLUSTER, ROLE
 
 
 def _labels(found: Mapping[str, Any]) -> Mapping[str, str]:
@@ -85,7 +84,7 @@ def _container_problems(found: Mapping[str, Any], name: str, cluster: str) -> li
     if not found["exists"]:
         return []
     labels = _labels(found["container"]["Config"])
-    if labels.get(_CLUSTER) == cluster and labels.get(_ROLE) == "portainer":
+    if labels.get(CLUSTER) == cluster and labels.get(ROLE) == "portainer":
         return []
     return [
         f"portainer container: got a container {name} without this cluster's labels, want that name free"
@@ -97,7 +96,7 @@ def _volume_problems(host: Mapping[str, Any], volume: str, cluster: str, contain
     problems = []
     # Docker's filter finds every volume whose name contains this one.
     found: Mapping[str, Any] = next((item for item in host["volumes"] or () if item["Name"] == volume), {})
-    owner = _labels(found).get(_CLUSTER, cluster)
+    owner = _labels(found).get(CLUSTER, cluster)
     if owner != cluster:
         problems.append(
             f"portainer volume: got {volume} of cluster {owner}, want one of its own (fix: -e portainer_volume=NAME)"

@@ -13,9 +13,9 @@ import re
 from collections.abc import Container, Mapping, Sequence
 from typing import Any
 
+from ..cluster.labels import ROLE
 from .plan import BALANCER
 
-ROLE_LABEL = "evenkeel.role"
 _HASH = re.compile(r"-[0-9a-f]{12}$")
 
 _LOGS = ", logs: ["
@@ -108,7 +108,7 @@ def _image_build(image: Mapping[str, Any], settings: BuildSettings) -> Build:
 
 
 def _base_build(ref: str, also: str, folder: str, args: Mapping[str, str], settings: BuildSettings) -> Build:
-    labels = dict([*settings.labels.items(), (ROLE_LABEL, "base")])
+    labels = dict([*settings.labels.items(), (ROLE, "base")])
     return Build(ref=ref, also=also, path=f"{settings.directory}/{folder}", args=args, labels=labels)
 
 
