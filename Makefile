@@ -18,7 +18,7 @@ BIN := .venv/bin
 PIP_COMPILE := CUSTOM_COMPILE_COMMAND="make lock" $(BIN)/pip-compile --quiet --generate-hashes --allow-unsafe --strip-extras \
 	--no-emit-index-url --no-emit-find-links --no-emit-trusted-host
 
-.PHONY: help venv venv-dev up down test lint unit node browser molecule integration test-setup bench lock clean
+.PHONY: help venv venv-dev up down test lint unit node browser molecule integration test-setup bench readmes lock clean
 
 help:  ## Show this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "%-12s %s\n", $$1, $$2}' Makefile
@@ -66,6 +66,9 @@ integration: venv-dev  ## Test the cluster on this machine; it must be up
 
 bench: venv-dev  ## Compare with other tools on this machine; ARGS=--smoke only checks that it works
 	@PATH="$(CURDIR)/$(BIN):$$PATH" PYTHONPATH=collections python -m tests.bench.run $(ARGS)
+
+readmes: venv-dev  ## Write each role's README again from what the role specifies
+	@$(BIN)/python scripts/role_readmes.py $(ARGS)
 
 lock: venv-dev  ## Lock requirements*.in again, with hashes
 	@$(PIP_COMPILE) --output-file=requirements.txt requirements.in

@@ -1,14 +1,28 @@
 #!/usr/bin/env bash
-# Run every linter; continue after a finding, so that one run shows all findings.
+# Run the linters; continue after a finding, so that one run shows all findings.
+# usage: scripts/lint.sh [CHECK ...], for example: scripts/lint.sh mypy ruff-check. Without names, all of them.
 set -euo pipefail
 cd "$(dirname "$0")/.."
 export PATH="$PWD/.venv/bin:$PATH"
 
 failed=()
+wanted=("$@")
+known=()
+
+# Whether a check was asked for, by its name with - for spaces; all are when none is named.
+asked() {
+  local name
+  for name in "${wanted[@]}"; do
+    if [ "$name" = "${1// /-}" ]; then return; fi
+  done
+  [ ${#wanted[@]} -eq 0 ]
+}
 
 check() {
   local name=$1
   shift
+  known+=("${name// /-}")
+  asked "$name" || return 0
   echo "==> $name"
   "$@" || failed+=("$name")
 }
@@ -36,6 +50,12 @@ check hadolint hadolint "${dockerfiles[@]}"
 check shellcheck shellcheck -x "${shell[@]}"
 check ansible-lint ansible-lint
 
+for name in "${wanted[@]}"; do
+  if [[ " ${known[*]} " != *" $name "* ]]; then
+    printf 'lint: got the check %s, want one of %s\n' "$name" "${known[*]}" >&2
+    exit 2
+  fi
+done
 if [ ${#failed[@]} -gt 0 ]; then
   printf 'lint: got findings from %s, want none (fix: see above)\n' "$(printf '%s, ' "${failed[@]}" | sed 's/, $//')" >&2
   exit 1
