@@ -16,7 +16,7 @@ import json
 import os
 import socket
 import threading
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import Any
 from urllib.parse import quote, urlencode
 
@@ -41,6 +41,10 @@ def _sdk(name: str) -> Any:
     return importlib.import_module(name)
 
 
+def _sdk_client(address: str, version: str) -> Any:
+    return _sdk("docker").APIClient(base_url=address, version=version, timeout=_API_TIMEOUT_SECONDS)
+
+
 class DockerNotFoundError(EngineError):
     """There is no such container or image."""
 
@@ -62,9 +66,15 @@ class _UnixConnection(http.client.HTTPConnection):
 class DockerClient:
     """One Docker Engine. Threads may share an instance: each gets a connection of its own."""
 
-    def __init__(self) -> None:
-        """Nothing is sent yet."""
-        self._address = os.environ.get("DOCKER_HOST", f"unix://{DEFAULT_SOCKET}")
+    def __init__(self, address: str | None = None, sdk_client: Callable[[str, str], Any] = _sdk_client) -> None:
+        """Nothing is sent yet.
+
+        Args:
+            address: of the engine, ``unix://<socket>``; None for what the environment names.
+            sdk_client: makes the SDK's client from that address and a version of the API; called once per thread.
+        """
+        self._address = address or os.environ.get("DOCKER_HOST") or f"unix://{DEFAULT_SOCKET}"
+        self._sdk_client = sdk_client
         self._local = threading.local()
         self._api_version = "auto"
 
@@ -147,10 +157,7 @@ class DockerClient:
         """The SDK's client of this thread."""
         api = getattr(self._local, "api", None)
         if api is None:
-            api = _sdk("docker").APIClient(
-                base_url=self._address, version=self._api_version, timeout=_API_TIMEOUT_SECONDS
-            )
-            self._local.api = api
+            api = self._local.api = self._sdk_client(self._address, self._api_version)
         return api
 
     def run(self, spec: ContainerSpec) -> str:
