@@ -37,6 +37,17 @@ options:
     type: list
     elements: str
     default: []
+  routes_file:
+    description: File in the balancer's dynamic folder which holds the tiers' routes. Required by O(state=present).
+    type: path
+  api_url:
+    description:
+      - Address of the balancer's dashboard entry point, such as V(http://127.0.0.1:9000).
+      - It answers C(/api) and C(/metrics). Required by O(state=present).
+    type: str
+  api_password_file:
+    description: File with the password of O(api_user) in its first line. Required by O(state=present).
+    type: path
   declaration_file:
     description:
       - File on the target in which the declaration is left, for what changes the pool without Ansible.
@@ -171,7 +182,7 @@ from ..module_utils.pool.reconcile import Outcome, RunFailedError, as_result, di
 def argument_spec() -> dict[str, dict[str, Any]]:
     """The module's options."""
     return {
-        **pool_arguments(),
+        **pool_arguments(required=False),
         "state": {"type": "str", "choices": ["present", "absent"], "default": "present"},
         **number_specs(RECONCILE_NUMBERS),
         "renew": {"type": "list", "elements": "str", "default": []},
