@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
 
+from ansible_collections.evenkeel.cluster.plugins.module_utils import cluster_lock
 from ansible_collections.evenkeel.cluster.plugins.module_utils.balancer_docker import BalancerError, Options
+from ansible_collections.evenkeel.cluster.plugins.module_utils.balancer_plan import Holder
 from ansible_collections.evenkeel.cluster.plugins.modules import balancer
 
 GOOD: dict[str, Any] = {
@@ -81,3 +84,30 @@ def test_another_image_makes_another_balancer() -> None:
     before, after = options().wanted("sha256:1"), options().wanted("sha256:2")
     assert before.edge == after.edge
     assert before.balancer != after.balancer
+
+
+class NoContainers:
+    """Docker, where nothing of the cluster is left."""
+
+    def __init__(self, cluster: str, network: str, labels: dict[str, str]) -> None:
+        pass
+
+    def connect(self) -> None:
+        pass
+
+    def holders(self) -> list[Holder]:
+        return []
+
+
+@pytest.mark.parametrize("check_mode", [False, True])
+def test_the_locks_file_goes_with_the_balancer(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path, check_mode: bool
+) -> None:
+    monkeypatch.setattr(cluster_lock, "lock_path", lambda cluster: tmp_path / cluster)
+    monkeypatch.setattr(balancer, "BalancerPool", NoContainers)
+    (tmp_path / "shop").touch()
+    module: Any = SimpleNamespace(params={**GOOD, "state": "absent"}, check_mode=check_mode, _diff=False)
+    result: dict[str, Any] = {}
+    balancer.run(module, result)
+    assert result["changed"] is False
+    assert (tmp_path / "shop").exists() is check_mode

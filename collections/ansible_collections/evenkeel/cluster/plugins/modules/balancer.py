@@ -211,7 +211,11 @@ from ansible_collections.evenkeel.cluster.plugins.module_utils.balancer_plan imp
     plan,
     plan_removal,
 )
-from ansible_collections.evenkeel.cluster.plugins.module_utils.cluster_lock import LockBusyError, cluster_lock
+from ansible_collections.evenkeel.cluster.plugins.module_utils.cluster_lock import (
+    LockBusyError,
+    cluster_lock,
+    discard_lock,
+)
 from ansible_collections.evenkeel.cluster.plugins.module_utils.cluster_spec import parse_size, show
 from ansible_collections.evenkeel.cluster.plugins.module_utils.docker_pool import DockerPoolError
 from ansible_collections.evenkeel.cluster.plugins.module_utils.reconcile import write_atomically
@@ -346,6 +350,9 @@ def run(module: AnsibleModule, result: dict[str, Any]) -> None:
         result["slot"] = next((holder.slot for holder in after if holder.slot and holder.running), "")
         if present:
             result["revision"] = wanted.balancer
+    if not present and not module.check_mode:
+        # The balancer is the last of a cluster to go, so nothing is left to guard.
+        discard_lock(params["cluster"])
 
 
 def image_id(pool: BalancerPool, options: Options, *, check_mode: bool) -> str:
