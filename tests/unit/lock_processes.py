@@ -129,7 +129,9 @@ def holding(
         try:
             yield process
         finally:
+            # Dead before its input ends, so that it does not end by itself.
             process.kill()
+            process.wait()
 
 
 def tried(cluster: str, path: Path | None = None, *, uid: int | None = None, apart: bool = False) -> str:

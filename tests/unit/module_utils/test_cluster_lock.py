@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import fcntl
 import grp
 import os
@@ -293,6 +294,38 @@ def test_another_users_file_is_never_opened_to_be_made(path: Path, monkeypatch: 
         with cluster_lock("shop", "run", 0):
             pass
     assert path.exists()
+
+
+def test_a_folder_that_is_mounted_read_only_is_good_enough(path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    real = os.open
+
+    def read_only(place: str | Path, flags: int, mode: int = 0o777) -> int:
+        if flags & (os.O_RDWR | os.O_CREAT):
+            raise OSError(errno.EROFS, "Read-only file system", str(place))
+        return real(place, flags, mode)
+
+    path.touch()
+    monkeypatch.setattr(os, "open", read_only)
+    with cluster_lock("shop", "first", 0), pytest.raises(LockBusyError), cluster_lock("shop", "second", 0):
+        pytest.fail("two runs held the lock")
+    path.unlink()
+    with pytest.raises(LockBusyError, match="got no right to make"), cluster_lock("shop", "third", 0):
+        pytest.fail("a lock without a file")
+
+
+def test_a_full_table_of_files_is_told_as_that(path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def full(*_args: object) -> int:
+        raise OSError(errno.EMFILE, "Too many open files")
+
+    monkeypatch.setattr(os, "open", full)
+    with pytest.raises(OSError, match="Too many open files"), cluster_lock("shop", "run", 0):
+        pytest.fail("a lock without a file")
+
+
+def test_a_fifo_that_may_only_be_read_is_not_waited_for(cluster: str) -> None:
+    os.mkfifo(lock_path(cluster))
+    lock_path(cluster).chmod(0o444)
+    assert "got a link or a special file" in tried(cluster, uid=NUMERIC)
 
 
 def test_another_run_may_make_the_file_first(path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import getpass
 import json
 import os
 import re
@@ -13,6 +14,7 @@ from typing import Any
 import pytest
 from tests.unit.lock_processes import NUMERIC, ROOT, holding, tried
 
+from ansible_collections.evenkeel.cluster.plugins.module_utils import lock_holder
 from ansible_collections.evenkeel.cluster.plugins.module_utils.cluster_lock import (
     cluster_lock,
     held_by,
@@ -88,8 +90,12 @@ def test_a_holder_that_cannot_be_seen_is_told_as_it_wrote(cluster: str, holder_a
     assert ", site run), want it free within 0 s (fix: wait for that run to end)" in text
 
 
+@pytest.mark.parametrize("apart", [False, True])
 @pytest.mark.parametrize("dead_apart", [False, True])
-def test_the_note_of_a_dead_holder_is_not_taken_for_that_of_the_living_one(cluster: str, dead_apart: bool) -> None:
+def test_the_note_of_a_dead_holder_is_not_taken_for_that_of_the_living_one(
+    cluster: str, dead_apart: bool, apart: bool
+) -> None:
+    """Both apart, the two have the same number, and often the same number of their namespace."""
     with holding(cluster, "dead run", apart=dead_apart):
         pass  # killed, so its note stays
     place = lock_path(cluster)
@@ -98,11 +104,12 @@ def test_the_note_of_a_dead_holder_is_not_taken_for_that_of_the_living_one(clust
         assert time.monotonic() < deadline
     assert b"dead run" in place.read_bytes()
     place.chmod(0o444)
-    with holding(cluster, "living run", uid=NUMERIC) as process:
+    with holding(cluster, "living run", uid=NUMERIC, apart=apart) as process:
         assert b"dead run" in place.read_bytes()
         holder = held_by(cluster)
-    user = f"uid {NUMERIC}" if ROOT else holder.user if holder else ""
-    assert str(holder) == f"{user} (process {process.pid}, no note of what it does)"
+        pid = child_of(process.pid) if apart else process.pid
+    user = f"uid {NUMERIC}" if ROOT else getpass.getuser()
+    assert str(holder) == f"{user} (process {pid}, no note of what it does)"
 
 
 def test_a_note_is_taken_back_when_the_lock_is_released(cluster: str) -> None:
@@ -144,6 +151,36 @@ def test_a_reader_between_the_two_writes_meets_the_new_note(note: int) -> None:
 def test_the_note_of_an_earlier_version_is_understood(note: int) -> None:
     write(note, json.dumps({"user": "alice", "pid": os.getpid(), "since": "10:02:11", "what": "node_pool"}))
     assert str(read_holder(note)) == f"alice (process {os.getpid()}, node_pool)"
+
+
+def test_a_process_that_got_the_number_of_a_dead_one_is_not_named(note: int) -> None:
+    sign(note, "run")
+    left = json.loads(os.pread(note, 4096, 0))
+    write(note, json.dumps({**left, "started": left["started"] - 1}))
+    assert str(read_holder(note)) == UNKNOWN
+
+
+@pytest.mark.parametrize(
+    "noted, text", [(2**22, "run)"), (2**22 - 1, f"a user not known here (process {2**22}, no note of what it does)")]
+)
+def test_of_a_hidden_process_the_number_is_compared(
+    note: int, monkeypatch: pytest.MonkeyPatch, noted: int, text: str
+) -> None:
+    """As with /proc mounted with hidepid."""
+    monkeypatch.setattr(lock_holder, "_locking_pid", lambda file: 2**22)
+    write(note, good(pid=noted))
+    assert str(read_holder(note)).endswith(text)
+
+
+def test_the_name_of_a_program_does_not_hide_when_it_started(note: int) -> None:
+    name = Path("/proc/self/comm")
+    before = name.read_text(encoding="ascii")
+    sign(note, "run")
+    try:
+        name.write_text(") 1 2 (3", encoding="ascii")
+        assert read_holder(note).what == "run"
+    finally:
+        name.write_text(before, encoding="ascii")
 
 
 def test_a_dead_process_is_not_named_where_the_list_of_locks_shows_none(note: int) -> None:

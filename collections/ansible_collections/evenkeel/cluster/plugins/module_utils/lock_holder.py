@@ -72,7 +72,8 @@ def sign(descriptor: int, what: str) -> None:
     note = {
         "user": _user_name(os.geteuid()),
         "pid": os.getpid(),
-        "namespace": _pid_namespace("self"),
+        "started": _started("self"),
+        "namespace": _pid_namespace(),
         "host": os.uname().nodename,
         "since": round(time.time(), 3),
         "what": what[:_TEXT_LENGTH],
@@ -95,8 +96,17 @@ def _write(descriptor: int, text: bytes) -> None:
         os.ftruncate(descriptor, len(text))
 
 
-def _read_note(descriptor: int) -> tuple[Holder, int | None] | None:
-    """What the file says, and the PID namespace of its writer; None when it says nothing usable."""
+@dataclass(frozen=True)
+class _Note:
+    """What the file says, and by what its writer can be recognised. An earlier version left no marks."""
+
+    holder: Holder
+    namespace: object
+    started: object
+
+
+def _read_note(descriptor: int) -> _Note | None:
+    """What the file says; None when it says nothing usable."""
     line = os.pread(descriptor, _NOTE_BYTES, 0).partition(b"\n")[0]
     try:
         note = json.loads(line)
@@ -107,7 +117,6 @@ def _read_note(descriptor: int) -> tuple[Holder, int | None] | None:
     pid = _number(note.get("pid"), _LAST_PID)
     if pid is None or not note.get("user"):
         return None
-    namespace = note.get("namespace")
     holder = Holder(
         user=_text(note["user"]),
         what=_text(note.get("what", "")),
@@ -115,7 +124,7 @@ def _read_note(descriptor: int) -> tuple[Holder, int | None] | None:
         since=_number(note.get("since"), _LAST_SECOND),
         pid=int(pid),
     )
-    return holder, namespace if isinstance(namespace, int) else None
+    return _Note(holder, note.get("namespace"), note.get("started"))
 
 
 def _text(value: object) -> str:
@@ -129,18 +138,21 @@ def _number(value: Any, most: int) -> float | None:
 
 def read_holder(descriptor: int) -> Holder:
     """What holds the file, which this process found locked."""
-    found = _read_note(descriptor)
+    note = _read_note(descriptor)
     seen = _locking_pid(os.fstat(descriptor))
-    if found is None:
+    if note is None:
         return Holder() if seen is None else _unsigned(seen)
-    note, namespace = found
     if seen is not None:
-        # The note of a killed holder stays until the next one writes.
-        return replace(note, pid_here=seen) if _wrote(seen, note, namespace) else _unsigned(seen)
-    if namespace not in (None, _pid_namespace("self")):
-        return note
+        # The note of a killed holder stays until the next one writes. Of a process that /proc hides, only the number
+        # can be compared.
+        hidden = _started(str(seen)) is None
+        same = seen == note.holder.pid if hidden else _wrote(seen, note)
+        return replace(note.holder, pid_here=seen) if same else _unsigned(seen)
+    if note.namespace not in (None, _pid_namespace()):
+        return note.holder
     # The list shows no locks of file systems that count devices in their own way; a dead process holds none.
-    return replace(note, pid_here=note.pid) if Path(f"/proc/{note.pid}").exists() else Holder()
+    pid = note.holder.pid
+    return replace(note.holder, pid_here=pid) if pid is not None and _wrote(pid, note) else Holder()
 
 
 def _unsigned(pid: int) -> Holder:
@@ -166,12 +178,24 @@ def _locking_pid(file: os.stat_result) -> int | None:
     return None
 
 
-def _wrote(pid: int, note: Holder, namespace: int | None) -> bool:
-    """Whether the process, numbered as here, is the one that the note names by its own number and namespace."""
-    theirs = _pid_namespace(str(pid))
-    if theirs is not None and namespace is not None and theirs != namespace:
-        return False
-    return _own_number(pid) == note.pid
+def _wrote(pid: int, note: _Note) -> bool:
+    """Whether the process, numbered as here, is the one that left the note.
+
+    Numbers of processes and of namespaces are used again: the first process of any container is 1. So the time at
+    which the process started is compared as well.
+    """
+    started = _started(str(pid))
+    return started is not None and note.started in (None, started) and _own_number(pid) == note.holder.pid
+
+
+def _started(process: str) -> int | None:
+    """When the process started, in ticks since boot; None when there is none."""
+    try:
+        text = Path(f"/proc/{process}/stat").read_text(encoding="utf-8", errors="replace")
+    except OSError:
+        return None
+    # The second field is the program's name in brackets, which may hold spaces and brackets.
+    return int(text.rpartition(")")[2].split()[19])
 
 
 def _own_number(pid: int) -> int:
@@ -184,10 +208,10 @@ def _own_number(pid: int) -> int:
     return int(numbers[-1]) if numbers else pid
 
 
-def _pid_namespace(process: str) -> int | None:
-    """The number of a process's PID namespace; None when this user may not know it."""
+def _pid_namespace() -> int | None:
+    """The number of this process's PID namespace; None without /proc."""
     try:
-        return os.stat(f"/proc/{process}/ns/pid").st_ino
+        return os.stat("/proc/self/ns/pid").st_ino
     except OSError:
         return None
 
