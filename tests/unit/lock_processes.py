@@ -137,7 +137,10 @@ def holding(
 def tried(cluster: str, path: Path | None = None, *, uid: int | None = None, apart: bool = False) -> str:
     """What another process says that tries to take the lock: ``held``, or why not."""
     with _popen(_TRY, cluster, path or "", uid=uid, apart=apart) as process:
-        return process.communicate(timeout=60)[0].strip()
+        try:
+            return process.communicate(timeout=30)[0].strip()
+        finally:
+            process.kill()
 
 
 def two_at_once(cluster: str, inside: Path, teardown: str, visitors: int, visits: int) -> tuple[int, int]:

@@ -114,6 +114,7 @@ def test_a_run_that_does_not_wait_is_not_refused_because_of_a_question(
     path.touch()
     asks = path.open()
     fcntl.flock(asks, fcntl.LOCK_SH)
+    assert held_by("shop") is None
     clock = Clock(lambda _seconds: asks.close())
     with cluster_lock("shop", "run", 0, now=clock.now, sleep=clock.sleep) as waited:
         assert 0 < waited < 0.2
@@ -333,7 +334,8 @@ def test_another_run_may_make_the_file_first(path: Path, monkeypatch: pytest.Mon
 
     def late(place: Path) -> int | None:
         place.touch()
-        return real(place)
+        assert real(place) is None
+        return None
 
     monkeypatch.setattr(locking, "_create", late)
     with cluster_lock("shop", "first", 0), pytest.raises(LockBusyError), cluster_lock("shop", "second", 0):

@@ -172,6 +172,14 @@ def test_of_a_hidden_process_the_number_is_compared(
     assert str(read_holder(note)).endswith(text)
 
 
+def test_a_note_of_an_earlier_version_is_recognised_by_the_number(note: int, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(lock_holder, "_locking_pid", lambda file: os.getpid())
+    write(note, good())
+    assert read_holder(note).what == "run"
+    write(note, good(pid=1))
+    assert read_holder(note).what == ""
+
+
 def test_the_name_of_a_program_does_not_hide_when_it_started(note: int) -> None:
     name = Path("/proc/self/comm")
     before = name.read_text(encoding="ascii")
