@@ -7,26 +7,26 @@ from __future__ import annotations
 
 DOCUMENTATION = r"""
 module: report
-short_description: Write what was measured of a cluster as a report for people and for programs
+short_description: Write the measurements of a cluster as a report for people and programs
 version_added: 0.1.0
 description:
-  - Judges claim by claim what the measuring modules found, and writes a folder with C(report.html) (one file, charts
-    included), C(report.md), C(results.json) (its form is C(docs/results.schema.json)) and the raw measurements.
-  - The folder appears whole or not at all. Values whose names are those of secrets, and credentials in addresses, are
-    left out.
-  - A claim that is not proved does not fail the module, so that the report is there first; see RV(verdict).
-  - Run it on the machine that runs Ansible, with the interpreter that runs it; matplotlib is needed only there.
+  - Judges each claim from the results of the measuring modules, and writes a folder with C(report.html) (one file,
+    charts included), C(report.md), C(results.json) (schema in C(docs/results.schema.json)) and the raw measurements.
+  - The folder is written completely or not at all. Values with names of secrets, and credentials in addresses, are left
+    out.
+  - A claim that is not proved does not fail the module, so that the report is always written; see RV(verdict).
+  - Run it on the controller, with the interpreter that runs Ansible; only the controller needs matplotlib.
 options:
   folder:
-    description: Where reports go; made when it is missing. The report's own folder in it is C(UTC time-cluster).
+    description: Folder for reports; created if missing. Each report is a folder C(UTC time-cluster) in it.
     type: path
     required: true
   templates:
-    description: Folder with the templates of the pages, those of the role C(evidence).
+    description: Folder with the templates of the pages, from the role C(evidence).
     type: path
     required: true
   root:
-    description: The repository, to tell version and revision of.
+    description: Folder of the repository, to read its version and revision.
     type: path
     required: true
   cluster:
@@ -34,7 +34,7 @@ options:
     type: dict
     required: true
   kind:
-    description: Whether this was the quick verification, or the full proof with drills.
+    description: V(quick) verification, or V(full) with drills.
     type: str
     choices: [quick, full]
     default: quick
@@ -43,11 +43,11 @@ options:
     type: dict
     default: {}
   balance:
-    description: Tier to result of M(evenkeel.cluster.balance_check).
+    description: Result of M(evenkeel.cluster.balance_check) per tier.
     type: dict
     default: {}
   sticky:
-    description: Tier to result of M(evenkeel.cluster.sticky_check).
+    description: Result of M(evenkeel.cluster.sticky_check) per tier.
     type: dict
     default: {}
   management:
@@ -64,7 +64,7 @@ options:
     type: dict
     default: {}
   variables:
-    description: The inventory's variables that the cluster was made from.
+    description: The inventory's variables for the cluster.
     type: dict
     default: {}
   user:
@@ -72,7 +72,7 @@ options:
     type: str
     default: admin
   raw:
-    description: Files to put beside the report in C(raw/); a name that comes twice is taken once.
+    description: Files to copy to C(raw/) beside the report; of files with the same name, one is copied.
     type: list
     elements: path
     default: []
@@ -81,13 +81,13 @@ requirements:
   - Jinja2
 attributes:
   check_mode:
-    description: Judges, and writes nothing.
+    description: Judges the claims and writes nothing.
     support: full
   diff_mode:
-    description: A report is a new folder; there is nothing to compare it with.
+    description: A report is a new folder, so there is nothing to compare.
     support: none
   idempotent:
-    description: Each run writes a report of its own.
+    description: Each run writes a new report.
     support: none
 author:
   - Evenkeel contributors
@@ -111,7 +111,7 @@ EXAMPLES = r"""
 
 RETURN = r"""
 verdict:
-  description: V(pass), or V(fail) when a claim is not proved that should have been.
+  description: V(pass), or V(fail) if a claim is not proved although it should be.
   returned: always
   type: str
   sample: pass
@@ -121,13 +121,13 @@ message:
   type: str
   sample: "5 of 6 claims proved; not measured: membership"
 claims:
-  description: Name, title and verdict of each claim, and its problems.
+  description: ID, title, verdict and problems of each claim.
   returned: always
   type: list
   elements: dict
   sample: [{id: nodes, title: Each tier has several nodes, verdict: pass, red: false, problems: []}]
 lines:
-  description: The claims for a terminal.
+  description: The claims as text for a terminal.
   returned: always
   type: list
   elements: str
@@ -138,13 +138,13 @@ path:
   type: str
   sample: /home/me/evenkeel/evidence/20260601T101500Z-evenkeel
 files:
-  description: What is in it.
+  description: The files in that folder.
   returned: always
   type: list
   elements: str
   sample: [report.html, report.md, results.json, raw/verification.json.gz]
 drift:
-  description: What is declared beside what Docker and the balancer have.
+  description: The declaration beside the state of Docker and the balancer.
   returned: always
   type: dict
   sample: {agreed: true, balancer: 3.7.15, lines: [], tiers: []}

@@ -7,11 +7,11 @@ from __future__ import annotations
 
 DOCUMENTATION = r"""
 module: report_compare
-short_description: Say what changed from one evidence report to another
+short_description: Show what changed between two evidence reports
 version_added: 0.1.0
 description:
   - Compares the claims, figures, versions, images and declarations of two reports, and writes a page for people.
-  - Run it on the machine that has the reports, with the interpreter that runs Ansible.
+  - Run it on the controller, with the interpreter that runs Ansible.
 options:
   old:
     description: Folder of the older report, or its C(results.json).
@@ -22,30 +22,30 @@ options:
     type: path
     required: true
   folder:
-    description: Where the page goes, in a folder of its own C(UTC time-comparison). Empty writes none.
+    description: Folder for the page; each page is a folder C(UTC time-comparison) in it. Empty writes none.
     type: path
   templates:
-    description: Folder with the templates of the pages, those of the role C(evidence).
+    description: Folder with the templates of the pages, from the role C(evidence).
     type: path
     required: true
 requirements:
   - Jinja2
 attributes:
   check_mode:
-    description: Compares, and writes nothing.
+    description: Compares the reports and writes nothing.
     support: full
   diff_mode:
     description: The differences are the result.
     support: none
   idempotent:
-    description: Each run writes a page of its own.
+    description: Each run writes a new page.
     support: none
 author:
   - Evenkeel contributors
 """
 
 EXAMPLES = r"""
-- name: See what the upgrade has changed
+- name: Show what an upgrade has changed
   evenkeel.cluster.report_compare:
     old: evidence/20260601T101500Z-evenkeel
     new: evidence/20260602T101500Z-evenkeel
@@ -56,18 +56,18 @@ EXAMPLES = r"""
 RETURN = r"""
 differences:
   description: >-
-    Per part - V(claims), V(figures), V(provenance), V(inventory) - what changed, with the old and the new value.
+    The changes with old and new value, per part - V(claims), V(figures), V(provenance), V(inventory).
   returned: always
   type: dict
   sample: {claims: [], figures: [], provenance: [{what: docker.version, old: 20.10.24, new: 27.5.1}], inventory: []}
 lines:
-  description: The same for a terminal.
+  description: The changes as text for a terminal.
   returned: always
   type: list
   elements: str
   sample: ["claims: unchanged"]
 path:
-  description: The folder with the page; empty when none was written.
+  description: The folder with the page; empty if none was written.
   returned: always
   type: str
   sample: /home/me/evenkeel/evidence/20260602T103000Z-comparison

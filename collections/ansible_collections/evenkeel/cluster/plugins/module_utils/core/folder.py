@@ -11,27 +11,26 @@ import tempfile
 from collections.abc import Mapping
 from pathlib import Path
 
-from ..measure.options import CheckInputError
-from .errors import EvenkeelError
+from .errors import EvenkeelError, Problem
+
+
+class FolderError(EvenkeelError):
+    """The folder was not written, and nothing of it is left; one line ``what: got ..., want ... (fix: ...)``."""
 
 
 def make_folder(folder: str) -> None:
-    """Make the folder to write to before the drill, so that its result is not lost after it.
+    """Make the folder to write to before a long run, so that its result is not lost after it.
 
     Raises:
-        CheckInputError: it cannot be made.
+        FolderError: it cannot be made.
     """
     try:
         if folder:
             Path(folder).mkdir(parents=True, exist_ok=True)
     except OSError as error:
-        raise CheckInputError(
-            f"folder: got '{error.strerror}' for {folder}, want a folder to write to (fix: pass another one)"
+        raise FolderError(
+            Problem("folder", f"'{error.strerror}' for {folder}", "a folder to write to", "pass another one")
         ) from error
-
-
-class FolderError(EvenkeelError):
-    """The folder was not written, and nothing of it is left; one line ``what: got ..., want ... (fix: ...)``."""
 
 
 def write_folder(parent: Path, name: str, files: Mapping[str, bytes], copies: Mapping[str, Path]) -> Path:

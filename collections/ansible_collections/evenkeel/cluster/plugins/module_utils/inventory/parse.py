@@ -13,12 +13,12 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from ..cluster.endpoints import EVERY_ADDRESS
+from ..cluster.engines import ENGINES
 from ..cluster.spec import ClusterSpec, Tier
 from ..core.errors import Problem, printable
 from .reader import NAME, Reader, is_address, is_folder, is_host_name
 from .tiers import read_tiers
 
-ENGINES = ("docker",)
 IMAGE_SOURCES = ("packages", "registry")
 RESERVED_CLUSTERS = frozenset({"bridge", "default", "host", "ingress", "none"})
 _REGISTRY_PREFIX = re.compile(

@@ -1,0 +1,96 @@
+# Copyright: Evenkeel contributors
+# SPDX-License-Identifier: MIT
+"""The preflight as one call: what is declared and what the machine has, judged in one pass."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from ..cluster.spec import ClusterSpec
+from ..core.errors import Problem
+from ..engine.docker_facts import Docker
+from .checks import MachineFacts, check_all, check_docker, check_machine, docker_reason, published_ports
+from .declaration import Declaration, read_declaration
+from .facts import Machine, read_disk, read_listeners
+
+ReadFacts = Callable[[Declaration, ClusterSpec, Machine, Docker], MachineFacts]
+
+
+@dataclass(frozen=True)
+class Preflight:
+    """What a preflight found.
+
+    Attributes:
+        spec: the declared cluster; ``None`` when its knobs have problems.
+        problems: all that must be mended before anything is changed.
+        warnings: lines about what has no effect.
+    """
+
+    spec: ClusterSpec | None
+    problems: tuple[Problem, ...]
+    warnings: tuple[str, ...]
+
+    @property
+    def message(self) -> str:
+        """The problems as lines, after a line with their number."""
+        count = "1 problem" if len(self.problems) == 1 else f"{len(self.problems)} problems"
+        return "\n".join([f"{count}, nothing has been changed", *map(str, self.problems)])
+
+
+def read_facts(declaration: Declaration, spec: ClusterSpec, machine: Machine, docker: Docker) -> MachineFacts:
+    """Read what the checks need to know; ports only where the machine is to carry the cluster."""
+    ports = [port for _, port, _ in published_ports(spec)] if declaration.must_carry else []
+    return MachineFacts(
+        machine=machine,
+        docker=docker,
+        state_disk=read_disk(spec.state_dir),
+        data_disk=read_disk(docker.data_root),
+        listeners=read_listeners(ports),
+    )
+
+
+def preflight(params: Mapping[str, Any], machine: Machine, docker: Docker, read: ReadFacts = read_facts) -> Preflight:
+    """Check all inputs and the machine.
+
+    Args:
+        params: the options of the module.
+        machine: the machine and the user.
+        docker: what Docker said.
+        read: reads the rest, once the declaration says where to look.
+    """
+    declaration = read_declaration(params, machine, docker)
+    problems = list(declaration.problems)
+    # A daemon that is down is no obstacle to a removal, which then has no containers to remove.
+    if declaration.must_carry or docker.trouble != "absent":
+        problems += check_docker(machine, docker)
+    if declaration.must_carry:
+        problems += check_machine(machine)
+    if declaration.spec is not None:
+        problems += check_all(declaration, read(declaration, declaration.spec, machine, docker))
+    return Preflight(declaration.spec, tuple(problems), declaration.warnings)
+
+
+def engine_facts(machine: Machine, docker: Docker, network: str) -> dict[str, Any]:
+    """What roles need to know of Docker, as plain data.
+
+    Args:
+        machine: the machine and the user.
+        docker: what Docker said.
+        network: the name of the cluster's network.
+    """
+    reason = docker_reason(machine, docker)
+    return {
+        "usable": not reason,
+        "reason": reason,
+        "installed": machine.docker_installed,
+        "answers": not docker.trouble,
+        "sdk": machine.docker_sdk,
+        "version": docker.version,
+        "api_version": docker.api_version,
+        "socket": docker.socket,
+        "socket_group": docker.socket_group,
+        "network": network in docker.networks,
+        "images": dict(docker.images),
+    }
