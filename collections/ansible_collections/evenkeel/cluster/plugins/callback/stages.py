@@ -16,7 +16,7 @@ description:
     M(ansible.builtin.set_stats), so that what the user needs next stays on the screen.
   - A run of a single stage prints no table.
 author:
-  - Evenkeel contributors
+  - Evenkeel contributors (!UNKNOWN)
 requirements:
   - enabled in configuration
 """

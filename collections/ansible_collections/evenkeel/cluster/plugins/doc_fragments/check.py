@@ -73,5 +73,5 @@ options:
 requirements:
   - requests
 author:
-  - Evenkeel contributors
+  - Evenkeel contributors (!UNKNOWN)
 """

@@ -241,7 +241,7 @@ attributes:
     description: Each run is a drill of its own.
     support: none
 author:
-  - Evenkeel contributors
+  - Evenkeel contributors (!UNKNOWN)
 """
 
 EXAMPLES = r"""

@@ -19,7 +19,7 @@ description:
   - Removes what is broken (exited or half-made nodes), replaces stale nodes in waves, counts guests (nodes that
     somebody started by hand from a tier's image) and lets them leave first.
   - Touches only containers with the cluster's labels. A container of somebody else that has a node's name is an error.
-  - Check mode, diff, RV(actions) and RV(changed) come from one plan, so the prediction is what a run does.
+  - Check mode, diff, RV(actions) and C(changed) come from one plan, so the prediction is what a run does.
   - One reconciliation per cluster runs at a time; others wait for its lock and then work on what they find.
 options:
   state:
@@ -52,7 +52,7 @@ attributes:
     description: A second run has nothing to do.
     support: full
 author:
-  - Evenkeel contributors
+  - Evenkeel contributors (!UNKNOWN)
 """
 
 EXAMPLES = r"""
@@ -148,6 +148,10 @@ warnings:
   returned: when there are any
   type: list
   elements: str
+  sample:
+    - >-
+      node static-2: got no end within 30 s of SIGTERM, want it to drain and exit (it was killed; fix: see the node
+      image contract)
 """
 
 import dataclasses

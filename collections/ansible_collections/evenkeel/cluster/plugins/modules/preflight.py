@@ -113,7 +113,7 @@ attributes:
     description: Changes nothing.
     support: full
 author:
-  - Evenkeel contributors
+  - Evenkeel contributors (!UNKNOWN)
 """
 
 EXAMPLES = r"""
@@ -162,36 +162,47 @@ docker:
     usable:
       description: Whether everything can be done with Docker as it is, by this user.
       type: bool
+      sample: true
     reason:
       description: Why it is not usable; empty when it is.
       type: str
+      sample: ""
     installed:
       description: Whether a Docker Engine is on this machine, running or not.
       type: bool
+      sample: true
     answers:
       description: Whether a Docker Engine answers.
       type: bool
+      sample: true
     sdk:
       description: Whether Python's Docker SDK is there for the interpreter that runs modules.
       type: bool
+      sample: true
     version:
       description: Version of the engine that answers, or empty.
       type: str
+      sample: 20.10.24+dfsg1
     api_version:
       description: Version of its API, or empty.
       type: str
+      sample: "1.41"
     socket:
       description: The socket that was asked.
       type: str
+      sample: /var/run/docker.sock
     socket_group:
       description: Number of the group that the socket belongs to, or null.
       type: int
+      sample: 999
     network:
       description: Whether the cluster's network is there.
       type: bool
+      sample: true
     images:
       description: The images that are there, as C(name:tag), each with its ID.
       type: dict
+      sample: {"evenkeel/static:b9ed47b62c5b": "sha256:63c0..."}
 machine:
   description: The machine and the user on it. Memory is in bytes.
   returned: success, unless RV(become) is true
@@ -564,7 +575,7 @@ def check_all(
     files = {knob: path for knob, path in named.items() if isinstance(path, str)}
     data_disk, state_disk = facts.read_disk(docker.data_root), facts.read_disk(spec.state_dir)
     disks = [("Docker's data", data_disk), ("cluster_state_dir", state_disk)]
-    listeners = facts.read_listeners(port for _, port, _ in published_ports(spec))
+    listeners = facts.read_listeners(port for _knob, port, _name in published_ports(spec))
     return [
         *check_files(spec, params.get("root") or "", params.get("existing_files") or (), files),
         *check_cpus(spec, machine),

@@ -90,7 +90,7 @@ attributes:
     description: Each run writes a report of its own.
     support: none
 author:
-  - Evenkeel contributors
+  - Evenkeel contributors (!UNKNOWN)
 """
 
 EXAMPLES = r"""
@@ -162,8 +162,8 @@ from importlib import metadata
 from pathlib import Path
 from typing import Any
 
+from ansible.module_utils.ansible_release import __version__ as ansible_version
 from ansible.module_utils.basic import AnsibleModule, missing_required_lib
-from ansible.release import __version__ as ansible_version
 
 from ansible_collections.evenkeel.cluster.plugins.module_utils import charts
 from ansible_collections.evenkeel.cluster.plugins.module_utils.claim import Claim, Measurements

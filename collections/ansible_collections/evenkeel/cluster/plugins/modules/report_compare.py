@@ -41,7 +41,7 @@ attributes:
     description: Each run writes a page of its own.
     support: none
 author:
-  - Evenkeel contributors
+  - Evenkeel contributors (!UNKNOWN)
 """
 
 EXAMPLES = r"""
