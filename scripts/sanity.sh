@@ -6,7 +6,7 @@ cd "$(dirname "$0")/.."
 export PATH="$PWD/.venv/bin:$PATH"
 
 lock=requirements-sanity.txt
-# ansible-test keeps its environments below its home, which is not the user's. The path must be absolute.
+# Both tools write below their home, which is not the user's. The path must be absolute.
 home=$PWD/.cache/ansible-test
 wheels=$home/wheels
 
@@ -61,7 +61,7 @@ python=$(python -c 'import sys; print("%d.%d" % sys.version_info[:2])')
 echo "==> ansible-test sanity on Python $python"
 (cd "$collection" && HOME=$home ansible-test sanity --python "$python" --color no "$@") || failed+=('ansible-test sanity')
 echo '==> antsibull-docs lint-collection-docs'
-antsibull-docs lint-collection-docs --plugin-docs --validate-collection-refs dependent \
+HOME=$home antsibull-docs lint-collection-docs --plugin-docs --validate-collection-refs dependent \
   --disallow-unknown-collection-refs "$collection" || failed+=('antsibull-docs')
 
 if [ ${#failed[@]} -gt 0 ]; then

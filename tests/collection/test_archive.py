@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import importlib.resources
 import json
 import os
+import re
 import subprocess
 import sys
 import tarfile
@@ -111,6 +113,16 @@ def test_the_archive_holds_all_sources(archive: Path) -> None:
         names = {member.name: member.isdir() for member in content}
     assert {name for name, folder in names.items() if not folder} == SOURCES | {"MANIFEST.json", "FILES.json"}
     assert not [name for name in names if "__pycache__" in name]
+
+
+def test_what_ansible_test_installs_is_locked() -> None:
+    folder = Path(str(importlib.resources.files("ansible_test"))) / "_data/requirements"
+    # There is nothing for the changelog's rules to look at.
+    files = [path for path in folder.glob("sanity.*.txt") if path.name != "sanity.changelog.txt"]
+    lines = {line.lower() for path in files for line in path.read_text().splitlines()}
+    pins = {line for line in lines if not line.startswith("#")}
+    locked = re.findall(r"^(\S+==\S+) ", (ROOT / "requirements-sanity.txt").read_text(), re.MULTILINE)
+    assert pins == set(locked), "want make lock to be run again"
 
 
 def test_only_the_licence_rule_is_ignored() -> None:
