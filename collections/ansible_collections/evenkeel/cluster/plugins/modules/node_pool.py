@@ -19,7 +19,7 @@ description:
   - Removes broken nodes (exited, or never started), replaces stale nodes in waves, and counts guests (containers
     started by hand from a tier's image). When a tier shrinks, guests are removed first.
   - Changes only containers with the cluster's labels. Another container with the name of a node is an error.
-  - Check mode, diff, RV(actions) and RV(changed) come from one plan, so the prediction is what a run does.
+  - Check mode, diff, RV(actions) and C(changed) come from one plan, so the prediction is what a run does.
   - Only one reconciliation per cluster runs at a time; others wait for its lock and then reconcile the state they find.
 options:
   state:
@@ -69,7 +69,7 @@ attributes:
     description: A second run has nothing to do.
     support: full
 author:
-  - Evenkeel contributors
+  - Evenkeel contributors (!UNKNOWN)
 """
 
 EXAMPLES = r"""
@@ -165,6 +165,10 @@ warnings:
   returned: when there are any
   type: list
   elements: str
+  sample:
+    - >-
+      node static-2: got no end within 30 s of SIGTERM, want it to drain and exit (it was killed; fix: see the node
+      image contract)
 """
 
 from typing import Any

@@ -90,7 +90,7 @@ attributes:
     description: Each run writes a new report.
     support: none
 author:
-  - Evenkeel contributors
+  - Evenkeel contributors (!UNKNOWN)
 """
 
 EXAMPLES = r"""
@@ -162,8 +162,8 @@ from importlib import metadata
 from pathlib import Path
 from typing import Any
 
+from ansible.module_utils.ansible_release import __version__ as ansible_version
 from ansible.module_utils.basic import AnsibleModule, missing_required_lib
-from ansible.release import __version__ as ansible_version
 
 from ..module_utils.core.folder import FolderError, write_folder
 from ..module_utils.report import charts
