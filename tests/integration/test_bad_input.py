@@ -137,6 +137,30 @@ def test_unknown_tier(play: Play) -> None:
     )
 
 
+def test_mistyped_and_removed_knobs(play: Play) -> None:
+    """Variables of other projects are not among the problems: galera_nodes, cluster_galera_x."""
+    variables = ["galera_nodes=3", "cluster_galera_x=1", "cluster_web_prot=1", "t_shop_node=2", "node_pool_api_user=me"]
+    assert_refused(
+        play(*(word for variable in variables for word in ("-e", variable))),
+        "cluster_web_prot: got a variable that is no knob, want the name of a knob, such as cluster_web_port"
+        " (fix: did you mean cluster_web_port? A variable of your own needs another name)",
+        "node_pool_api_user: got a knob that was removed, want cluster_dashboard_user"
+        " (fix: set cluster_dashboard_user and remove node_pool_api_user)",
+        "t_shop_node: got a variable that is no knob, want the name of a knob, such as t_shop_nodes"
+        " (fix: did you mean t_shop_nodes? A variable of your own needs another name)",
+    )
+
+
+def test_failures_that_use_up_the_retries(play: Play) -> None:
+    tiers = {**TIERS, "t-shop": {**TIERS["t-shop"], "max_failures": 24}}
+    assert_refused(
+        play(cluster_tiers=tiers),
+        "cluster_tiers.t-shop.max_failures: got 24, want less than load_balancer_retry_attempts (24), so that a request"
+        " for a dead node can go elsewhere (fix: cluster_tiers.t-shop.max_failures: 23,"
+        " or -e load_balancer_retry_attempts=25)",
+    )
+
+
 def test_everything_wrong_at_once(play: Play) -> None:
     """Two tiers on one path, a reserved and a malformed name, a bad host, a secure cookie: one run tells it all."""
     tiers = {
@@ -212,7 +236,7 @@ def image(client: DockerClient) -> Iterator[str]:
 @pytest.fixture
 def foreign(client: DockerClient, image: str) -> Iterator[None]:
     """A container and a network that bear our names and not our label."""
-    made = client.api.create_container(image, command="x", name="t-shop-1")
+    made = client.api.create_container(image, command="x", name="t-input-t-shop-1")
     network = client.api.create_network(CLUSTER)
     yield
     client.api.remove_network(network["Id"])
@@ -223,7 +247,7 @@ def foreign(client: DockerClient, image: str) -> Iterator[None]:
 def test_names_of_somebody_else(play: Play) -> None:
     assert_refused(
         play(),
-        "container t-shop-1: got one that is not of cluster t-input (image t-input/empty:1, created),"
+        "container t-input-t-shop-1: got one that is not of cluster t-input (image t-input/empty:1, created),"
         " want the name free (fix: rename or remove it)",
         "network t-input: got one that is not of cluster t-input, want the name free"
         " (fix: docker network rm t-input, or choose another cluster_name)",

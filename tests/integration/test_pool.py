@@ -396,9 +396,28 @@ class CutApi(http.server.BaseHTTPRequestHandler):
         """Say nothing."""
 
 
+# The pool alone, with the API at another address than the inventory says.
+THROUGH = """
+- name: Scale the tiers through another API
+  hosts: cluster
+  gather_facts: false
+  roles:
+    - role: cluster
+  tasks:
+    - name: Reconcile the nodes
+      ansible.builtin.include_role:
+        name: node_pool
+      vars:
+        declared: "{{ hostvars[inventory_hostname].cluster_spec }}"
+        cluster_spec: "{{ declared | combine({'api': {'url': through}}, recursive=true) }}"
+"""
+
+
 def test_an_api_that_is_lost_during_a_drain_undoes_it(
-    cluster: docker.DockerClient, monkeypatch: pytest.MonkeyPatch
+    cluster: docker.DockerClient, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
+    playbook = tmp_path / "through.yml"
+    playbook.write_text(THROUGH, encoding="utf-8")
     ids = {container.id for container in nodes(cluster, "dynamic").values()}
 
     def somebody_leaves() -> bool:
@@ -409,7 +428,7 @@ def test_an_api_that_is_lost_during_a_drain_undoes_it(
     with http.server.ThreadingHTTPServer(("127.0.0.1", 0), CutApi) as server, Watcher() as watcher:
         threading.Thread(target=server.serve_forever, daemon=True).start()
         url = f"http://127.0.0.1:{server.server_address[1]}"
-        done = play("playbooks/scale.yml", "-e", "dynamic_nodes=1", "-e", f"node_pool_api_url={url}")
+        done = play(str(playbook), "-e", "dynamic_nodes=1", "-e", f"through={url}")
         server.shutdown()
     assert done.returncode != 0
     assert "tier dynamic was returned to what it was, 2 nodes started again" in done.stdout

@@ -41,6 +41,7 @@ class Cluster:
     dashboard: str
     state: str
     tiers: dict[str, Tier]
+    user: str
     password: str
 
     def get(self, path: str, *, host: str = "", session: requests.Session | None = None) -> requests.Response:
@@ -53,7 +54,7 @@ class Cluster:
     def ask_dashboard(self, path: str, password: str = "") -> requests.Response:
         """Send a request to the dashboard's entry point."""
         with client() as one:
-            auth = ("admin", password) if password else None
+            auth = (self.user, password) if password else None
             return one.get(self.dashboard + path, auth=auth, timeout=TIMEOUT)
 
     def reloads(self) -> float:
@@ -87,11 +88,14 @@ def declared_tiers(variables: dict[str, Any]) -> dict[str, Tier]:
         "static": {"path": "/", "nodes": 3, "sticky": True},
         "dynamic": {"path": "/api/dates/", "nodes": 3, "sticky": False},
     }
+    cluster = variables.get("cluster_name", "evenkeel")
+    # Nodes of another cluster than the default one carry its name.
+    prefix = "" if cluster == "evenkeel" else f"{cluster}-"
     return {
         name: Tier(
             name=name,
             path=tier["path"],
-            nodes=frozenset(f"{name}-{number}" for number in range(1, tier["nodes"] + 1)),
+            nodes=frozenset(f"{prefix}{name}-{number}" for number in range(1, tier["nodes"] + 1)),
             sticky=tier["sticky"],
             cookie=tier.get("cookie", {}).get("name", f"evenkeel_{name}"),
         )
@@ -115,6 +119,7 @@ def cluster(host: Host) -> Cluster:
         dashboard=f"http://{address}:{variables.get('cluster_dashboard_port', 9000)}",
         state=state,
         tiers=declared_tiers(variables),
+        user=variables.get("cluster_dashboard_user", "admin"),
         password=host.file(f"{state}/secrets/dashboard_password").content_string.strip(),
     )
 

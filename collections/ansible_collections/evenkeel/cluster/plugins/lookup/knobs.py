@@ -9,7 +9,7 @@ name: knobs
 short_description: List the knobs of roles and the names of the variables that are set
 version_added: 0.2.0
 author:
-  - Evenkeel contributors
+  - Evenkeel contributors (!UNKNOWN)
 description:
   - Reads the names of all knobs from the roles' C(meta/argument_specs.yml), and the names of variables that are set.
   - Reads names only; no variable is evaluated.

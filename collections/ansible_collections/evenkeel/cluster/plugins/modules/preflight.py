@@ -197,19 +197,33 @@ cluster_spec:
   description: The declared cluster, checked, and completed with defaults and derived values.
   returned: success, unless RV(become) is true
   type: dict
-  sample: {name: evenkeel, network: evenkeel, web_port: 8080, tiers: []}
   contains:
+    name:
+      description: Name of the cluster; its other knobs are beside it, in their final form.
+      type: str
+      sample: evenkeel
+    tiers:
+      description: The tiers, each with all options and with the balancer's service and labels that follow from them.
+      type: list
+      elements: dict
+      sample: [{name: static, image: res/apache_php, port: 8080, path: /, nodes: 3}]
     paths:
       description: Files and folders in the state folder, by name, such as C(routes_file) and C(access_log).
       type: dict
+      sample: {access_log: /var/lib/evenkeel/evenkeel/log/access.log}
     endpoints:
       description:
         - Where C(web), C(dashboard) and C(portainer) answer on this machine itself.
         - Each has C(scheme), C(host), C(port) and C(url).
       type: dict
+      sample: {web: {scheme: http, host: 127.0.0.1, port: 8080, url: "http://127.0.0.1:8080"}}
     api:
       description: What a client of the balancer's API needs, C(url), C(user) and C(password_file).
       type: dict
+      sample:
+        url: http://127.0.0.1:9000
+        user: admin
+        password_file: /var/lib/evenkeel/evenkeel/secrets/dashboard_password
 docker:
   description: The state of Docker on this machine.
   returned: success, unless RV(become) is true

@@ -192,7 +192,7 @@ def parse_listeners(text: str, ports: Iterable[int]) -> dict[str, int]:
 
 
 def read_listeners(ports: Iterable[int]) -> dict[int, Listener]:
-    """Who listens on these TCP ports of any local address: port -> process."""
+    """The processes that listen on these TCP ports of any local address, by port."""
     wanted = set(ports)
     inodes: dict[str, int] = {}
     for table in ("/proc/self/net/tcp", "/proc/self/net/tcp6"):

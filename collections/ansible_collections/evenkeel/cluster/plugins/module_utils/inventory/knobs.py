@@ -1,9 +1,9 @@
 # Copyright: Evenkeel contributors
 # SPDX-License-Identifier: MIT
-"""The names of the inventory's variables: mistyped and removed knobs are told, other variables are left alone. Pure.
+"""The names of the inventory's variables: mistyped and removed knobs are reported, others ignored. Pure.
 
-An inventory may serve other projects too, so a name is an error only when it is nearly one of ours. A name that merely
-begins like a role's knobs is a warning, and any other is none of our business.
+An inventory may serve other projects too, so a name is an error only when it is nearly one of ours. A name that only
+begins like a role's knobs is a warning, and any other is ignored. See "Mistyped knobs" in docs/decisions.md.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ _COUNT = "_nodes"
 SAMPLE_TIERS = ("static", "dynamic")
 #: What the playbooks take besides the roles' knobs.
 PLAYBOOK_KNOBS = frozenset({"cluster_check_machine", "teardown_engine", "teardown_images", "teardown_portainer_data"})
-#: What the roles tell each other; not for inventories, but not foreign either.
+#: What roles set for each other. Inventories do not set these, but they are not foreign either.
 FACTS = frozenset(
     {"app_images_present", "app_images_refs", "cluster_docker", "cluster_machine", "cluster_spec"}
     | {"docker_engine_ready", "drill_results", "node_pool_result"}
