@@ -10,7 +10,7 @@ from ansible_collections.evenkeel.cluster.plugins.filter.pool_drift import Filte
 from ansible_collections.evenkeel.cluster.plugins.module_utils.pool.drift import disagreements, drift_report
 
 
-def view() -> dict[str, Any]:
+def view() -> Any:
     return pool(spec())
 
 

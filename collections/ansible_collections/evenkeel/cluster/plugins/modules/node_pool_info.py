@@ -61,7 +61,7 @@ nodes:
   elements: dict
   sample:
     - {name: static-1, tier: static, managed: true, state: running, revision: 0c1d2e3f4a5b, address: 172.18.0.3,
-       url: "http://static-1:8080", served_by: static-1, in_rotation: true, balancer_status: UP}
+       url: "http://static-1:8080", direct_url: "http://172.18.0.3:8080/", served_by: static-1, in_rotation: true, balancer_status: UP}
 undeclared:
   description: Tiers with nodes or routes that the inventory does not declare, and what a run does about them.
   returned: always
@@ -86,6 +86,7 @@ from typing import Any
 
 from ansible.module_utils.basic import AnsibleModule, missing_required_lib
 
+from ..module_utils.core.results import PoolResult
 from ..module_utils.engine import docker_client
 from ..module_utils.engine.docker_client import DockerPoolError
 from ..module_utils.pool.context import PoolInputError, balancer_of, load
@@ -106,7 +107,7 @@ def argument_spec() -> dict[str, dict[str, Any]]:
     }
 
 
-def look(params: Mapping[str, Any]) -> dict[str, Any]:
+def look(params: Mapping[str, Any]) -> PoolResult:
     """One look at all three sides."""
     context = load(params)
     balancer: TraefikApi | None = None

@@ -7,10 +7,12 @@ from __future__ import annotations
 import dataclasses
 from collections.abc import Iterable, Mapping
 from http import HTTPStatus
-from typing import Any
 
+from ..cluster.endpoints import Endpoint
 from ..cluster.node import Node
+from ..cluster.spec import Tier
 from ..core.http import health
+from ..core.results import BalancerView, NodeView, PoolView, TierView
 from ..traefik.api import TraefikApi, TraefikApiError
 from .context import PoolContext, node_health_url
 from .plan import drift
@@ -39,7 +41,7 @@ def noticed_leaving(context: PoolContext, nodes: Iterable[Node], balancer: Traef
     ]
 
 
-def describe(context: PoolContext, nodes: Iterable[Node], balancer: TraefikApi | None) -> dict[str, Any]:
+def describe(context: PoolContext, nodes: Iterable[Node], balancer: TraefikApi | None) -> PoolView:
     """The pool from three sides: declared, Docker's, the balancer's.
 
     Returns:
@@ -48,17 +50,17 @@ def describe(context: PoolContext, nodes: Iterable[Node], balancer: TraefikApi |
     """
     members = sorted(nodes, key=lambda node: (node.tier, not node.managed, node.number, node.name))
     status: dict[str, dict[str, str]] = {}
-    told = {"reachable": balancer is not None, "version": "", "reason": ""}
+    told: BalancerView = {"reachable": balancer is not None, "version": "", "reason": ""}
     services = {node.service for node in members} | {tier.service for tier in context.tiers.values()}
     if balancer is not None:
         try:
             told["version"] = balancer.version()
             status = {service: balancer.server_status(service) for service in sorted(services) if service}
         except TraefikApiError as error:
-            told |= {"reachable": False, "reason": str(error)}
-    entries = [_entry(node, status) for node in members]
+            told["reachable"], told["reason"] = False, str(error)
+    entries = [_entry(node, status, context.tiers.get(node.tier)) for node in members]
     differences = drift(members, context.targets, context.routed)
-    tiers = {
+    tiers: dict[str, TierView] = {
         name: {
             "desired": tier.nodes,
             "running": sum(1 for entry in entries if entry["tier"] == name and entry["state"] == "running"),
@@ -75,14 +77,36 @@ def describe(context: PoolContext, nodes: Iterable[Node], balancer: TraefikApi |
     return {"tiers": tiers, "nodes": entries, "undeclared": undeclared, "balancer": told}
 
 
-def _entry(node: Node, status: Mapping[str, Mapping[str, str]]) -> dict[str, Any]:
-    entry = dataclasses.asdict(node)
+def _entry(node: Node, status: Mapping[str, Mapping[str, str]], tier: Tier | None) -> NodeView:
     seen = status.get(node.service, {}).get(node.url)
-    return {**entry, "in_rotation": node.state == "running" and seen == "UP", "balancer_status": seen or "not listed"}
+    return {
+        "id": node.id,
+        "name": node.name,
+        "tier": node.tier,
+        "managed": node.managed,
+        "state": node.state,
+        "revision": node.revision,
+        "image_id": node.image_id,
+        "service": node.service,
+        "address": node.address,
+        "served_by": node.served_by,
+        "url": node.url,
+        "leaving": node.leaving,
+        "direct_url": _direct_url(node, tier),
+        "in_rotation": node.state == "running" and seen == "UP",
+        "balancer_status": seen or "not listed",
+    }
+
+
+def _direct_url(node: Node, tier: Tier | None) -> str:
+    """The tier's path at the node, past the balancer; empty where that is not known."""
+    if tier is None or not node.address:
+        return ""
+    return Endpoint("http", node.address, tier.port).at("/" if tier.strip_path else tier.path)
 
 
 def _unknown_servers(
-    service: str, status: Mapping[str, Mapping[str, str]], entries: Iterable[Mapping[str, Any]]
+    service: str, status: Mapping[str, Mapping[str, str]], entries: Iterable[NodeView]
 ) -> list[str]:
     """Servers that the balancer lists and Docker does not know as running nodes."""
     known = {entry["url"] for entry in entries if entry["state"] == "running"}

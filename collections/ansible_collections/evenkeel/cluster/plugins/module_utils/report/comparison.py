@@ -6,17 +6,15 @@ from __future__ import annotations
 
 import dataclasses
 import json
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
-
-from .claim import Claim
 
 _SHOWN = 80
 
 
 @dataclasses.dataclass(frozen=True)
 class Difference:
-    """What changed; None where it was or is absent."""
+    """A value that changed; None where it is absent."""
 
     what: str
     old: Any
@@ -24,7 +22,7 @@ class Difference:
 
 
 def compare(old: Mapping[str, Any], new: Mapping[str, Any]) -> dict[str, list[Difference]]:
-    """What changed from the old report to the new one, in claims, figures, provenance and inventory."""
+    """What changed from the old report to the new one: claims, figures, provenance, inventory."""
     olds, news = ({claim["id"]: claim for claim in report["claims"]} for report in (old, new))
     ids = list(dict.fromkeys([*olds, *news]))
     verdicts = (
@@ -46,7 +44,7 @@ def compare(old: Mapping[str, Any], new: Mapping[str, Any]) -> dict[str, list[Di
 
 
 def differences(old: Any, new: Any, name: str = "") -> list[Difference]:
-    """Leaves that differ, by their path."""
+    """The values that differ, by their path."""
     if isinstance(old, Mapping) and isinstance(new, Mapping):
         return [
             found
@@ -59,14 +57,14 @@ def differences(old: Any, new: Any, name: str = "") -> list[Difference]:
 
 
 def _named(value: Any) -> bool:
-    """A list of things with names, of which the order says nothing."""
+    """Whether it is a list of items with names; their order does not matter."""
     return (
         isinstance(value, list) and bool(value) and all(isinstance(item, Mapping) and "name" in item for item in value)
     )
 
 
 def comparison_lines(found: Mapping[str, Sequence[Difference]], most: int = 12) -> list[str]:
-    """The differences for a terminal, cut after some per part."""
+    """The differences for a terminal, *most* per part."""
     lines = []
     for part, changed in found.items():
         lines.append(f"{part}: {len(changed)} changed" if changed else f"{part}: unchanged")
@@ -77,22 +75,10 @@ def comparison_lines(found: Mapping[str, Sequence[Difference]], most: int = 12) 
 
 
 def abbreviate(value: Any) -> str:
-    """A value in few characters."""
+    """A value as short text."""
     if value is None:
         return "-"
     if isinstance(value, float):
         return f"{value:.4g}"
     text = value if isinstance(value, str) else json.dumps(value, ensure_ascii=False)
     return text if len(text) <= _SHOWN else text[: _SHOWN - 3] + "..."
-
-
-def summary_lines(claims: Iterable[Claim]) -> list[str]:
-    """One line per claim for a terminal, and the problems of those that are not proved."""
-    words = {"pass": "proved", "fail": "NOT PROVED", "not measured": "not measured"}
-    lines = []
-    for claim in claims:
-        lines.append(f"{words[claim.verdict]}: {claim.title}")
-        lines += [f"  {problem}" for problem in claim.problems]
-        if claim.verdict == "not measured" and claim.notes and not claim.problems:
-            lines.append(f"  {claim.notes[0]}")
-    return lines

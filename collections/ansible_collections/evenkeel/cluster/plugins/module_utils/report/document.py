@@ -1,8 +1,8 @@
 # Copyright: Evenkeel contributors
 # SPDX-License-Identifier: MIT
-"""A report as data: what results.json holds, and what two of them differ in. Pure.
+"""A report as data, the content of results.json. Pure.
 
-The form is published as docs/results.schema.json. A change that breaks a reader raises SCHEMA.
+Its schema is docs/results.schema.json. A change that breaks a reader raises SCHEMA.
 """
 
 from __future__ import annotations
@@ -12,7 +12,7 @@ import json
 from collections.abc import Mapping
 from typing import Any
 
-from ..core.errors import EvenkeelError
+from ..core.errors import EvenkeelError, Problem
 from ..core.redaction import redacted, without_address_credentials
 from ..pool.drift import drift_report
 from .claim import Claim, Measurements
@@ -21,24 +21,24 @@ from .claims import claims_of, overall
 SCHEMA = 1
 QUICK, FULL = "quick", "full"
 _REQUIRED = ("schema", "created", "kind", "cluster", "verdict", "message", "claims", "drift", "provenance", "inventory")
-# The labels say nothing that the tier's options do not, and are many.
+# Many, and all of them follow from the tier's options.
 _SPEC_LEFT_OUT = ("labels",)
 
 
 class DocumentError(EvenkeelError):
-    """A results.json cannot be used; one line ``what: got ..., want ... (fix: ...)``."""
+    """A results.json cannot be used."""
 
 
 @dataclasses.dataclass(frozen=True)
 class ReportContext:
-    """What is not measured, but belongs to the measurement.
+    """What belongs to a report besides the measurements.
 
     Attributes:
         created: UTC time, ISO 8601.
         kind: ``quick`` or ``full``.
         provenance: versions, images, machine.
         variables: the inventory's variables.
-        raw: files beside the report, and what is in each.
+        raw: files beside the report, and the content of each in words.
     """
 
     created: str
@@ -48,31 +48,31 @@ class ReportContext:
     raw: Mapping[str, str] = dataclasses.field(default_factory=dict)
 
 
-def document_of(measured: Measurements, circumstances: ReportContext) -> tuple[dict[str, Any], list[Claim]]:
+def document_of(measured: Measurements, context: ReportContext) -> tuple[dict[str, Any], list[Claim]]:
     """The report as data, without secrets, and its claims."""
     claims = claims_of(clean(measured))
     verdict, message = overall(claims)
     document = {
         "schema": SCHEMA,
-        "created": circumstances.created,
-        "kind": circumstances.kind,
+        "created": context.created,
+        "kind": context.kind,
         "cluster": str(measured.spec["name"]),
         "verdict": verdict,
         "message": message,
         "claims": [_claim(claim) for claim in claims],
         "drift": without_address_credentials(drift_report(measured.pool)),
-        "provenance": redacted(circumstances.provenance),
+        "provenance": redacted(context.provenance),
         "inventory": {
             "cluster": redacted(_specification(measured.spec)),
-            "variables": redacted(circumstances.variables),
+            "variables": redacted(context.variables),
         },
-        "raw": dict(circumstances.raw),
+        "raw": dict(context.raw),
     }
     return document, claims
 
 
 def clean(measured: Measurements) -> Measurements:
-    """The measurements without credentials in addresses, and without what Ansible adds."""
+    """The measurements without credentials in addresses, and without the keys that Ansible adds."""
     parts = {
         name: without_address_credentials(_bare(getattr(measured, name)))
         for name in ("pool", "balance", "sticky", "management", "drills")
@@ -81,7 +81,7 @@ def clean(measured: Measurements) -> Measurements:
 
 
 def _bare(value: Any) -> Any:
-    """Without a task's arguments, which may name secrets, and Ansible's own marks."""
+    """Without the arguments of a task, which may contain secrets, and Ansible's own keys."""
     if isinstance(value, Mapping):
         return {
             key: _bare(item) if isinstance(item, Mapping) and "verdict" in item else item
@@ -113,25 +113,25 @@ def parse_document(text: str, name: str) -> dict[str, Any]:
     """Read a results.json.
 
     Raises:
-        DocumentError: it is none, or of another version.
+        DocumentError: it is no report, or one of another version.
     """
     fix = "pass a results.json that playbooks/verify.yml or prove.yml wrote"
     try:
         found = json.loads(text)
     except ValueError as error:
-        raise DocumentError(f"{name}: got text that is not JSON ({error}), want a report (fix: {fix})") from error
+        raise DocumentError(Problem(name, f"text that is not JSON ({error})", "a report", fix)) from error
     if not isinstance(found, dict) or "schema" not in found:
-        raise DocumentError(f"{name}: got JSON without a schema number, want a report (fix: {fix})")
+        raise DocumentError(Problem(name, "JSON without a schema number", "a report", fix))
     if found["schema"] != SCHEMA:
         raise DocumentError(
-            f"{name}: got schema {found['schema']!r}, want {SCHEMA} (fix: measure again with this version of Evenkeel)"
+            Problem(name, f"schema {found['schema']!r}", f"{SCHEMA}", "measure again with this version of Evenkeel")
         )
     missing = [key for key in _REQUIRED if key not in found]
     if missing:
-        raise DocumentError(f"{name}: got a report without {missing[0]}, want a whole one (fix: {fix})")
+        raise DocumentError(Problem(name, f"a report without {missing[0]}", "a whole one", fix))
     if not isinstance(found["claims"], list) or not all(
         isinstance(claim, dict) and {"id", "title", "verdict", "figures", "problems"} <= claim.keys()
         for claim in found["claims"]
     ):
-        raise DocumentError(f"{name}: got claims without id, title or verdict, want a whole report (fix: {fix})")
+        raise DocumentError(Problem(name, "claims without id, title or verdict", "a whole report", fix))
     return found
