@@ -1,13 +1,13 @@
-# Everything a user or a developer runs, by name. `make help` lists it.
+# The commands for users and developers. `make help` lists them.
 SHELL := /bin/bash
 .SHELLFLAGS := -euo pipefail -c
 MAKEFLAGS += --no-builtin-rules --no-print-directory
 .DEFAULT_GOAL := help
 .NOTPARALLEL:
 
-# Named, because Ansible does not look for it in a directory that everybody may write to.
+# Set explicitly, because Ansible ignores ansible.cfg in a world-writable directory.
 export ANSIBLE_CONFIG := $(CURDIR)/ansible.cfg
-# Ansible works with UTF-8 only.
+# Ansible requires UTF-8.
 ifneq ($(shell locale charmap 2>/dev/null),UTF-8)
 export LC_ALL := C.UTF-8
 endif
@@ -18,21 +18,21 @@ BIN := .venv/bin
 PIP_COMPILE := CUSTOM_COMPILE_COMMAND="make lock" $(BIN)/pip-compile --quiet --generate-hashes --allow-unsafe --strip-extras \
 	--no-emit-index-url --no-emit-find-links --no-emit-trusted-host
 
-.PHONY: help venv venv-dev up down test lint unit node browser molecule integration test-setup bench lock clean
+.PHONY: help venv venv-dev up down test lint unit node browser molecule integration test-setup bench readmes lock clean
 
 help:  ## Show this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "%-12s %s\n", $$1, $$2}' Makefile
 
-venv:  ## Make the virtual environment .venv from requirements.txt
+venv:  ## Create the virtual environment .venv from requirements.txt
 	@scripts/venv.sh requirements.txt
 
-venv-dev:  ## The same with what the checks need besides
+venv-dev:  ## The same, with the tools for the checks
 	@scripts/venv.sh requirements.txt requirements-dev.txt
 
 up: venv  ## Bring the cluster up or reconcile it; ARGS="-e static_nodes=5"
 	@scripts/play.sh site.yml $(ARGS)
 
-down: venv  ## Remove the cluster and leave nothing of it behind
+down: venv  ## Remove the cluster completely
 	@scripts/play.sh playbooks/teardown.yml $(ARGS)
 
 # The integration tests come last: their summary closes the output.
@@ -46,28 +46,31 @@ unit: venv-dev  ## Run the unit tests
 	@echo '==> unit tests'
 	@$(BIN)/python -m pytest tests/unit $(ARGS)
 
-node: venv-dev  ## Run the tests of the Node.js applications
+node: venv-dev  ## Run the tests of the Node.js application
 	@scripts/node-tests.sh
 
-test-setup: venv-dev  ## Bring up this machine's Docker and what the tests below need
+test-setup: venv-dev  ## Bring up the cluster and install what the tests below need
 	@scripts/play.sh site.yml
 	@scripts/play.sh tests/setup.yml
 
-browser: venv-dev  ## Look at the report in Chromium
+browser: venv-dev  ## Check the report in Chromium
 	@echo '==> browser tests'
 	@$(BIN)/python -m pytest tests/browser $(ARGS)
 
-molecule: venv-dev  ## Test the roles on hosts of their own
+molecule: venv-dev  ## Test the roles on separate hosts
 	@PATH="$(CURDIR)/$(BIN):$$PATH" molecule test --all $(ARGS)
 
-integration: venv-dev  ## Test the cluster on this machine's own Docker; it must be up
+integration: venv-dev  ## Test the cluster on this machine; it must be up
 	@echo '==> integration tests'
 	@PATH="$(CURDIR)/$(BIN):$$PATH" python -m pytest tests/integration $(ARGS)
 
-bench: venv-dev  ## Measure beside other tools on this machine; ARGS=--smoke only shows that it works
+bench: venv-dev  ## Compare with other tools on this machine; ARGS=--smoke only checks that it works
 	@PATH="$(CURDIR)/$(BIN):$$PATH" PYTHONPATH=collections python -m tests.bench.run $(ARGS)
 
-lock: venv-dev  ## Lock requirements*.in anew, with hashes
+readmes: venv-dev  ## Write each role's README again from what the role specifies
+	@$(BIN)/python scripts/role_readmes.py $(ARGS)
+
+lock: venv-dev  ## Lock requirements*.in again, with hashes
 	@$(PIP_COMPILE) --output-file=requirements.txt requirements.in
 	@$(PIP_COMPILE) --output-file=requirements-dev.txt requirements-dev.in
 

@@ -1,5 +1,5 @@
 #!/usr/bin/env bash
-# Run the tests of the Node.js applications with the Node.js release that their images carry.
+# Run the tests of the Node.js applications with the Node.js release of their images.
 set -euo pipefail
 cd "$(dirname "$0")/.."
 

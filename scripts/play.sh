@@ -1,5 +1,5 @@
 #!/usr/bin/env bash
-# Run a playbook in .venv; ask for sudo's password only when a run cannot do without it.
+# Run a playbook in .venv; ask for sudo's password only if the run needs it.
 # usage: scripts/play.sh PLAYBOOK [ansible-playbook arguments]
 set -euo pipefail
 cd "$(dirname "$0")/.."

@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
-# Make docs/sample-report anew: prove the running cluster, keep the report without its raw measurements, take its picture.
-# usage: scripts/sample-report.sh [FOLDER of a report that is there already]
+# Create docs/sample-report again: run prove.yml, keep the report without its raw measurements, take a screenshot.
+# usage: scripts/sample-report.sh [FOLDER of an existing report]
 set -euo pipefail
 cd "$(dirname "$0")/.."
 

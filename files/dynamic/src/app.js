@@ -17,7 +17,7 @@ const HEADERS = {
   'X-Content-Type-Options': 'nosniff',
 };
 
-// Not `new URL`: a path like `//` is no URL, yet a request.
+// Not `new URL`: it refuses a path such as `//`.
 const queryOf = ({ url }) => new URLSearchParams(url.includes('?') ? url.slice(url.indexOf('?')) : '');
 
 const later = (milliseconds, answer) => {
@@ -36,7 +36,7 @@ function idempotencyKey(request) {
 
 function sendError(error, request, response, next) {
   if (response.headersSent) {
-    next(error); // Express ends the connection: half an answer cannot be taken back
+    next(error); // Express closes the connection: an answer that has begun cannot be replaced
     return;
   }
   if (error instanceof InputError) {
@@ -62,8 +62,8 @@ function sendError(error, request, response, next) {
 export function createApp({ node, stats }) {
   const app = express();
   app.disable('x-powered-by');
-  app.disable('etag'); // no answer is the same twice
-  app.set('query parser', false); // parameters are read as text, repeats included
+  app.disable('etag'); // every answer is different
+  app.set('query parser', false); // parameters are parsed by queryOf, which keeps repeated ones
 
   app.use((request, response, next) => {
     response.set(HEADERS);
@@ -77,7 +77,7 @@ export function createApp({ node, stats }) {
     later(delay, () => response.json({ node, dates: randomDates(range) }));
   });
 
-  // One URL with a fault, to see what the balancer makes of it: the node is well, and must stay in rotation.
+  // Broken on purpose, for tests: the node is healthy and must stay in rotation.
   app.get('/broken', (request, response) => {
     response.status(500).json({ error: 'path: got /broken, want any other: this one is broken on purpose' });
   });
@@ -95,7 +95,7 @@ export function createApp({ node, stats }) {
   app.post(
     '/',
     (request, response, next) => {
-      // Refused before the parser, which would call a form malformed JSON.
+      // Refuse other types before the parser, which would report a form as malformed JSON.
       if (request.get('Content-Type') !== undefined && request.is('json') === false) unsupported(request, response);
       else next();
     },

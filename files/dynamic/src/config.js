@@ -1,4 +1,4 @@
-// The node's settings, read from the environment as text.
+// The node's settings, read from the environment.
 
 export class ConfigError extends Error {}
 

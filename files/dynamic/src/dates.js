@@ -11,19 +11,19 @@ const DATE =
 
 export class InputError extends Error {}
 
-/** One value for the error message: shortened, on one line. */
+/** A value for an error message: shortened, on one line. */
 export function shown(text) {
   const short = text.length > MAX_SHOWN ? `${text.slice(0, MAX_SHOWN)}…` : text;
   return `'${short.replace(/[\u0000-\u001f\u007f]/g, '?')}'`;
 }
 
 /**
- * The one value of a parameter, or the fallback when it is absent.
+ * The value of a parameter, or the fallback if it is absent.
  *
  * @param {URLSearchParams} query
  * @param {string} name
  * @param {string} fallback
- * @throws {InputError} when the parameter comes more than once
+ * @throws {InputError} if the parameter is repeated
  */
 function single(query, name, fallback) {
   const values = query.getAll(name);
@@ -40,11 +40,11 @@ function whole(query, name, fallback, minimum, maximum) {
   return value;
 }
 
-/** Milliseconds since 1970 of an ISO date, NaN if it is none. A day alone means its first or its last millisecond. */
+/** Milliseconds since 1970 of an ISO date, NaN if it is not one. A date without time means the day's first or last millisecond. */
 function milliseconds(text, endOfDay) {
   const parts = DATE.exec(text)?.groups;
   if (!parts) return NaN;
-  // Date.parse takes 30 February for 1 March: the day must survive a round trip.
+  // Date.parse accepts 30 February as 1 March, so check that the day survives a round trip.
   const day = new Date(`${parts.year}-${parts.month}-${parts.day}T00:00:00Z`);
   if (Number.isNaN(day.getTime()) || day.getUTCDate() !== Number(parts.day)) return NaN;
   if (parts.time === undefined) return day.getTime() + (endOfDay ? 86_399_999 : 0);

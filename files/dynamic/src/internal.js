@@ -1,5 +1,5 @@
-// The internal port: counters for whoever operates the node. It is not exposed
-// and the balancer never routes here.
+// The internal port: counters and drain, for operators. It is not exposed, and the
+// balancer never routes to it.
 
 const LOOPBACK = new Set(['127.0.0.1', '::1', '::ffff:127.0.0.1']);
 

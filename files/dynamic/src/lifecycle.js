@@ -1,19 +1,19 @@
-// Life of the main server: readiness, lame duck, stop. It works below Express,
-// on node:http, so that it holds for every response, errors included.
+// Life cycle of the main server: readiness, drain, stop. It works below Express, on
+// node:http, so it applies to every response, errors included.
 
 import { STATUS_CODES } from 'node:http';
 
-/** Connections without a request in flight get this long to end once the node no longer listens, in ms. */
+/** After the node stops listening, connections without a request in flight are closed after this time, in ms. */
 const LINGER_MS = 1000;
 
 const PARSER_STATUS = { HPE_HEADER_OVERFLOW: 431, ERR_HTTP_REQUEST_TIMEOUT: 408 };
 
 /**
  * @param {object} options
- * @param {import('node:http').Server} options.server main server; its requests come through here
+ * @param {import('node:http').Server} options.server main server
  * @param {string} options.node name of this node, sent as X-Served-By
  * @param {{requests: number}} options.stats
- * @param {number} options.drainMs how long a stopping node goes on accepting requests
+ * @param {number} options.drainMs how long a stopping node keeps accepting requests
  */
 export function createLifecycle({ server, node, stats, drainMs }) {
   /** @type {Map<import('node:net').Socket, number>} requests in flight per connection */
@@ -21,7 +21,7 @@ export function createLifecycle({ server, node, stats, drainMs }) {
   /** @type {Set<import('node:http').ServerResponse>} */
   const inFlight = new Set();
   let drainAsked = false;
-  let stopped; // promise of the end, once SIGTERM came
+  let stopped; // promise of the end, set by SIGTERM
   let handler;
   const ready = Promise.withResolvers();
 
@@ -32,7 +32,7 @@ export function createLifecycle({ server, node, stats, drainMs }) {
   }
 
   function health(request, response) {
-    // Without a body: Traefik reads none, and an unread body costs its probe a new connection and a look-up each time.
+    // No body: Traefik does not read it, and an unread body costs a new connection and DNS look-ups per probe.
     const [status, text] = draining() ? [503, 'draining\n'] : [200, ''];
     response.writeHead(status, {
       'Content-Type': 'text/plain; charset=utf-8',
@@ -53,7 +53,7 @@ export function createLifecycle({ server, node, stats, drainMs }) {
     response.setHeader('X-Served-By', node);
     if (draining()) closeAfter(response);
     if (request.url === '/healthz') {
-      // Not ready is not an answer: the probe waits, like any request, until the app is loaded.
+      // While the app loads, the probe waits like any other request.
       if (handler) health(request, response);
       else ready.promise.then(() => health(request, response));
       return;
@@ -70,7 +70,7 @@ export function createLifecycle({ server, node, stats, drainMs }) {
     socket.once('close', () => connections.delete(socket));
   });
   server.on('request', onRequest);
-  // node:http answers these two on its own, without our headers: answer them here.
+  // node:http would answer these two without our headers, so answer them here.
   server.on('checkExpectation', (request, response) => {
     response.writeHead(417, { 'X-Served-By': node, Connection: 'close', 'Content-Length': 0 });
     response.end();
@@ -88,7 +88,7 @@ export function createLifecycle({ server, node, stats, drainMs }) {
   });
 
   function beginLameDuck() {
-    // Requests that came in before, and whose headers are not out yet, say goodbye too.
+    // Also close after answers to earlier requests whose headers are not sent yet.
     for (const response of inFlight) closeAfter(response);
   }
 
@@ -100,7 +100,7 @@ export function createLifecycle({ server, node, stats, drainMs }) {
     const closed = new Promise((resolve) => {
       server.close(resolve);
     });
-    // A connection that never sent a request would hold close() for a minute.
+    // A connection that never sent a request would delay close() by a minute.
     setTimeout(() => {
       for (const [socket, requests] of connections) if (requests === 0) socket.destroy();
     }, LINGER_MS).unref();
@@ -117,19 +117,19 @@ export function createLifecycle({ server, node, stats, drainMs }) {
     get inFlight() {
       return inFlight.size;
     },
-    /** Hand over the application; requests that waited for it are answered now. */
+    /** Set the application; waiting requests are answered now. */
     serve(listener) {
       handler = listener;
       ready.resolve();
     },
-    /** Start (true) or cancel (false) the lame duck without a stop; returns false if the node is stopping. */
+    /** Start (true) or cancel (false) a drain without a stop; returns false if the node is stopping. */
     drain(on) {
       if (stopped) return false;
       drainAsked = on;
       if (on) beginLameDuck();
       return true;
     },
-    /** Lame duck for the drain time, then no new connections; resolves when the last request is done. */
+    /** Drain for the drain time, then refuse new connections; resolves when the last request is done. */
     stop() {
       stopped ??= drainAndClose();
       return stopped;

@@ -1,6 +1,6 @@
-// Entry point of a dynamic node. Both sockets listen before Express is loaded:
-// a request that arrives in the first moments waits for its answer instead of
-// being refused, so the balancer may route here as soon as the container runs.
+// Entry point of a dynamic node. Both sockets listen before Express is loaded, so an early
+// request waits instead of being refused, and the balancer may route here as soon as the
+// container runs.
 
 import http from 'node:http';
 import os from 'node:os';
@@ -10,7 +10,7 @@ import { internalListener } from './internal.js';
 import { createLifecycle } from './lifecycle.js';
 import { createStats } from './stats.js';
 
-/** Time an idle backend connection stays open, in ms; longer than the balancer keeps it (1 s). */
+/** Idle time-out of connections, in ms; longer than the balancer's (1 s). */
 const KEEP_ALIVE_MS = 75_000;
 
 function configOrExit() {

@@ -1,6 +1,6 @@
-// What a node counts. Keys are remembered in a bounded map: the oldest goes first.
+// The node's counters. Idempotency keys are kept in a bounded map that drops the oldest first.
 
-/** Most idempotency keys remembered; about 15 MB when all have their longest form. */
+/** Maximum number of idempotency keys kept; about 15 MB if all have the maximum length. */
 export const MAX_KEYS = 50_000;
 
 /**

@@ -1,6 +1,6 @@
 #!/bin/sh
 # drain on|off: take this node out of rotation, or put it back, without stopping it.
-# For `docker exec <node> drain on`.
+# Use: docker exec <node> drain on
 set -eu
 
 case "$#:${1-}" in

@@ -1,6 +1,6 @@
 #!/bin/sh
-# PID 1 of a static node: starts PHP-FPM and Apache, watches both, and makes every stop lossless.
-# It sleeps in `wait`; all that happens later happens in the two traps.
+# PID 1 of a static node: starts PHP-FPM and Apache, watches both, and drains the node before it stops.
+# After the start it sleeps in `wait`; the two traps do the rest.
 set -eu
 
 RUN=/run/evenkeel
@@ -9,7 +9,7 @@ fpm=''
 
 say() { printf '%s: %s\n' "$EVENKEEL_NODE" "$*"; }
 
-# SIGTERM: say goodbye for the drain time, then let Apache finish what is in flight.
+# SIGTERM: drain for the drain time, then let Apache finish the requests in flight.
 stop_node() {
     trap '' TERM INT # a second signal does not shorten the drain
     trap - CHLD
@@ -19,7 +19,7 @@ stop_node() {
         say "draining for $drain_seconds s"
         sleep "$drain_seconds"
         kill -WINCH "$apache" 2>/dev/null || true
-        # Apache ignores the signal until it has started: ask again if it is still there.
+        # Apache ignores the signal until it has started, so repeat it while Apache runs.
         while sleep 2 && kill -WINCH "$apache" 2>/dev/null; do :; done &
         wait "$apache" || true
     fi
@@ -28,7 +28,7 @@ stop_node() {
     exit 0
 }
 
-# SIGCHLD: a node without Apache or PHP is no node. The engine's restart policy decides what follows.
+# SIGCHLD: stop the node if Apache or PHP-FPM ended; the container's restart policy starts it again.
 check_children() {
     for child in $apache $fpm; do
         kill -0 "$child" 2>/dev/null && continue
@@ -51,13 +51,13 @@ esac
 
 trap stop_node TERM INT
 
-# Flags, counters and sockets of an earlier life of this container.
+# Remove flags, counters and sockets of an earlier start of this container.
 mkdir -p "$RUN"
 rm -f "$RUN"/*
 
 PHP_INI_SCAN_DIR='' php-fpm8.4 --force-stderr --php-ini /etc/evenkeel/php.ini --fpm-config /etc/evenkeel/php-fpm.conf &
 fpm=$!
-# Apache must find PHP listening, or its first requests would fail. Takes some 50 ms, once.
+# PHP-FPM must listen before Apache starts, or the first requests would fail. Takes about 50 ms.
 until [ -S "$RUN/php-internal.sock" ]; do
     kill -0 "$fpm" || exit 1
     sleep 0.02
@@ -68,7 +68,7 @@ trap check_children CHLD
 say 'serving on port 8080, internal port 9180'
 
 while :; do
-    # The counter's file is sparse: its size counts, its content is given back once in an hour.
+    # Only the size of the counter's file matters: once an hour, free its disk blocks and keep its size.
     sleep 3600 &
     janitor=$!
     while kill -0 "$janitor" 2>/dev/null; do wait "$janitor" || true; done

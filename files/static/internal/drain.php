@@ -4,7 +4,7 @@ declare(strict_types=1);
 
 require __DIR__ . '/../lib/node.php';
 
-// Apache lets only requests from inside the container come here.
+// Apache allows only requests from inside the container.
 Evenkeel\serve(['POST', 'DELETE'], static function (): void {
     if (Evenkeel\terminating()) {
         throw new Evenkeel\InputError('drain: the node is stopping, its drain cannot be changed', 409);
@@ -16,7 +16,7 @@ Evenkeel\serve(['POST', 'DELETE'], static function (): void {
         unlink($flag);
     }
     if (Evenkeel\terminating()) {
-        touch($flag); // SIGTERM came in between: it wins
+        touch($flag); // SIGTERM arrived in between: it takes precedence
     }
     Evenkeel\answer(Evenkeel\stats());
 });

@@ -21,7 +21,7 @@ final class KeyStore
         $this->db = new \SQLite3(RUN . '/keys.sqlite');
         $this->db->enableExceptions(true);
         $this->db->busyTimeout(10_000);
-        // Nothing here outlives the node, so nothing needs to reach a disk.
+        // The data does not outlive the node, so it need not be written to disk.
         $this->db->exec('PRAGMA journal_mode = MEMORY; PRAGMA synchronous = OFF');
         $this->db->exec('CREATE TABLE IF NOT EXISTS keys (id INTEGER PRIMARY KEY, key TEXT UNIQUE NOT NULL,
             fingerprint TEXT NOT NULL, executions INTEGER NOT NULL, replays INTEGER NOT NULL)');

@@ -34,7 +34,7 @@ function answer(array $body, int $status = 200): void
 }
 
 /**
- * Run a script's body; what it throws becomes a JSON error.
+ * Run a script's body; exceptions become a JSON error.
  *
  * @param list<string> $methods allowed request methods
  */
@@ -56,7 +56,7 @@ function serve(array $methods, callable $body): void
     }
 }
 
-/** One value for an error message: shortened, on one line. */
+/** A value for an error message: shortened, on one line. */
 function shown(string $text): string
 {
     $short = strlen($text) > 40 ? substr($text, 0, 40) . '…' : $text;
@@ -66,7 +66,7 @@ function shown(string $text): string
 /**
  * Milliseconds to wait, from the query parameter delay_ms (0 to 30,000; 0 when absent).
  *
- * Read from the raw query: $_GET would hide a parameter that comes twice.
+ * Read from the raw query, because $_GET would hide a repeated parameter.
  *
  * @throws InputError
  */
@@ -96,14 +96,14 @@ function sleepMs(int $milliseconds): void
     }
 }
 
-/** Has the lame duck begun? */
+/** Whether the node is draining. */
 function draining(): bool
 {
     clearstatcache();
     return file_exists(RUN . '/draining');
 }
 
-/** Has SIGTERM come? Such a drain cannot be cancelled. */
+/** Whether the node got SIGTERM; that drain cannot be cancelled. */
 function terminating(): bool
 {
     clearstatcache();

@@ -1,4 +1,4 @@
-// Calls both tiers every few seconds and tallies who answered.
+// Calls both tiers every few seconds and counts which node answered.
 'use strict';
 
 const PERIOD_MS = 3000;
@@ -14,7 +14,7 @@ const TIERS = {
 const byId = (id) => document.getElementById(id);
 const pageNode = document.body.dataset.pageNode;
 let timer = 0;
-let busy = false; // a round or a burst is under way
+let busy = false; // a round or a burst is running
 
 function element(tag, className, text) {
   const made = document.createElement(tag);
@@ -23,7 +23,7 @@ function element(tag, className, text) {
   return made;
 }
 
-/** What the tally says, in words: it is observed, not taken from a setting. */
+/** The tally in words; observed, not read from the configuration. */
 function verdict(name, tier) {
   if (tier.calls === 0) return 'No call yet';
   const counts = [...tier.counts.values()];
@@ -169,7 +169,7 @@ byId('toggle').addEventListener('click', () => {
 byId('burst').addEventListener('click', async () => {
   busy = true;
   byId('burst').disabled = true;
-  for (let i = 0; i < BURST; i += 1) await round(); // in turn: the order of nodes can be seen
+  for (let i = 0; i < BURST; i += 1) await round(); // one after another, to show the order of nodes
   byId('burst').disabled = false;
   busy = false;
 });

@@ -2,7 +2,7 @@
 
 declare(strict_types=1);
 
-// Broken on purpose, to see what becomes of everybody else.
+// Broken on purpose, to test that other URLs and clients are not affected.
 require __DIR__ . '/../lib/node.php';
 
 $message = 'path: got /broken.php, want any other: this one is broken on purpose';

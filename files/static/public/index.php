@@ -15,7 +15,7 @@ $node = htmlspecialchars(Evenkeel\node(), ENT_QUOTES | ENT_SUBSTITUTE, 'UTF-8');
 <meta name="viewport" content="width=device-width, initial-scale=1">
 <meta name="color-scheme" content="light dark">
 <meta name="description" content="Watch a balanced cluster work: which node answers each request">
-<title>Evenkeel: who answers?</title>
+<title>Evenkeel: which node answers?</title>
 <link rel="icon" href="favicon.svg" type="image/svg+xml">
 <link rel="stylesheet" href="style.css">
 <script src="app.js" defer></script>

@@ -1,11 +1,11 @@
 #!/bin/bash
-# Starts, stops and cleans up after a dockerd that no service manager looks after.
-# Prints one line for each thing it changed, and nothing when there was nothing to do.
+# Starts and stops a dockerd without a service manager, and removes its stale files.
+# Prints one line for each change, and nothing if there was nothing to do.
 set -euo pipefail
 
 pid_file=/run/docker.pid
 
-# runs PID NAME: whether that process lives and is that program, and not another one that got its number since.
+# runs PID NAME: whether the process exists and is that program (the PID may belong to another program by now).
 runs() {
   [ -n "$1" ] && [ "$(cat "/proc/$1/comm" 2>/dev/null || true)" = "$2" ]
 }
@@ -36,11 +36,11 @@ remove_remains() {
       echo "removed $file: its process is gone"
     fi
   done
-  # A dead /run/containerd/containerd.sock would make dockerd wait for that containerd instead of starting its own.
+  # With a stale /run/containerd/containerd.sock, dockerd would wait for that containerd instead of starting its own.
   for socket in /run/docker.sock /run/docker/metrics.sock /run/docker/containerd/*.sock* /run/containerd/containerd.sock*; do
     if [ -S "$socket" ] && ! listening "$socket"; then
       rm -f "$socket"
-      echo "removed $socket: nobody listens there"
+      echo "removed $socket: no process listens on it"
     fi
   done
 }
@@ -51,7 +51,7 @@ start() {
   fi
   remove_remains
   ulimit -n 1048576 2>/dev/null || ulimit -n "$(ulimit -H -n)"
-  # A clean environment: only what a service manager would give it, and the proxies that pulls need.
+  # A clean environment: only what a service manager would set, and the proxy settings for pulls.
   environment=(PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin HOME=/root)
   for name in HTTP_PROXY HTTPS_PROXY NO_PROXY http_proxy https_proxy no_proxy SSL_CERT_FILE SSL_CERT_DIR; do
     if [ -n "${!name:-}" ]; then

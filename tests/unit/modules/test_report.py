@@ -16,7 +16,7 @@ from ansible.module_utils.testing import patch_module_args
 from tests.unit.made_measurements import drill, measurements, provenance
 
 from ansible_collections.evenkeel.cluster.plugins.module_utils.core.folder import FolderError
-from ansible_collections.evenkeel.cluster.plugins.module_utils.report import charts
+from ansible_collections.evenkeel.cluster.plugins.module_utils.report import chart_style
 from ansible_collections.evenkeel.cluster.plugins.modules import report
 
 ROOT = Path(__file__).parents[3]
@@ -122,13 +122,13 @@ def test_bad_input_is_one_line(run: Run, tmp_path: Path, differs: dict[str, Any]
 
 
 def test_two_reports_in_one_second(tmp_path: Path) -> None:
-    report.make({**options(tmp_path), "user": "admin"}, NOW, write=True)
+    report.run_module({**options(tmp_path), "user": "admin", "portainer_password_file": None}, NOW, write=True)
     with pytest.raises(FolderError, match=r"got an existing .*20260601T101500Z-shop, want a new folder"):
-        report.make({**options(tmp_path), "user": "admin"}, NOW, write=True)
+        report.run_module({**options(tmp_path), "user": "admin", "portainer_password_file": None}, NOW, write=True)
 
 
 def test_without_matplotlib_it_says_so(run: Run, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(charts, "IMPORT_ERROR", ImportError("no matplotlib"))
+    monkeypatch.setattr(chart_style, "IMPORT_ERROR", ImportError("no matplotlib"))
     assert "matplotlib" in run(options(tmp_path))["msg"]
 
 

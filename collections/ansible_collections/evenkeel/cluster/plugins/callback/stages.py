@@ -11,14 +11,14 @@ short_description: Elapsed time per stage and the summary of the run
 version_added: 0.1.0
 description:
   - Prints after the recap how long each stage took. A stage is a role, or a play for its tasks outside of roles.
-    A stage that comes up several times is one line with its total.
-  - Prints last the lines of the custom statistic C(cluster_summary), a list of strings which a play sets by
-    M(ansible.builtin.set_stats), so that what the user needs next stays on the screen.
-  - A run of a single stage prints no table.
+    A stage that occurs several times is one line with its total.
+  - Prints as last lines the custom statistic C(cluster_summary), a list of strings that a play sets with
+    M(ansible.builtin.set_stats), so that the result stays on the screen.
+  - A run with a single stage prints no table.
 author:
   - Evenkeel contributors
 requirements:
-  - enabled in configuration
+  - Enable it in the configuration.
 """
 
 import time

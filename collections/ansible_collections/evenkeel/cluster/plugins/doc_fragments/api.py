@@ -1,12 +1,12 @@
 # Copyright: Evenkeel contributors
 # SPDX-License-Identifier: MIT
-"""Documentation shared by the modules that must ask the balancer."""
+"""Documentation shared by the modules that require the balancer's API."""
 
 from __future__ import annotations
 
 
 class ModuleDocFragment:
-    """Where the balancer's API is, and who may ask it."""
+    """Address and credentials of the balancer's API."""
 
     DOCUMENTATION = r"""
 options:
@@ -21,7 +21,7 @@ options:
     type: str
     default: admin
   api_password_file:
-    description: File with the password of O(api_user) in its first line.
+    description: File whose first line is the password of O(api_user).
     type: path
     required: true
 """

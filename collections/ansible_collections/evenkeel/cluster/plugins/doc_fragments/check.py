@@ -15,7 +15,7 @@ options:
     type: str
     required: true
   host:
-    description: C(Host) header to send; empty for that of O(url).
+    description: C(Host) header to send; empty means that of O(url).
     type: str
     default: ""
   tier:
@@ -24,9 +24,9 @@ options:
     required: true
   nodes:
     description:
-      - What the tier's nodes answer as C(X-Served-By), guests included.
+      - Names of the tier's nodes as they send them in C(X-Served-By), guests included.
       - See RV(evenkeel.cluster.node_pool_info#module:nodes).
-      - An empty list expects the guard, which answers 503. With one node only its answers are judged.
+      - An empty list expects the fallback route, which answers 503. With one node, only its answers are judged.
     type: list
     elements: str
     required: true
@@ -49,14 +49,15 @@ options:
     default: true
   attempts:
     description:
-      - How often to measure at most, if the balancer's configuration or a node's health changes meanwhile.
-      - A repetition never forgives a lost request. Without O(api_url) there is one attempt.
+      - Maximum number of measurements. A measurement is repeated if the balancer's configuration or a node's health
+        changes while it runs.
+      - A lost request fails the check even if the measurement is repeated. Without O(api_url) there is one attempt.
     type: int
     default: 5
   api_url:
     description:
       - Address of the balancer's dashboard entry point, such as V(http://127.0.0.1:9000).
-      - With it the check sees configuration generations and the requests of others. It needs O(service).
+      - With it, the check sees configuration generations and requests of other clients. It needs O(service).
     type: str
     default: ""
   api_user:
@@ -64,10 +65,10 @@ options:
     type: str
     default: admin
   api_password_file:
-    description: File with the password of O(api_user) in its first line.
+    description: File whose first line is the password of O(api_user).
     type: path
   service:
-    description: The tier's service at the balancer, without provider (then V(@docker)) or with it. It needs O(api_url).
+    description: The tier's service at the balancer; without a provider, V(@docker) is added. It needs O(api_url).
     type: str
     default: ""
 requirements:

@@ -1,6 +1,6 @@
 # Copyright: Evenkeel contributors
 # SPDX-License-Identifier: MIT
-"""Documentation shared by the modules that look at the pool."""
+"""Documentation shared by the modules that read the pool."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ class ModuleDocFragment:
     DOCUMENTATION = r"""
 options:
   cluster:
-    description: Name of the cluster; the value of the label C(evenkeel.cluster) on all that belongs to it.
+    description: Name of the cluster; value of the label C(evenkeel.cluster) on all its objects in Docker.
     type: str
     required: true
   network:
@@ -19,28 +19,28 @@ options:
     type: str
     required: true
   tiers:
-    description: The declared tiers, as C(cluster_spec.tiers) of M(evenkeel.cluster.preflight) gives them.
+    description: The declared tiers, C(cluster_spec.tiers) as M(evenkeel.cluster.preflight) returns it.
     type: list
     elements: dict
     required: true
   images:
     description:
-      - Tier name to image reference.
-      - A tier that is not named here uses the tag C(latest) of its image if it is built here, or its image as declared.
+      - Image reference per tier name.
+      - A tier that is not listed uses the tag C(latest) of its image if that is built here, else its image as declared.
     type: dict
     default: {}
   hosts:
-    description: Host names that the routes accept; empty for any.
+    description: Host names that the routes accept; empty means any.
     type: list
     elements: str
     default: []
   routes_file:
-    description: File in the balancer's dynamic folder which holds the tiers' routes.
+    description: File with the tiers' routes, in the balancer's folder for dynamic configuration.
     type: path
     required: true
 requirements:
   - docker (Docker SDK for Python) >= 5.0.3
   - Docker Engine >= 20.10
 notes:
-  - Run it on the Docker host, as a user who may use its socket.
+  - Run it on the Docker host, as a user with access to its socket.
 """

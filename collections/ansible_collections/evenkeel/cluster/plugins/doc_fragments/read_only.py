@@ -6,7 +6,7 @@ from __future__ import annotations
 
 
 class ModuleDocFragment:
-    """Attributes of a module that only looks or measures."""
+    """Attributes of a module that only reads or measures."""
 
     DOCUMENTATION = r"""
 attributes:

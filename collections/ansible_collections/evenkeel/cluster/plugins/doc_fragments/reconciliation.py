@@ -12,13 +12,13 @@ class ModuleDocFragment:
 options:
   workers:
     description:
-      - How many containers are created at the same time.
+      - Number of containers that are created in parallel.
       - A whole number from 1 to 64.
     type: raw
     default: 8
   surge_percent:
     description:
-      - How many nodes of a tier are replaced at a time, in percent of its count (at least one).
+      - Percent of a tier's nodes that are replaced at a time (at least one node).
       - A whole number from 1 to 100.
     type: raw
     default: 25
@@ -30,16 +30,16 @@ options:
     default: 60
   lock_timeout:
     description:
-      - Seconds to wait for another run on the same cluster.
+      - Seconds to wait for the lock while another run works on the same cluster.
       - A whole number from 0 to 86400.
     type: raw
     default: 300
   progress_file:
     description:
-      - File to which a line is appended for each step as it happens; made when it is missing, for its owner alone.
-        One that cannot be written to ends the progress, not the run. Empty writes none.
+      - File to which a line is appended for each step as it happens; created with mode 0600 if it does not exist. If it
+        cannot be written, the run goes on without progress lines. Empty writes none.
       - >-
-        When it is not set, the steps are shown on the screen: as they happen where the connection is V(local), at the
-        end of the task elsewhere, and not at all in a loop, in check mode, with C(async) or with C(no_log).
+        If it is not set, the steps are shown on the screen: as they happen with the connection V(local), at the end of
+        the task with others, and not at all in a loop, in check mode, with C(async) or with C(no_log).
     type: path
 """

@@ -11,10 +11,10 @@ version_added: 0.1.0
 author:
   - Evenkeel contributors
 description:
-  - Hashes a password with bcrypt, as basic authentication of Traefik, Apache and others reads it.
-  - The salt follows from user and password, so the same input gives the same line and a second run changes nothing.
-  - Meant for long generated passwords. The cost is low on purpose, because every request to the dashboard pays it;
-    a long random password needs no slow hash.
+  - Hashes a password with bcrypt, for basic authentication by Traefik, Apache and others.
+  - The salt is derived from user and password, so the same input gives the same line and a second run changes nothing.
+  - For long generated passwords only. The cost is low on purpose, because every request to the dashboard computes the
+    hash; a long random password needs no slow hash.
 positional: _input
 options:
   _input:

@@ -6,13 +6,13 @@ from __future__ import annotations
 
 DOCUMENTATION = r"""
 name: pool_drift
-short_description: Tell where declaration, Docker and the balancer differ
+short_description: List where declaration, Docker and the balancer differ
 version_added: 0.1.0
 author:
   - Evenkeel contributors
 description:
-  - Turns the result of M(evenkeel.cluster.node_pool_info) into what C(playbooks/status.yml) writes as JSON, and the
-    evidence report shows.
+  - Converts the result of M(evenkeel.cluster.node_pool_info) into the drift that C(playbooks/status.yml) writes as JSON
+    and the evidence report shows.
 positional: _input
 options:
   _input:

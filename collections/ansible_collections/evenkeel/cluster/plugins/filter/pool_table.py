@@ -11,7 +11,7 @@ version_added: 0.1.0
 author:
   - Evenkeel contributors
 description:
-  - Turns the result of M(evenkeel.cluster.node_pool) or M(evenkeel.cluster.node_pool_info) into aligned text lines.
+  - Converts the result of M(evenkeel.cluster.node_pool) or M(evenkeel.cluster.node_pool_info) into aligned text lines.
 positional: _input
 options:
   _input:

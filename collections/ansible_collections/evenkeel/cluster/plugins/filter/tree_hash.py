@@ -12,8 +12,8 @@ author:
   - Evenkeel contributors
 description:
   - Walks a directory on the controller and hashes names, types, executable bits and contents, together with a salt.
-  - What the directory's C(.dockerignore) leaves out is left out here too.
-  - Times, owners and the other mode bits do not count, because a checkout does not preserve them.
+  - Files that the directory's C(.dockerignore) excludes are excluded here too.
+  - Times, owners and the other mode bits are ignored, because a checkout does not preserve them.
 positional: _input
 options:
   _input:
@@ -21,27 +21,27 @@ options:
     type: path
     required: true
   salt:
-    description: Anything else that the result depends on, as data that JSON can express.
+    description: Anything else that the hash must depend on, as data that can be written as JSON.
     type: raw
     default: null
   exclude:
-    description: Patterns in the syntax of C(.dockerignore), left out whatever that file says.
+    description: Additional patterns to exclude, in the syntax of C(.dockerignore).
     type: list
     elements: str
     default: []
 notes:
-  - Needs the Docker SDK for Python on the controller, whose C(.dockerignore) matcher it uses.
+  - Needs the Docker SDK for Python on the controller; it uses the SDK's matcher for C(.dockerignore).
 """
 
 EXAMPLES = r"""
-- name: Show the tag that the content of a build context gives
+- name: Show the tag for the content of a build context
   ansible.builtin.debug:
     msg: "{{ ('files/static' | evenkeel.cluster.tree_hash(salt={'base': 'evenkeel/base:trixie'})).tag }}"
 """
 
 RETURN = r"""
 _value:
-  description: The hash and what it covers.
+  description: The hash and the files it covers.
   type: dict
   contains:
     digest:

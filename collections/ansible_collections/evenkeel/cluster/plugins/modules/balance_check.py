@@ -7,37 +7,37 @@ from __future__ import annotations
 
 DOCUMENTATION = r"""
 module: balance_check
-short_description: Prove that requests are distributed over the nodes of a tier
+short_description: Check that requests are distributed over the nodes of a tier
 version_added: 0.1.0
 description:
   - Sends requests without cookies through the balancer and judges which nodes answered. Changes nothing.
   - "Every request must be answered with 200, by expected nodes only, and every node must take part."
   - >-
-    With O(strategy=wrr) the distribution must be exact inside one configuration generation: the answers divide into
-    cycles in each of which every node serves once. With O(strategy=p2c) it must pass a chi-square test.
+    With O(strategy=wrr) the distribution must be exact within one configuration generation: the answers form cycles,
+    and in each cycle every node serves once. With O(strategy=p2c) it must pass a chi-square test.
   - >-
-    O(strategy=hrw) keeps a client on one node and O(strategy=leasttime) prefers the fastest: there only the answers
-    are judged, and that one client stays on one node with V(hrw).
+    O(strategy=hrw) keeps a client on one node, and O(strategy=leasttime) prefers the fastest node. For these, only the
+    answers are judged, and with V(hrw) that one client stays on one node.
   - >-
-    The control sends as many requests to one node directly and judges them by the same function. It must fail;
-    when it does not, the check fails.
+    The control sends the same number of requests directly to one node and judges them by the same function. If the
+    control does not fail, the check fails.
   - >-
-    With O(members) and O(access_log), what clients got is compared per node with what the nodes counted and what the
-    balancer logged. A contradiction fails the check.
+    With O(members) and O(access_log), the counts of clients, nodes and access log are compared per node. A difference
+    fails the check.
 extends_documentation_fragment:
   - evenkeel.cluster.check
   - evenkeel.cluster.read_only
 options:
   requests:
     description:
-      - How many requests to send.
+      - Number of requests to send.
       - >-
-        V(0) derives it: for V(wrr) so many that a random choice would pass with a probability below 1e-9; for V(p2c)
-        so many that a node with twice the share of the others is found with a probability of 99.9 %.
+        V(0) derives it. For V(wrr), enough that a random choice would pass with a probability below 1e-9. For V(p2c),
+        enough that a node with twice the share of the others is detected with a probability of 99.9 %.
     type: int
     default: 0
   connections:
-    description: Parallel connections. With more than 1 the order is not judged, so counts may differ by 2.
+    description: Number of parallel connections. With more than 1, the order is not judged, and counts may differ by 2.
     type: int
     default: 1
   alpha:
@@ -45,18 +45,18 @@ options:
     type: float
     default: 0.000001
   control_url:
-    description: Address of one node, past the balancer. Empty for no control.
+    description: Address of one node, without the balancer. Empty means no control.
     type: str
     default: ""
   members:
     description:
       - The tier's nodes as RV(evenkeel.cluster.node_pool_info#module:nodes) lists them, to compare with their counters.
-      - Of each entry C(served_by), C(url) and C(address) are used. An empty list compares with none.
+      - C(served_by), C(url) and C(address) of each entry are used. An empty list compares with no node.
     type: list
     elements: dict
     default: []
   access_log:
-    description: The balancer's access log (JSON) on this host, to compare with. Empty compares with none.
+    description: The balancer's access log (JSON) on this host, to compare with. Empty means no comparison.
     type: path
 """
 
@@ -88,19 +88,19 @@ verdict:
   type: str
   sample: pass
 message:
-  description: The verdict in one line; the same as RV(ignore:msg) when it fails.
+  description: The verdict in one line; the same as RV(ignore:msg) if it fails.
   returned: after a measurement, also when it fails
   type: str
   sample: >-
     balance of dynamic: 60 of 60 requests answered, 20 each on 3 nodes (exact); control failed as it must
 problems:
-  description: Everything that is not as it must be, one line each.
+  description: What is wrong, one line each.
   returned: after a measurement, also when it fails
   type: list
   elements: str
   sample: []
 notes:
-  description: What a reader must know about the judgement.
+  description: Remarks on how the result was judged.
   returned: after a measurement, also when it fails
   type: list
   elements: str
@@ -108,7 +108,7 @@ notes:
 method:
   description: >-
     How it was judged: V(exact), V(chi-square), V(affinity) (hrw), V(availability) (one node, or leasttime) or
-    V(guard) (no node).
+    V(guard) (no node, so the fallback route must answer).
   returned: after a measurement, also when it fails
   type: str
   sample: exact
@@ -123,48 +123,48 @@ sent:
   type: int
   sample: 60
 lost:
-  description: Requests of all attempts which were not answered with 200 (with 503 by the guard).
+  description: Requests of all attempts that were not answered with 200 (503 by the fallback route).
   returned: after a measurement, also when it fails
   type: int
   sample: 0
 counts:
-  description: Node to answers with 200; expected nodes are present with 0.
+  description: Answers with 200 per node; expected nodes without answers have 0.
   returned: after a measurement, also when it fails
   type: dict
   sample: {dynamic-1: 20, dynamic-2: 20, dynamic-3: 20}
 sequence:
-  description: The nodes of the first 100 requests in the order of sending; empty text for one that named no node.
+  description: The nodes of the first 100 requests in the order of sending; empty text if an answer named no node.
   returned: after a measurement, also when it fails
   type: list
   elements: str
   sample: [dynamic-2, dynamic-3, dynamic-1]
 statistic:
-  description: Chi-square statistic against equal shares; null when it cannot be computed or is not judged.
+  description: Chi-square statistic against equal shares; null if it cannot be computed or is not judged.
   returned: after a measurement, also when it fails
   type: float
   sample: 0.0
 p_value:
-  description: Its p-value; informative with V(exact).
+  description: Its p-value; for information only with V(exact).
   returned: after a measurement, also when it fails
   type: float
   sample: 1.0
 latency_ms:
-  description: Nearest-rank percentiles of the answered requests in milliseconds; empty when none was answered.
+  description: Nearest-rank latency percentiles of the answered requests in milliseconds; empty if none was answered.
   returned: after a measurement, also when it fails
   type: dict
   sample: {p50: 1.2, p95: 2.0, max: 4.1}
 generation:
   description: >-
-    What the balancer did meanwhile: whether it was observed, attempts, configuration counter before and after,
-    requests it counted for the service, requests of others, and the servers' states.
+    Observations of the balancer during the measurement: whether it was observed, attempts, configuration counter before
+    and after, requests it counted for the service, requests of other clients, and the servers' states.
   returned: after a measurement, also when it fails
   type: dict
   sample: {observed: true, attempts: 1, before: 7, after: 7, counted: 60, foreign_requests: 0,
            servers: {"http://dynamic-1:3000": UP}}
 control:
   description: >-
-    The control: whether it applied, whether it failed as it must (RV(ignore:control.failed)), its counts and
-    what it was found guilty of.
+    The control: whether it applied, whether it failed as it must (RV(ignore:control.failed)), its counts, and the fault
+    that it was found to have.
   returned: after a measurement, also when it fails
   type: dict
   sample: {applicable: true, failed: true, url: "http://172.18.0.4:3000/", requests: 60, counts: {dynamic-2: 60},

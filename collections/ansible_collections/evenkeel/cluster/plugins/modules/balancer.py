@@ -11,48 +11,50 @@ short_description: Run the balancer and replace it without refusing a connection
 version_added: 0.1.0
 description:
   - >-
-    Two kinds of containers. The I(edge) holds the published ports and the addresses and does nothing else. The balancer
-    (Traefik) runs in the edge's network, in one of two slots.
+    There are two kinds of containers. The I(edge) holds the published ports and addresses and does nothing else. The
+    balancer (Traefik) runs in the edge's network, in one of two slots.
   - >-
-    When image, options or static configuration change, a new balancer starts in the other slot and listens on the same
-    ports beside the old one (C(SO_REUSEPORT)), which still gets all connections. Once the new one has in rotation what
-    the old one has, it gets all new connections, and the old one says C(Connection: close) in its answers for
-    O(closing_seconds), so that its clients connect anew, and ends.
+    If image, options or static configuration change, a new balancer starts in the other slot and listens on the same
+    ports as the old one (C(SO_REUSEPORT)), which still gets all connections. When the new balancer has all servers of
+    the old one in rotation, it gets all new connections. The old one then sends C(Connection: close) in its answers for
+    O(closing_seconds), so that its clients reconnect, and stops.
   - >-
-    Connections that nobody has accepted yet when the old one ends are handed to the new one by the kernel
-    (C(net.ipv4.tcp_migrate_req), Linux 5.14; on an older one they may be reset).
-  - A new balancer that does not get ready is removed, and the old one keeps serving.
+    The kernel hands connections that the old balancer has not accepted to the new one
+    (C(net.ipv4.tcp_migrate_req), Linux 5.14; with an older kernel they may be reset).
+  - If the new balancer does not get ready, it is removed, and the old one keeps serving.
   - >-
-    A change of O(ports) or O(network) makes a new edge, and that refuses connections for about two seconds, because
+    A change of O(ports) or O(network) creates a new edge; this refuses connections for about two seconds, because
     Docker cannot publish a port twice.
-  - Dynamic configuration is not this module's; Traefik follows it by itself. But for the file C(dynamic/edge.yml) in
-    O(config_dir), which defines the middleware C(evenkeel-edge) that every route must name.
+  - This module does not write the dynamic configuration, which Traefik reloads on change, except for one file.
+    C(dynamic/edge.yml) in O(config_dir) defines the middleware C(evenkeel-edge), which every route must use.
 options:
   state:
-    description: V(present) runs it; V(absent) removes edge and balancers, and needs O(cluster) and O(network) only.
+    description: V(present) runs it; V(absent) removes edge and balancers (needs only O(cluster) and O(network)).
     type: str
     choices: [present, absent]
     default: present
   cluster:
-    description: Name of the cluster, the label C(evenkeel.cluster) of its containers.
+    description: Name of the cluster; value of the label C(evenkeel.cluster) on its containers.
     type: str
     required: true
   network:
-    description: The cluster's network, which must exist. The edge joins Docker's default bridge too, where guests are.
+    description: The cluster's network; it must exist. The edge also joins Docker's default bridge, for guests.
     type: str
     required: true
   image:
     description: Image of the balancer.
     type: str
   edge_image:
-    description: Image of the edge; must have C(sleep) and C(perl). That of the balancer when not given.
+    description: Image of the edge; it must have C(sleep) and C(perl). The default is the balancer's image.
     type: str
   static:
     description: Traefik's static configuration. Every entry point must have C(reusePort).
     type: dict
     default: {}
   seed:
-    description: A text that makes another balancer when it changes, such as the hash of a file read at the start only.
+    description:
+      - Any text; a change of it starts a new balancer.
+      - For example the hash of a file that Traefik reads only at its start.
     type: str
     default: ""
   ports:
@@ -66,7 +68,7 @@ options:
         type: int
         required: true
       address:
-        description: Address of the host to publish it on; empty for all.
+        description: Address of the host to publish it on; empty means all.
         type: str
         default: ""
       outside:
@@ -78,12 +80,12 @@ options:
     type: str
     default: "65532"
   groups:
-    description: Their supplementary groups, such as that of the Docker socket.
+    description: Supplementary groups of the processes, for example the group of the Docker socket.
     type: list
     elements: str
     default: []
   memory:
-    description: Memory limit, such as V(1g).
+    description: Memory limit, for example V(1g).
     type: str
     default: 1g
   pids:
@@ -91,7 +93,7 @@ options:
     type: int
     default: 512
   environment:
-    description: Variables of the balancer's process.
+    description: Environment variables of the balancer's process.
     type: dict
     default: {}
   docker_socket:
@@ -99,32 +101,32 @@ options:
     type: path
     default: /var/run/docker.sock
   config_dir:
-    description: Folder that the balancer sees as C(/etc/traefik); must have a folder C(dynamic).
+    description: Folder that is mounted at C(/etc/traefik); it must have a folder C(dynamic).
     type: path
   log_dir:
-    description: Folder that it sees as C(/var/log/traefik).
+    description: Folder that is mounted at C(/var/log/traefik).
     type: path
   api_user:
     description: User of the balancer's API.
     type: str
     default: admin
   api_password_file:
-    description: File with the password.
+    description: File with the password of O(api_user).
     type: path
   stop_seconds:
-    description: When Docker kills a balancer that is to end; longer than its own grace times.
+    description: Seconds after which Docker kills a stopping balancer; longer than Traefik's own grace times.
     type: int
     default: 45
   closing_seconds:
-    description: How long a balancer that is replaced asks its clients to connect anew before it ends.
+    description: Seconds during which a balancer that is replaced tells its clients to reconnect, before it stops.
     type: float
     default: 3.0
   ready_seconds:
-    description: How long a new balancer may take to get ready.
+    description: Seconds to wait until a new balancer is ready.
     type: float
     default: 30.0
   lock_timeout:
-    description: Seconds to wait for another run on the same cluster.
+    description: Seconds to wait for the lock while another run works on the same cluster.
     type: int
     default: 300
 attributes:
@@ -177,12 +179,12 @@ actions:
     - start shop-balancer-green (image or configuration changed)
     - retire shop-balancer-blue (is replaced)
 slot:
-  description: The slot of the balancer that serves now; empty when there is none.
+  description: The slot of the balancer that serves now; empty if there is none.
   returned: success
   type: str
   sample: green
 revision:
-  description: What the balancer is made of; changes when image, options or static configuration do.
+  description: Identifies image, options and static configuration of the balancer; changes if one of them does.
   returned: success with O(state=present)
   type: str
   sample: 0c1d2e3f4a5b

@@ -7,25 +7,24 @@ from __future__ import annotations
 
 DOCUMENTATION = r"""
 module: drill
-short_description: Change the cluster under load and measure what becomes of the requests
+short_description: Change the cluster under load and measure what happens to the requests
 version_added: 0.1.0
 description:
   - Sends requests at a fixed rate through the balancer while nodes join, leave, are replaced, crash or hang.
   - >-
-    The load is open loop: a request leaves when it is due whether or not earlier ones have been answered, and its
-    latency counts from when it was due. GET, POST with idempotency keys, slow requests, clients with and without
-    cookies, kept and new connections.
+    The load is open loop: each request is sent when it is due, whether or not earlier ones have been answered, and its
+    latency counts from when it was due. The load has GET, POST with idempotency keys, slow requests, clients with and
+    without cookies, and kept and new connections.
   - >-
-    Judges failed requests, POSTs that were executed twice or not at all, sessions that moved without need, and how
-    fast nodes join and leave, and compares what the clients, the balancer's access log and the nodes themselves
-    counted.
+    Judges failed requests, POSTs that were executed twice or not at all, sessions that moved although their node was
+    up, and how fast nodes join and leave. Compares the counts of the clients, the balancer's access log and the nodes.
   - >-
-    A load that this machine cannot produce is not blamed on the cluster: the verdict is then V(not measured), with
-    what was offered and what was achieved.
-  - Begins only when the pool is as declared, holds the cluster's lock, and leaves the pool as declared.
+    If this machine cannot produce the load, the verdict is V(not measured), with the offered and the achieved rate, and
+    the cluster is not blamed.
+  - Starts only if the pool is as declared, holds the cluster's lock, and leaves the pool as declared.
   - >-
-    Bounded in time and count. SIGINT, SIGTERM and SIGHUP end it cleanly, and so does the end of the run that waits
-    for its result: the pool is restored, and the result tells what was seen so far with the verdict V(stopped).
+    A drill is bounded in time and number of requests. SIGINT, SIGTERM, SIGHUP and the end of the run that waits for its
+    result stop it cleanly: the pool is restored, and the result has the measurements so far and the verdict V(stopped).
 extends_documentation_fragment:
   - evenkeel.cluster.pool
   - evenkeel.cluster.api
@@ -35,32 +34,32 @@ options:
     description:
       - What happens under load.
       - V(steady) nothing; V(scale) tiers grow and shrink; V(roll) all nodes of a tier are replaced;
-        V(stop) a plain C(docker stop) of a node, which is then started again; V(kill) SIGKILL of a node;
-        V(hang) all processes of a node are frozen; V(guest) a container started by hand joins and leaves;
-        V(policy) another balancing policy and back;
-        V(balancer) the balancer itself is replaced; V(mixed) growing, a stop, a guest, shrinking and a roll in turn.
+        V(stop) a plain C(docker stop) of a node, then C(docker start); V(kill) SIGKILL of a node, then C(docker start);
+        V(hang) all processes of a node are frozen, then resumed; V(guest) a container started by hand joins and leaves;
+        V(policy) a change to another balancing policy and back;
+        V(balancer) the balancer itself is replaced; V(mixed) grow, stop, guest, shrink and roll in turn.
     type: str
     required: true
   only:
-    description: The tiers that get load and events, all when empty.
+    description: The tiers that get load and events; empty means all.
     type: list
     elements: str
     default: []
   events:
     description:
-      - How many events; those that change the pool are followed by one that leads back to the declaration.
+      - Number of events. An event that changes the pool is followed by one that restores the declaration.
       - A whole number from 1 to 1000.
     type: raw
     default: 6
   interval:
     description:
-      - Seconds from one event to the next; one that lasts longer delays the next.
+      - Seconds from one event to the next; an event that takes longer delays the next.
       - A number from 0.1 to 600.
     type: raw
     default: 4.0
   amount:
     description:
-      - By how many nodes a tier grows.
+      - Number of nodes that a tier grows by.
       - A whole number from 1 to 100.
     type: raw
     default: 2
@@ -72,31 +71,31 @@ options:
     default: 400.0
   duration:
     description:
-      - Least seconds of load. It goes on until the last event has been over for two seconds.
+      - Minimum duration of the load in seconds. It goes on until two seconds after the last event.
       - A number from 1 to 86400.
     type: raw
     default: 20.0
   time_limit:
     description:
-      - Most seconds of load.
+      - Maximum duration of the load in seconds.
       - A number from 1 to 86400.
     type: raw
     default: 600.0
   clients:
     description:
-      - How many clients share the requests; at most one per request and second.
+      - Number of clients that share the requests; at most O(rate).
       - A whole number from 1 to 1000.
     type: raw
     default: 40
   post_share:
     description:
-      - Share of requests that are POST, in tiers that take them.
+      - Share of requests that are POST, in tiers with a path for POST.
       - A number from 0 to 1.
     type: raw
     default: 0.3
   slow_share:
     description:
-      - Share of requests that the node is asked to take its time for, in tiers that can.
+      - Share of slow requests, in tiers with a path for them.
       - A number from 0 to 1.
     type: raw
     default: 0.02
@@ -114,7 +113,7 @@ options:
     default: 0.25
   timeout:
     description:
-      - Seconds from when a request leaves to the end of its answer.
+      - Time-out in seconds, from sending a request to the end of its answer.
       - A number from 0.1 to 600.
     type: raw
     default: 10.0
@@ -129,33 +128,32 @@ options:
     type: str
     required: true
   host:
-    description: C(Host) header to send; empty for that of O(url).
+    description: C(Host) header to send; empty means that of O(url).
     type: str
     default: ""
   requests:
     description:
-      - Tier to what it can be asked, a dict with V(get), V(post), V(slow) and V(slow_post), each relative to the
-        tier's path.
-      - A tier that is not named gets GET of its path only. POST must take JSON and an C(Idempotency-Key).
+      - Paths per tier, a dict with V(get), V(post), V(slow) and V(slow_post), each relative to the tier's path.
+      - A tier that is not listed gets only GET of its path. POST must accept JSON and an C(Idempotency-Key).
     type: dict
     default: {}
   access_log:
-    description: The balancer's access log in JSON. Empty compares without it.
+    description: The balancer's access log in JSON, to compare with. Empty means no comparison with it.
     type: path
   thresholds:
-    description: What the drill may show at most.
+    description: Upper limits for the drill's figures.
     type: dict
     default: {}
     suboptions:
       failed:
         description:
-          - Failed requests, besides those in flight on a node that was killed or frozen.
+          - Failed requests, except those in flight on a node that was killed or frozen.
           - A whole number from 0 to 2000000.
         type: raw
         default: 0
       failed_in_flight:
         description:
-          - Requests that failed because they were in flight there.
+          - Failed requests that were in flight on a node that was killed or frozen.
           - A whole number from 0 to 2000000.
         type: raw
         default: 1000
@@ -173,7 +171,7 @@ options:
         default: 0
       moved:
         description:
-          - Sessions that left a node which was there.
+          - Sessions that left a node although it was up.
           - A whole number from 0 to 2000000.
         type: raw
         default: 0
@@ -185,7 +183,7 @@ options:
         default: 1.0
       leave_p95:
         description:
-          - Seconds from a node's order to leave to its last request.
+          - Seconds from the start of a node's drain to its last request.
           - A number from 0 to 2000000.
         type: raw
         default: 3.0
@@ -197,55 +195,56 @@ options:
         default: 2.0
       latency_p99:
         description:
-          - Seconds from when a request was due to its whole answer, slow requests included; 0 judges none.
+          - Seconds from when a request was due to the end of its answer, slow requests included; 0 means not judged.
           - A number from 0 to 2000000.
         type: raw
         default: 0.0
       rate_share:
         description:
-          - Share of O(rate) that this machine must offer at least.
+          - Minimum share of O(rate) that this machine must offer.
           - A number from 0 to 1.
         type: raw
         default: 0.98
       late_p99:
         description:
-          - Seconds that 99 % of the requests may leave late on this machine.
+          - Maximum delay in seconds with which this machine may send 99 % of the requests.
           - A number from 0 to 2000000.
         type: raw
         default: 0.25
   control:
     description:
-      - Send the same load to naive nodes made for the purpose, which stop as often. They must lose requests.
-      - The drill fails when they do not, because a measurement that cannot fail proves nothing.
+      - Send the same load to an unprotected baseline (temporary nodes without drain, health check or retry) with the
+        same number of stops. It must lose requests.
+      - The drill fails if it does not, because a measurement that cannot fail proves nothing.
     type: bool
     default: true
   control_images:
     description:
-      - Tier to an image for its naive nodes, without labels of the cluster.
-      - For a tier that is not named, one is made from its image and removed at the end.
+      - Image of the baseline's nodes per tier, without labels of the cluster.
+      - For a tier that is not listed, an image is made from the tier's image and removed at the end.
     type: dict
     default: {}
   folder:
-    description: Folder for the report and for one line per request; made when it is missing. Empty writes nothing.
+    description: Folder for the report and the file with one line per request; created if missing. Empty writes neither.
     type: path
 requirements:
   - aiohttp >= 3.8
 attributes:
   check_mode:
-    description: Checks all inputs and that the pool is as declared, and tells the events and the number of requests.
+    description: Checks all inputs and that the pool is as declared, and returns the planned events and requests.
     support: full
   diff_mode:
     description: The pool is the same before and after.
     support: none
   idempotent:
-    description: Each run is a drill of its own.
+    description: Each run is a new drill.
     support: none
 author:
   - Evenkeel contributors
 """
 
 EXAMPLES = r"""
-- name: Stop nodes under load, and naive ones as a control
+- name: Stop nodes under load, with an unprotected baseline as control
   evenkeel.cluster.drill:
     scenario: stop
     events: 10
@@ -264,7 +263,7 @@ EXAMPLES = r"""
     api_url: http://127.0.0.1:9000
     api_password_file: "{{ cluster_spec.state_dir }}/secrets/dashboard_password"
 
-- name: Roll one tier under a light load, and allow no request to last longer than half a second
+- name: Roll one tier under a light load, with a p99 latency of at most half a second
   evenkeel.cluster.drill:
     scenario: roll
     only: [static]
@@ -291,7 +290,7 @@ verdict:
   type: str
   sample: pass
 message:
-  description: The verdict in one line; the same as RV(ignore:msg) when it is not V(pass).
+  description: The verdict in one line; the same as RV(ignore:msg) if it is not V(pass).
   returned: unless an input is refused
   type: str
   sample: >-
@@ -299,13 +298,13 @@ message:
     confidence); 4310 of 4310 POSTs found executed once; sessions moved: 9 with their node, 0 others; join p95 0.62 s;
     leave p95 0.71 s; control: 311 of 14400 requests lost in 10 events, as it must
 problems:
-  description: Everything that is not as it must be, one line each.
+  description: What is wrong, one line each.
   returned: unless an input is refused
   type: list
   elements: str
   sample: []
 plan:
-  description: What was to happen - requests per second, least seconds and requests of the load, and the events.
+  description: The plan - requests per second, minimum seconds and number of requests, and the events.
   returned: unless an input is refused
   type: dict
   sample: {rate: 400.0, seconds: 41.0, requests: 16400, events: ["   3.0 s  stop (static)"]}
@@ -326,7 +325,7 @@ drill:
     timeline: {bin_seconds: 0.25, answered: [100], failed: [0], p50_ms: [2.0], p95_ms: [4.3],
                p99_ms: [7.1], nodes: {static: [3]}}
 control:
-  description: The same of the control; RV(ignore:failed) tells whether it failed as it must.
+  description: The same for the control; RV(ignore:failed) is true if it failed as it must.
   returned: after a load with O(control=true)
   type: dict
   sample: {failed: true, message: "control: 311 of 14400 requests lost in 10 events, as it must"}
@@ -337,7 +336,7 @@ progress:
   elements: str
   sample: ["  4.0 s  1600 sent, 0 failed", "  3.0 s  stop (static): done in 4.1 s"]
 files:
-  description: What was written into O(folder).
+  description: Files written to O(folder).
   returned: unless an input is refused
   type: list
   elements: str

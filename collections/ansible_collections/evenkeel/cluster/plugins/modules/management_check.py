@@ -7,20 +7,20 @@ from __future__ import annotations
 
 DOCUMENTATION = r"""
 module: management_check
-short_description: Prove that the management is there, and only for those who have the password
+short_description: Check that dashboard, API and Portainer answer, and only with the password
 version_added: 0.1.0
 description:
-  - Asks the balancer's dashboard and API, and Portainer where it is wanted. Changes nothing.
-  - With the password they must answer. The same questions without it, and with a wrong one, are the control and must
-    be refused.
+  - Sends requests to the balancer's dashboard and API, and to Portainer if O(portainer_url) is set. Changes nothing.
+  - With the password they must answer. The control repeats the requests without a password and with a wrong one; these
+    must be refused.
 options:
   portainer_url:
-    description: Address of Portainer, such as V(http://127.0.0.1:9090). Empty asks none.
+    description: Address of Portainer, such as V(http://127.0.0.1:9090). Empty means that it is not checked.
     type: str
     default: ""
   portainer_password_file:
     description: >-
-      File with the password of Portainer's user C(admin). Without it, Portainer is not asked to let anybody in.
+      File with the password of Portainer's user C(admin). Without it, no login with the right password is checked.
     type: path
   timeout:
     description: Seconds to wait for each answer.
@@ -49,25 +49,25 @@ verdict:
   type: str
   sample: pass
 message:
-  description: The verdict in one line; the same as RV(ignore:msg) when it fails.
+  description: The verdict in one line; the same as RV(ignore:msg) if it fails.
   returned: after a measurement, also when it fails
   type: str
   sample: "management: dashboard, API let the password in; 4 of 4 questions without it refused, as they must"
 problems:
-  description: Everything that is not as it must be, one line each.
+  description: What is wrong, one line each.
   returned: after a measurement, also when it fails
   type: list
   elements: str
   sample: []
 aspects:
-  description: RV(problems) by what they concern - V(access) with the password, and the V(control) without.
+  description: RV(problems) by part - V(access) (with the password) and V(control) (without it).
   returned: after a measurement, also when it fails
   type: dict
   sample: {access: [], control: []}
 checks:
   description: >-
-    Each question, with whose credentials it was asked (V(right), V(wrong) or V(none)), the status wanted and got
-    (null when nothing answered), and whether it belongs to the control.
+    Each request with its credentials (V(right), V(wrong) or V(none)), the status wanted and got (null if there was no
+    answer), and whether it belongs to the control.
   returned: after a measurement, also when it fails
   type: list
   elements: dict

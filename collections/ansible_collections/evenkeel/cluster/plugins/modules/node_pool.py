@@ -11,32 +11,38 @@ short_description: Reconcile all tiers of nodes behind the balancer
 version_added: 0.1.0
 description:
   - Makes the running nodes of all tiers equal to the declared counts and revision, without losing a request.
-  - New nodes start first; when they answer their health check and the balancer has them in rotation, the old ones
-    drain and leave. Tiers are worked on side by side.
+  - New nodes start first. When they pass their health check and are in rotation, the old nodes drain and are removed.
+    All tiers are reconciled in parallel.
   - >-
-    A tier whose replacement fails half-way, or while the balancer cannot be asked, returns to what it was: its old
-    nodes are kept, stopped, until all new ones serve, and are started again.
-  - Removes what is broken (exited or half-made nodes), replaces stale nodes in waves, counts guests (nodes that
-    somebody started by hand from a tier's image) and lets them leave first.
-  - Touches only containers with the cluster's labels. A container of somebody else that has a node's name is an error.
+    If a replacement fails half-way, or the balancer's API does not answer, the tier is rolled back: its old nodes are
+    kept (stopped) until all new ones serve, and are started again.
+  - Removes broken nodes (exited, or never started), replaces stale nodes in waves, and counts guests (containers
+    started by hand from a tier's image). When a tier shrinks, guests are removed first.
+  - Changes only containers with the cluster's labels. Another container with the name of a node is an error.
   - Check mode, diff, RV(actions) and RV(changed) come from one plan, so the prediction is what a run does.
-  - One reconciliation per cluster runs at a time; others wait for its lock and then work on what they find.
+  - Only one reconciliation per cluster runs at a time; others wait for its lock and then reconcile the state they find.
 options:
   state:
     description:
       - V(present) reconciles.
-      - V(absent) removes all nodes of the cluster at once, guests and stopped ones too, without draining them;
-        O(tiers) may be empty then and the balancer is not asked.
+      - V(absent) removes all nodes of the cluster at once without draining them, including guests and stopped nodes.
+        O(tiers) may then be empty, and the balancer's API is not used.
     type: str
     choices: [present, absent]
     default: present
   renew:
     description:
-      - Tiers whose nodes are all replaced, in waves, although nothing about them changed.
-      - A run with this always changes something.
+      - Tiers whose nodes are all replaced, in waves, even if nothing changed.
+      - A run with this option always changes something.
     type: list
     elements: str
     default: []
+  declaration_file:
+    description:
+      - File on the target in which the declaration is left, for what changes the pool without Ansible.
+      - It is written while the cluster's lock is held, and for its owner alone, because it has the tiers' environment
+        in it. O(state=absent) removes it. Writing it does not count as a change.
+    type: path
 extends_documentation_fragment:
   - evenkeel.cluster.pool
   - evenkeel.cluster.api
@@ -121,19 +127,19 @@ nodes:
     - {name: static-1, tier: static, managed: true, state: running, revision: 0c1d2e3f4a5b, address: 172.18.0.3,
        url: "http://static-1:8080", served_by: static-1, in_rotation: true, balancer_status: UP}
 undeclared:
-  description: Tiers with nodes or routes that the inventory does not declare, and what a run does about them.
+  description: Tiers with nodes or routes that the inventory does not declare, and what a run would change there.
   returned: success
   type: dict
   sample: {}
 balancer:
-  description: Whether the balancer's API answered, its version, or the reason why not.
+  description: Whether the balancer's API answered, and its version or the reason why it did not answer.
   returned: success
   type: dict
   sample: {reachable: true, version: 3.7.15, reason: ""}
 timings:
   description: >-
-    Seconds: RV(ignore:lock) waited for the lock, RV(ignore:plan), RV(ignore:apply), and per node when it was
-    started, ready, in rotation, began to drain and was gone, counted from the begin of the reconciliation.
+    Seconds: RV(ignore:lock) (waiting for the lock), RV(ignore:plan), RV(ignore:apply), and per node the time at which
+    it was started, ready, in rotation, draining and gone, counted from the start of the reconciliation.
   returned: always
   type: dict
   sample: {lock: 0.0, plan: 0.05, apply: 1.4, nodes: {static-4: {started: 0.3, ready: 0.9, in_rotation: 1.0}}}
@@ -144,34 +150,22 @@ progress:
   elements: str
   sample: ["static-4: started 0.3 s", "static-4: in rotation 1.0 s"]
 warnings:
-  description: What people should know although the run succeeded, such as nodes that had to be killed.
+  description: Warnings of a run that succeeded, for example nodes that had to be killed.
   returned: when there are any
   type: list
   elements: str
 """
 
-import dataclasses
-import time
-from pathlib import Path
 from typing import Any
 
 from ansible.module_utils.basic import AnsibleModule, missing_required_lib
 
-from ..module_utils.cluster.node import Node
-from ..module_utils.core.errors import printable
-from ..module_utils.core.lock import LockBusyError, cluster_lock
+from ..module_utils.core.errors import EvenkeelError
 from ..module_utils.core.progress import Progress
-from ..module_utils.core.values import number_specs, of_role, read_numbers
-from ..module_utils.engine import docker_client
-from ..module_utils.engine.docker_client import DockerPoolError
-from ..module_utils.pool.context import PoolContext, PoolInputError, balancer_of, load
-from ..module_utils.pool.options import RECONCILE_NUMBERS, pool_arguments
-from ..module_utils.pool.plan import START, PoolAction, plan, plan_removal, predict, summary
-from ..module_utils.pool.rollout import ReconcileError, Reconciler
-from ..module_utils.pool.view import describe, noticed_leaving
-from ..module_utils.traefik.api import TraefikApiError
-
-_EXPECTED_ERRORS = (PoolInputError, DockerPoolError, LockBusyError, ReconcileError, TraefikApiError, OSError)
+from ..module_utils.core.values import number_specs
+from ..module_utils.engine.docker_client import sdk_missing
+from ..module_utils.pool.options import RECONCILE_NUMBERS, pool_arguments, ports_of, request_of
+from ..module_utils.pool.reconcile import Outcome, RunFailedError, as_result, diff, preview, reconcile
 
 
 def argument_spec() -> dict[str, dict[str, Any]]:
@@ -181,155 +175,39 @@ def argument_spec() -> dict[str, dict[str, Any]]:
         "state": {"type": "str", "choices": ["present", "absent"], "default": "present"},
         **number_specs(RECONCILE_NUMBERS),
         "renew": {"type": "list", "elements": "str", "default": []},
+        "declaration_file": {"type": "path"},
         "progress_file": {"type": "path"},
     }
 
 
-def check_names(context: PoolContext, actions: list[PoolAction]) -> None:
-    """Refuse to begin when somebody else's container has a name that a new node needs.
-
-    Raises:
-        PoolInputError: naming the container and its image.
-    """
-    names = [action.node for action in actions if action.kind == START]
-    foreign = context.pool.foreign_names(names) if names else {}
-    if foreign:
-        raise PoolInputError(
-            "\n".join(
-                f"container {name}: got one of image {image} without the label evenkeel.cluster={context.cluster},"
-                f" want the name free (fix: docker rename or remove {name})"
-                for name, image in sorted(foreign.items())
-            )
-        )
-
-
-def check_images(context: PoolContext, actions: list[PoolAction]) -> None:
-    """Refuse to begin when the image of a node to start is not on this host.
-
-    Raises:
-        PoolInputError: naming the tier and the image.
-    """
-    needed = {action.tier for action in actions if action.kind == START} & context.missing_images.keys()
-    if needed:
-        raise PoolInputError(
-            "\n".join(
-                f"image of tier {tier}: got no {context.missing_images[tier]} on this host, want it built or pulled"
-                " (fix: ansible-playbook site.yml)"
-                for tier in sorted(needed)
-            )
-        )
-
-
-def check_renewal(tiers: list[str], context: PoolContext) -> None:
-    """Check the names of the tiers to renew.
-
-    Raises:
-        PoolInputError: there is no such tier.
-    """
-    for tier in tiers:
-        if tier not in context.tiers:
-            known = sorted(context.tiers)
-            fix = f"-e tier={known[0]}" if known else "declare it in cluster_tiers"
-            raise PoolInputError(
-                f"tier: got '{printable(tier)}', want one of {', '.join(known) or 'none'} (fix: {fix})"
-            )
-
-
-def numbers_of(params: dict[str, Any]) -> dict[str, Any]:
-    """The numbers among the options, read.
-
-    Raises:
-        PoolInputError: some cannot be used; one line for each.
-    """
-    numbers, problems = read_numbers(params, of_role("node_pool", RECONCILE_NUMBERS))
-    if problems:
-        raise PoolInputError("\n".join(problems))
-    return numbers
-
-
-def run(module: AnsibleModule, result: dict[str, Any], progress: Progress) -> None:
-    """Plan, and unless in check mode carry the plan out; fills *result* as it goes."""
-    params = module.params
-    params.update(numbers_of(params))
-    patience = 0 if module.check_mode else params["lock_timeout"]
-    with cluster_lock(params["cluster"], "node_pool", patience, progress.tell) as waited:
-        began = time.monotonic()
-        context = load(params)
-        nodes = context.pool.nodes()
-        if params["state"] == "absent":
-            actions = plan_removal(nodes)
-        else:
-            check_renewal(params["renew"], context)
-            if Path(params["api_password_file"]).is_file():  # else there has not been a balancer yet
-                nodes = noticed_leaving(context, nodes, balancer_of(params))
-            actions = plan(nodes, context.targets, context.routed, params["surge_percent"], params["renew"])
-            actions += context.route_actions(actions)
-        result.update(
-            changed=bool(actions),
-            actions=[dataclasses.asdict(action) for action in actions],
-            summary=[str(action) for action in actions],
-            timings={"lock": round(waited, 3), "plan": round(time.monotonic() - began, 3), "apply": 0.0, "nodes": {}},
-        )
-        check_names(context, actions)
-        after: list[Node] = predict(nodes, actions, context.targets)
-        if actions and not module.check_mode:
-            check_images(context, actions)
-            result["changed"] = False  # until something has been done
-            apply(module, context, actions, result, progress)
-            after = context.pool.nodes()
-        if module._diff:
-            result["diff"] = {
-                "before": "\n".join(summary(nodes)) + "\n",
-                "after": "\n".join(summary(after)) + "\n",
-                "before_header": "pool",
-                "after_header": "pool",
-            }
-        asked = params["state"] == "present" and not module.check_mode
-        result.update(describe(context, after if asked else nodes, balancer_of(params) if asked else None))
-
-
-def apply(
-    module: AnsibleModule, context: PoolContext, actions: list[PoolAction], result: dict[str, Any], progress: Progress
-) -> None:
-    """Carry the plan out and record what was really done, also when a step fails."""
-    if module.params["state"] == "present":
-        balancer_of(module.params).version()
-    began = time.monotonic()
-    reconciler = Reconciler(
-        context.pool,
-        lambda: balancer_of(module.params),
-        context.builds,
-        context.route_file(),
-        workers=module.params["workers"],
-        ready_timeout=module.params["ready_timeout"],
-        tell=progress.tell,
-    )
-    try:
-        reconciler.apply(actions)
-    finally:
-        for warning in reconciler.warnings:
-            module.warn(warning)
-        result["changed"] = bool(reconciler.done)
-        result["actions"] = [dataclasses.asdict(action) for action in reconciler.done]
-        result["timings"]["apply"] = round(time.monotonic() - began, 3)
-        result["timings"]["nodes"] = {
-            name: {key: value for key, value in dataclasses.asdict(timing).items() if value is not None}
-            for name, timing in sorted(reconciler.timings.items())
-        }
-
-
 def main() -> None:
     """Entry point."""
-    module = AnsibleModule(argument_spec=argument_spec(), supports_check_mode=True)
-    if docker_client.IMPORT_ERROR is not None:
-        module.fail_json(msg=missing_required_lib("docker"), exception=docker_client.IMPORT_ERROR)
-    result: dict[str, Any] = {"changed": False, "actions": [], "summary": [], "timings": {}}
+    module = AnsibleModule(
+        argument_spec=argument_spec(),
+        supports_check_mode=True,
+        required_if=[("state", "present", ("routes_file", "api_url", "api_password_file"))],
+    )
+    if sdk_missing():
+        module.fail_json(msg=missing_required_lib("docker"))
     progress = Progress(module.params["progress_file"])
+    outcome = Outcome()
     try:
-        run(module, result, progress)
-    except _EXPECTED_ERRORS as error:
-        module.fail_json(msg=str(error), **result, **progress.result())
-    module.exit_json(**result, **progress.result())
+        request, ports = request_of(module.params), ports_of(module.params)
+        if module.check_mode:
+            outcome = preview(request, ports, on_wait=progress.tell)
+        else:
+            outcome = reconcile(request, ports, on_step=progress.tell_step, on_wait=progress.tell)
+    except RunFailedError as error:
+        done = as_result(error.outcome, changed=bool(error.outcome.actions))
+        for warning in error.outcome.warnings:
+            module.warn(warning)
+        module.fail_json(msg=str(error), **done, **progress.result())
+    except (EvenkeelError, OSError) as error:
+        module.fail_json(msg=str(error), **as_result(outcome, changed=False), **progress.result())
+    for warning in outcome.warnings:
+        module.warn(warning)
+    shown = {"diff": diff(outcome)} if module._diff else {}
+    module.exit_json(**as_result(outcome, changed=bool(outcome.actions)), **shown, **progress.result())
 
 
 if __name__ == "__main__":

@@ -10,13 +10,13 @@ module: node_pool_info
 short_description: Compare the declared pool with Docker and with the balancer
 version_added: 0.1.0
 description:
-  - Tells per tier how many nodes are declared, run, and are in rotation, and what a reconciliation would do.
-  - Changes nothing. A balancer that cannot be asked is reported in RV(balancer), not an error.
+  - Returns per tier how many nodes are declared, running and in rotation, and what a reconciliation would change.
+  - Changes nothing. If the balancer's API does not answer, this is reported in RV(balancer) and is not an error.
 options:
   require_agreement:
     description:
       - Fail unless declaration, Docker and the balancer agree for every tier.
-      - Right after a change the balancer may need a moment; the module then asks again for up to O(settle_timeout).
+      - Right after a change the balancer may need a moment; the module then checks again for up to O(settle_timeout).
     type: bool
     default: false
   settle_timeout:
@@ -32,7 +32,7 @@ author:
 """
 
 EXAMPLES = r"""
-- name: Look at the pool
+- name: Compare the pool with its declaration
   evenkeel.cluster.node_pool_info:
     cluster: "{{ cluster_spec.name }}"
     network: "{{ cluster_spec.network }}"
@@ -61,39 +61,36 @@ nodes:
   elements: dict
   sample:
     - {name: static-1, tier: static, managed: true, state: running, revision: 0c1d2e3f4a5b, address: 172.18.0.3,
-       url: "http://static-1:8080", direct_url: "http://172.18.0.3:8080/", served_by: static-1, in_rotation: true, balancer_status: UP}
+       url: "http://static-1:8080", direct_url: "http://172.18.0.3:8080/", served_by: static-1,
+       in_rotation: true, balancer_status: UP}
 undeclared:
-  description: Tiers with nodes or routes that the inventory does not declare, and what a run does about them.
+  description: Tiers with nodes or routes that the inventory does not declare, and what a run would change there.
   returned: always
   type: dict
   sample: {}
 balancer:
-  description: Whether the balancer's API answered, its version, or the reason why not.
+  description: Whether the balancer's API answered, and its version or the reason why it did not answer.
   returned: always
   type: dict
   sample: {reachable: true, version: 3.7.15, reason: ""}
 agreement:
-  description: Where declaration, Docker and the balancer differ, one line each; empty when they agree.
+  description: Where declaration, Docker and the balancer differ, one line each; empty if they agree.
   returned: always
   type: list
   elements: str
   sample: []
 """
 
-import time
-from collections.abc import Mapping
 from typing import Any
 
-from ansible.module_utils.basic import AnsibleModule, missing_required_lib
+from ansible.module_utils.basic import AnsibleModule
 
+from ..module_utils.core.errors import EvenkeelError
+from ..module_utils.core.poll import wait_until
 from ..module_utils.core.results import PoolResult
-from ..module_utils.engine import docker_client
-from ..module_utils.engine.docker_client import DockerPoolError
-from ..module_utils.pool.context import PoolInputError, balancer_of, load
 from ..module_utils.pool.drift import disagreements
-from ..module_utils.pool.options import pool_arguments
-from ..module_utils.pool.view import describe
-from ..module_utils.traefik.api import TraefikApi, TraefikApiError
+from ..module_utils.pool.options import pool_arguments, ports_of, request_of
+from ..module_utils.pool.reconcile import status
 
 _POLL_SECONDS = 0.2
 
@@ -107,37 +104,28 @@ def argument_spec() -> dict[str, dict[str, Any]]:
     }
 
 
-def look(params: Mapping[str, Any]) -> PoolResult:
-    """One look at all three sides."""
-    context = load(params)
-    balancer: TraefikApi | None = None
-    reason = ""
-    try:
-        balancer = balancer_of(params)
-    except TraefikApiError as error:
-        reason = str(error)
-    view = describe(context, context.pool.nodes(), balancer)
-    if balancer is None:
-        view["balancer"]["reason"] = reason
-    return {**view, "agreement": disagreements(view)}
-
-
 def main() -> None:
     """Entry point."""
-    module = AnsibleModule(argument_spec=argument_spec(), supports_check_mode=True)
-    if docker_client.IMPORT_ERROR is not None:
-        module.fail_json(msg=missing_required_lib("docker"), exception=docker_client.IMPORT_ERROR)
+    module = AnsibleModule(
+        argument_spec=argument_spec(),
+        supports_check_mode=True,
+    )
+    must_agree = module.params["require_agreement"]
+    found: list[PoolResult] = []
+
+    def disagreement() -> str:
+        view = status(request, ports)
+        found.append({**view, "agreement": disagreements(view)})
+        return "\n".join(found[-1]["agreement"])
+
     try:
-        view = look(module.params)
-        deadline = time.monotonic() + module.params["settle_timeout"]
-        while module.params["require_agreement"] and view["agreement"] and time.monotonic() < deadline:
-            time.sleep(_POLL_SECONDS)
-            view = look(module.params)
-    except (PoolInputError, DockerPoolError) as error:
+        request, ports = request_of(module.params), ports_of(module.params)
+        problem = wait_until(disagreement, module.params["settle_timeout"] if must_agree else 0, _POLL_SECONDS)
+    except (EvenkeelError, OSError) as error:
         module.fail_json(msg=str(error))
-    if module.params["require_agreement"] and view["agreement"]:
-        module.fail_json(msg="\n".join(view["agreement"]), **view)
-    module.exit_json(changed=False, **view)
+    if must_agree and problem:
+        module.fail_json(msg=problem, **found[-1])
+    module.exit_json(changed=False, **found[-1])
 
 
 if __name__ == "__main__":

@@ -7,23 +7,23 @@ from __future__ import annotations
 
 DOCUMENTATION = r"""
 module: preflight
-short_description: Check every input and the machine before anything changes
+short_description: Check all inputs and the machine before anything changes
 version_added: 0.1.0
 description:
-  - Checks what an inventory declares, and whether this machine can carry it. Reads only.
-  - Finds all problems in one pass and tells each as one line, C(what) got X, want Y (fix).
-  - Returns the declared cluster checked and completed, for the other modules and roles.
-  - Options are taken as they come, with whatever type the command line or YAML gave them, and are judged here.
-    So a wrong value gets a line that says what is right, rather than a failed conversion.
+  - Checks what an inventory declares, and whether this machine can run it. Changes nothing.
+  - Finds all problems in one pass and reports each as one line, C(what) got X, want Y (fix).
+  - Returns the declared cluster, checked and completed, for the other modules and roles.
+  - Options may have any type, as the command line or YAML gives them, and are checked here. So a wrong value is
+    reported with a line that says what is valid, rather than as a failed conversion.
 options:
   name:
-    description: Name of the cluster. Every object in Docker bears it.
+    description: Name of the cluster, in the labels of all its objects in Docker.
     type: raw
   domain:
-    description: The host name that the cluster answers to.
+    description: The site's host name.
     type: raw
   hosts:
-    description: All host names that the cluster answers to, as a list; empty for any.
+    description: All host names that the balancer answers to, as a list; empty means any.
     type: raw
   engine:
     description: Where nodes run.
@@ -35,7 +35,7 @@ options:
     description: Published port of the balancer's dashboard and API.
     type: raw
   portainer:
-    description: Whether Portainer is wanted.
+    description: Whether to run Portainer.
     type: raw
   portainer_port:
     description: Published port of Portainer.
@@ -43,30 +43,30 @@ options:
   state_dir:
     description:
       - Folder for configuration, secrets, logs and evidence.
-      - Empty chooses C(/var/lib/evenkeel/<name>) for root and C(~/.local/state/evenkeel/<name>) for others.
+      - Empty means C(/var/lib/evenkeel/<name>) for root and C(~/.local/state/evenkeel/<name>) for other users.
     type: raw
     default: ""
   image_source:
     description: Where images come from, V(packages) or V(registry).
     type: raw
   registry_prefix:
-    description: What to put before the names of images that are pulled; ends in a slash, or is empty.
+    description: Prefix for the names of pulled images; ends in a slash, or is empty.
     type: raw
     default: ""
   apt_mirror:
-    description: Address of a mirror of the distribution's packages; empty for the distribution's own.
+    description: Address of a mirror of the distribution's packages; empty means the distribution's own.
     type: raw
     default: ""
   ca_bundle:
-    description: File on the controller with the certificate authorities that downloads must trust; empty for none.
+    description: File on the controller with the certificate authorities that downloads trust; empty means none.
     type: raw
     default: ""
   portainer_archive:
-    description: File on the controller with Portainer's image; empty for none.
+    description: File on the controller with Portainer's image; empty means none.
     type: raw
     default: ""
   tiers:
-    description: The tiers, as a mapping of names to options.
+    description: The tiers, a mapping of names to options.
     type: raw
   node_variables:
     description: Names of the variables that end in C(_nodes). Each must name a tier.
@@ -75,39 +75,39 @@ options:
     default: []
   min_free_disk:
     description:
-      - Free space that Docker's data and the state folder need, such as V(500m) or V(3g).
-      - Empty means 3 GiB when O(image_source=packages) has images to build, else 500 MiB.
+      - Free disk space required for Docker's data and the state folder, for example V(500m) or V(3g).
+      - Empty means 3 GiB if O(image_source=packages) and images must be built, else 500 MiB.
     type: raw
     default: ""
   root:
-    description: Folder on the controller that relative build contexts start from.
+    description: Folder on the controller where relative build contexts start.
     type: path
   existing_files:
     description:
-      - The files on the controller that are there, of those that O(tiers), O(ca_bundle) and O(portainer_archive) name.
-      - The module runs on the managed machine and cannot see for itself.
+      - Those files that O(tiers), O(ca_bundle) and O(portainer_archive) name and that exist on the controller.
+      - The module runs on the managed machine and cannot check this.
     type: list
     elements: str
     default: []
   check_machine:
     description:
-      - Whether the machine must be able to carry the cluster.
-      - To look at a cluster or to remove it, it need not; but Docker must be in reach if it runs, and the state
-        folder right.
+      - Whether to check that the machine can run the cluster.
+      - Not needed to inspect or remove a cluster. Even then, Docker must be accessible if it runs, and the state folder
+        must be valid.
     type: bool
     default: true
   may_become:
     description:
-      - Whether the caller can run the module again as root when Docker is out of this user's reach.
-      - The module then says so in RV(become), and leaves all further checks to that second run.
+      - Whether the caller can run the module again as root if this user has no access to Docker.
+      - The module then returns RV(become) as true, and leaves all further checks to that second run.
     type: bool
     default: true
 attributes:
   check_mode:
-    description: Can run in check mode and return the same as without.
+    description: Runs the same in check mode.
     support: full
   diff_mode:
-    description: Returns what it would change, which is nothing.
+    description: There is nothing to change.
     support: none
   idempotent:
     description: Changes nothing.
@@ -136,7 +136,7 @@ EXAMPLES = r"""
         nodes: 2
   register: shop_preflight
 
-- name: Show what follows from it
+- name: Show the checked and completed declaration
   ansible.builtin.debug:
     var: shop_preflight.cluster_spec
 """
@@ -144,26 +144,26 @@ EXAMPLES = r"""
 RETURN = r"""
 become:
   description:
-    - Whether root's rights are needed and to be had through sudo without a password.
-    - When true the other values are missing, and the module is to be run again as root with O(may_become=false).
+    - Whether root's rights are needed and available through sudo without a password.
+    - If true, the other values are missing; run the module again as root with O(may_become=false).
   returned: success
   type: bool
   sample: false
 cluster_spec:
-  description: The declared cluster, checked and completed with defaults and with what follows from it.
+  description: The declared cluster, checked, and completed with defaults and derived values.
   returned: success, unless RV(become) is true
   type: dict
   sample: {name: evenkeel, network: evenkeel, web_port: 8080, tiers: []}
 docker:
-  description: What is known about Docker on this machine.
+  description: The state of Docker on this machine.
   returned: success, unless RV(become) is true
   type: dict
   contains:
     usable:
-      description: Whether everything can be done with Docker as it is, by this user.
+      description: Whether this user can use Docker as it is; it answers, is recent enough, and the SDK is there.
       type: bool
     reason:
-      description: Why it is not usable; empty when it is.
+      description: Why it is not usable; empty if it is.
       type: str
     installed:
       description: Whether a Docker Engine is on this machine, running or not.
@@ -172,7 +172,7 @@ docker:
       description: Whether a Docker Engine answers.
       type: bool
     sdk:
-      description: Whether Python's Docker SDK is there for the interpreter that runs modules.
+      description: Whether the interpreter that runs modules has the Docker SDK for Python.
       type: bool
     version:
       description: Version of the engine that answers, or empty.
@@ -181,26 +181,26 @@ docker:
       description: Version of its API, or empty.
       type: str
     socket:
-      description: The socket that was asked.
+      description: The socket that was used.
       type: str
     socket_group:
-      description: Number of the group that the socket belongs to, or null.
+      description: Numeric group of the socket, or null.
       type: int
     network:
-      description: Whether the cluster's network is there.
+      description: Whether the cluster's network exists.
       type: bool
     images:
-      description: The images that are there, as C(name:tag), each with its ID.
+      description: The images on this machine, as C(name:tag), each with its ID.
       type: dict
 machine:
-  description: The machine and the user on it. Memory is in bytes.
+  description: The machine, and the user that the module runs as. Memory is in bytes.
   returned: success, unless RV(become) is true
   type: dict
   sample: {os_id: debian, os_version: "12", architecture: x86_64, user: root, root: true, cpus: 2}
 msg:
   description:
     - The number of problems, then one line per problem.
-    - It is all that a failure returns, to be short on the screen.
+    - The only value of a failed run, to keep the output short.
   returned: failure
   type: str
   sample: |-

@@ -7,26 +7,26 @@ from __future__ import annotations
 
 DOCUMENTATION = r"""
 module: provenance_info
-short_description: Say on which machine, versions and images a cluster runs
+short_description: Read on which machine, versions and images a cluster runs
 version_added: 0.1.0
 description:
-  - Tells what a measurement of the cluster depends on, so that two measurements can be compared. Changes nothing.
-  - An engine that does not answer is reported, not an error.
+  - Returns what a measurement of the cluster depends on, so that two measurements can be compared. Changes nothing.
+  - If the engine does not answer, this is reported and is not an error.
 options:
   cluster:
-    description: Name of the cluster; the value of the label C(evenkeel.cluster) on all that belongs to it.
+    description: Name of the cluster; value of the label C(evenkeel.cluster) on all its objects in Docker.
     type: str
     required: true
 extends_documentation_fragment:
   - evenkeel.cluster.read_only
 notes:
-  - Run it on the Docker host, as a user who may use its socket.
+  - Run it on the Docker host, as a user with access to its socket.
 author:
   - Evenkeel contributors
 """
 
 EXAMPLES = r"""
-- name: See on what the cluster runs
+- name: Read machine, versions and images of the cluster
   evenkeel.cluster.provenance_info:
     cluster: evenkeel
 """
@@ -39,7 +39,7 @@ machine:
   sample: {system: Debian GNU/Linux 12 (bookworm), kernel: 6.1.0-18-amd64, architecture: x86_64, processor: "AMD EPYC",
            cpus: 2, memory_bytes: 33637089280, python: 3.11.2}
 docker:
-  description: The engine's version and API version, empty when it does not answer, and the reason why not.
+  description: The engine's version and API version; if it does not answer, these are empty and the reason is given.
   returned: always
   type: dict
   sample: {version: 20.10.24+dfsg1, api_version: "1.41", reason: ""}
@@ -53,13 +53,14 @@ images:
        containers: [static-1, static-2, static-3]}
 """
 
-import dataclasses
 import platform
 from pathlib import Path
 from typing import Any
 
 from ansible.module_utils.basic import AnsibleModule
 
+from ..module_utils.cluster.labels import CLUSTER
+from ..module_utils.core.results import ProvenanceResult
 from ..module_utils.engine.docker_facts import read_provenance
 from ..module_utils.host.facts import parse_memory_total, parse_os_release, parse_processor, read_machine
 
@@ -76,11 +77,11 @@ def _text(path: str) -> str:
         return ""
 
 
-def look(cluster: str) -> dict[str, Any]:
+def run_module(cluster: str) -> ProvenanceResult:
     """The module's result."""
     machine = read_machine()
     release = parse_os_release(_text("/etc/os-release"))
-    engine = read_provenance({"evenkeel.cluster": cluster})
+    engine = read_provenance({CLUSTER: cluster})
     return {
         "machine": {
             "system": release.get("PRETTY_NAME", machine.os_id),
@@ -92,14 +93,24 @@ def look(cluster: str) -> dict[str, Any]:
             "python": platform.python_version(),
         },
         "docker": {"version": engine.version, "api_version": engine.api_version, "reason": engine.reason},
-        "images": [dataclasses.asdict(image) for image in engine.images],
+        "images": [
+            {
+                "role": image.role,
+                "tier": image.tier,
+                "id": image.id,
+                "tags": list(image.tags),
+                "digests": list(image.digests),
+                "containers": list(image.containers),
+            }
+            for image in engine.images
+        ],
     }
 
 
 def main() -> None:
     """Entry point."""
     module = AnsibleModule(argument_spec=argument_spec(), supports_check_mode=True)
-    module.exit_json(changed=False, **look(module.params["cluster"]))
+    module.exit_json(changed=False, **run_module(module.params["cluster"]))
 
 
 if __name__ == "__main__":

@@ -7,26 +7,26 @@ from __future__ import annotations
 
 DOCUMENTATION = r"""
 module: report
-short_description: Write what was measured of a cluster as a report for people and for programs
+short_description: Write the measurements of a cluster as a report for people and programs
 version_added: 0.1.0
 description:
-  - Judges claim by claim what the measuring modules found, and writes a folder with C(report.html) (one file, charts
-    included), C(report.md), C(results.json) (its form is C(docs/results.schema.json)) and the raw measurements.
-  - The folder appears whole or not at all. Values whose names are those of secrets, and credentials in addresses, are
-    left out.
-  - A claim that is not proved does not fail the module, so that the report is there first; see RV(verdict).
-  - Run it on the machine that runs Ansible, with the interpreter that runs it; matplotlib is needed only there.
+  - Judges each claim from the results of the measuring modules, and writes a folder with C(report.html) (one file,
+    charts included), C(report.md), C(results.json) (schema in C(docs/results.schema.json)) and the raw measurements.
+  - The folder is written completely or not at all. Values with names of secrets, and credentials in addresses, are left
+    out.
+  - A claim that is not proved does not fail the module, so that the report is always written; see RV(verdict).
+  - Run it on the controller, with the interpreter that runs Ansible; only the controller needs matplotlib.
 options:
   folder:
-    description: Where reports go; made when it is missing. The report's own folder in it is C(UTC time-cluster).
+    description: Folder for reports; created if missing. Each report is a folder C(UTC time-cluster) in it.
     type: path
     required: true
   templates:
-    description: Folder with the templates of the pages, those of the role C(evidence).
+    description: Folder with the templates of the pages, from the role C(evidence).
     type: path
     required: true
   root:
-    description: The repository, to tell version and revision of.
+    description: Folder of the repository, to read its version and revision.
     type: path
     required: true
   cluster:
@@ -34,7 +34,7 @@ options:
     type: dict
     required: true
   kind:
-    description: Whether this was the quick verification, or the full proof with drills.
+    description: V(quick) verification, or V(full) with drills.
     type: str
     choices: [quick, full]
     default: quick
@@ -43,11 +43,11 @@ options:
     type: dict
     default: {}
   balance:
-    description: Tier to result of M(evenkeel.cluster.balance_check).
+    description: Result of M(evenkeel.cluster.balance_check) per tier.
     type: dict
     default: {}
   sticky:
-    description: Tier to result of M(evenkeel.cluster.sticky_check).
+    description: Result of M(evenkeel.cluster.sticky_check) per tier.
     type: dict
     default: {}
   management:
@@ -64,15 +64,18 @@ options:
     type: dict
     default: {}
   variables:
-    description: The inventory's variables that the cluster was made from.
+    description: The inventory's variables for the cluster.
     type: dict
     default: {}
   user:
     description: User of the balancer's dashboard, for the commands in the report.
     type: str
     default: admin
+  portainer_password_file:
+    description: File with the password of Portainer's user C(admin); by default the one in the cluster's state folder.
+    type: path
   raw:
-    description: Files to put beside the report in C(raw/); a name that comes twice is taken once.
+    description: Files to copy to C(raw/) beside the report; of files with the same name, one is copied.
     type: list
     elements: path
     default: []
@@ -81,13 +84,13 @@ requirements:
   - Jinja2
 attributes:
   check_mode:
-    description: Judges, and writes nothing.
+    description: Judges the claims and writes nothing.
     support: full
   diff_mode:
-    description: A report is a new folder; there is nothing to compare it with.
+    description: A report is a new folder, so there is nothing to compare.
     support: none
   idempotent:
-    description: Each run writes a report of its own.
+    description: Each run writes a new report.
     support: none
 author:
   - Evenkeel contributors
@@ -111,7 +114,7 @@ EXAMPLES = r"""
 
 RETURN = r"""
 verdict:
-  description: V(pass), or V(fail) when a claim is not proved that should have been.
+  description: V(pass), or V(fail) if a claim is not proved although it should be.
   returned: always
   type: str
   sample: pass
@@ -121,30 +124,41 @@ message:
   type: str
   sample: "5 of 6 claims proved; not measured: membership"
 claims:
-  description: Name, title and verdict of each claim, and its problems.
+  description: ID, title, verdict and problems of each claim.
   returned: always
   type: list
   elements: dict
   sample: [{id: nodes, title: Each tier has several nodes, verdict: pass, red: false, problems: []}]
 lines:
-  description: The claims for a terminal.
+  description: The claims as text for a terminal.
   returned: always
   type: list
   elements: str
   sample: ["proved: Each tier has several nodes"]
+summary:
+  description: The addresses of the cluster, its tiers, the measurements and the claims, as text for a terminal.
+  returned: always
+  type: list
+  elements: str
+  sample: ["Cluster evenkeel is up.", "  Web        http://labo-http.res.ch:8080/  http://localhost:8080/"]
+failure:
+  description: Why the run must fail, one line per problem; empty if RV(verdict) is V(pass).
+  returned: always
+  type: str
+  sample: ""
 path:
   description: The report's folder; empty in check mode.
   returned: always
   type: str
   sample: /home/me/evenkeel/evidence/20260601T101500Z-evenkeel
 files:
-  description: What is in it.
+  description: The files in that folder.
   returned: always
   type: list
   elements: str
   sample: [report.html, report.md, results.json, raw/verification.json.gz]
 drift:
-  description: What is declared beside what Docker and the balancer have.
+  description: The declaration beside the state of Docker and the balancer.
   returned: always
   type: dict
   sample: {agreed: true, balancer: 3.7.15, lines: [], tiers: []}
@@ -165,17 +179,18 @@ from typing import Any
 from ansible.module_utils.basic import AnsibleModule, missing_required_lib
 from ansible.release import __version__ as ansible_version
 
-from ..module_utils.core.folder import FolderError, write_folder
-from ..module_utils.report import charts
+from ..module_utils.core.errors import EvenkeelError
+from ..module_utils.core.folder import write_folder
+from ..module_utils.core.results import NoResult, ProvenanceResult
+from ..module_utils.report import chart_style, charts
 from ..module_utils.report.claim import Claim, Measurements
-from ..module_utils.report.comparison import summary_lines
 from ..module_utils.report.document import FULL, QUICK, ReportContext, as_json, clean, document_of
-from ..module_utils.report.page import PageError, report_pages
+from ..module_utils.report.page import report_pages
+from ..module_utils.report.summary import claim_lines, failure_text, summary_lines
 
 _GIT_SECONDS = 5.0
 _VERIFICATION = "raw/verification.json.gz"
 _WHAT = {".jsonl.gz": "one line per request of a drill", ".json": "the figures of a drill"}
-_MACHINE = ("system", "kernel", "architecture", "processor", "cpus", "memory_bytes", "python")
 
 
 def argument_spec() -> dict[str, Any]:
@@ -194,17 +209,19 @@ def argument_spec() -> dict[str, Any]:
         "provenance": {"type": "dict", "default": {}},
         "variables": {"type": "dict", "default": {}},
         "user": {"type": "str", "default": "admin"},
+        # The path is not secret, the content of the file is.
+        "portainer_password_file": {"type": "path", "no_log": False},
         "raw": {"type": "list", "elements": "path", "default": []},
     }
 
 
 # --------------------------------------------------------------------------
-# What this machine tells
+# Facts of the controller
 # --------------------------------------------------------------------------
 
 
 def controller() -> dict[str, str]:
-    """The versions of what ran the measurement and writes the report."""
+    """The versions of the software that ran the measurement and writes the report."""
     return {
         "ansible_core": ansible_version,
         "community_docker": collection_version("community/docker"),
@@ -215,7 +232,7 @@ def controller() -> dict[str, str]:
 
 
 def package_version(name: str) -> str:
-    """Version of a Python package; empty when it is not there."""
+    """Version of a Python package; empty if it is not installed."""
     try:
         return metadata.version(name)
     except metadata.PackageNotFoundError:
@@ -223,7 +240,7 @@ def package_version(name: str) -> str:
 
 
 def collection_version(name: str) -> str:
-    """Version of a collection of the package ansible; empty when it is not there."""
+    """Version of a collection in the package ansible; empty if it is not installed."""
     try:
         base = Path(str(metadata.distribution("ansible").locate_file("ansible_collections")))
         manifest = json.loads((base / name / "MANIFEST.json").read_text(encoding="utf-8"))
@@ -233,7 +250,7 @@ def collection_version(name: str) -> str:
 
 
 def project(root: Path) -> dict[str, Any]:
-    """Version of Evenkeel and, where the folder is a Git repository, its revision and whether files differ from it."""
+    """Version of Evenkeel and, if the folder is a Git repository, its revision and whether files differ from it."""
     galaxy = root / "collections/ansible_collections/evenkeel/cluster/galaxy.yml"
     try:
         found = re.search(r"^version: *(\S+)", galaxy.read_text(encoding="utf-8"), re.MULTILINE)
@@ -249,8 +266,8 @@ def project(root: Path) -> dict[str, Any]:
 
 
 def _git(root: Path, *arguments: str) -> str | None:
-    """What Git says; None when it says nothing of use."""
-    # A repository above this one is not ours.
+    """The output of Git; None if it failed."""
+    # Do not take a repository in a parent folder for ours.
     environment = {**os.environ, "GIT_CEILING_DIRECTORIES": str(root.parent), "GIT_OPTIONAL_LOCKS": "0"}
     try:
         done = subprocess.run(
@@ -266,13 +283,12 @@ def _git(root: Path, *arguments: str) -> str | None:
     return done.stdout.strip() if done.returncode == 0 else None
 
 
-def provenance_of(told: Mapping[str, Any], root: Path) -> dict[str, Any]:
+def provenance_of(host: ProvenanceResult | NoResult, root: Path) -> dict[str, Any]:
     """Everything that the measurement depends on."""
-    machine = told.get("machine") or {}
     return {
-        "machine": {key: machine[key] for key in _MACHINE if key in machine},
-        "docker": dict(told.get("docker") or {"reason": told.get("msg", "not asked")}),
-        "images": list(told.get("images") or ()),
+        "machine": dict(host["machine"]) if "machine" in host else {},
+        "docker": dict(host["docker"]) if "docker" in host else {"reason": host.get("msg", "not asked")},
+        "images": list(host["images"]) if "images" in host else [],
         "controller": controller(),
         "evenkeel": project(root),
     }
@@ -284,17 +300,17 @@ def provenance_of(told: Mapping[str, Any], root: Path) -> dict[str, Any]:
 
 
 def raw_files(paths: Sequence[str]) -> tuple[dict[str, Path], dict[str, str]]:
-    """Files to copy beside the report, and what each holds."""
-    copies, told = {}, {}
+    """Files to copy beside the report, and the content of each in words."""
+    copies, contents = {}, {}
     for path in map(Path, paths):
         name = f"raw/{path.name}"
         copies[name] = path
-        told[name] = next((what for ending, what in _WHAT.items() if name.endswith(ending)), "as it was measured")
-    return copies, told
+        contents[name] = next((what for ending, what in _WHAT.items() if name.endswith(ending)), "as it was measured")
+    return copies, contents
 
 
 def drawn(claims: Sequence[Claim]) -> list[list[str]]:
-    """Per claim its charts."""
+    """The charts of each claim, as SVG elements."""
     pictures: list[list[str]] = []
     number = 0
     for claim in claims:
@@ -305,14 +321,55 @@ def drawn(claims: Sequence[Claim]) -> list[list[str]]:
     return pictures
 
 
-def make(params: Mapping[str, Any], now: datetime.datetime, write: bool) -> dict[str, Any]:
-    """Judge, and write the report.
+def run_module(params: Mapping[str, Any], now: datetime.datetime, write: bool) -> dict[str, Any]:
+    """Judge the claims, and write the report.
 
     Raises:
         FolderError: the folder cannot be written.
         PageError: a page cannot be made.
     """
-    measured = Measurements(
+    measured = measurements_of(params)
+    copies, contents = raw_files(params["raw"])
+    context = ReportContext(
+        created=now.strftime("%Y-%m-%dT%H:%M:%SZ"),
+        kind=params["kind"],
+        provenance=provenance_of(params["provenance"], Path(params["root"])),
+        variables=params["variables"],
+        raw={_VERIFICATION: "the results of all measurements", **contents},
+    )
+    document, claims = document_of(measured, context)
+    # No colon in the name: some file systems do not take it.
+    name = f"{now.strftime('%Y%m%dT%H%M%SZ')}-{params['cluster']['name']}"
+    path, files = Path(params["folder"]) / name, []
+    if write:
+        pages = report_pages(params["templates"], document, drawn(claims))
+        pages_and_data = {
+            **{file: text.encode() for file, text in pages.items()},
+            "results.json": as_json(document).encode(),
+            _VERIFICATION: gzip.compress(_verification(measured).encode(), mtime=0),
+        }
+        write_folder(path.parent, name, pages_and_data, copies)
+        files = sorted([*pages_and_data, *copies])
+    page = str(path / "report.html") if write else ""
+    return {
+        "changed": write,
+        "verdict": document["verdict"],
+        "message": document["message"],
+        "claims": [
+            {key: claim[key] for key in ("id", "title", "verdict", "red", "problems")} for claim in document["claims"]
+        ],
+        "lines": claim_lines(claims),
+        "summary": summary_lines(measured, claims, page),
+        "failure": failure_text(claims, page),
+        "drift": document["drift"],
+        "path": str(path) if write else "",
+        "files": files,
+    }
+
+
+def measurements_of(params: Mapping[str, Any]) -> Measurements:
+    """The measurements among the module's options."""
+    return Measurements(
         spec=params["cluster"],
         pool=params["pool"],
         balance=params["balance"],
@@ -321,41 +378,8 @@ def make(params: Mapping[str, Any], now: datetime.datetime, write: bool) -> dict
         drills=params["drills"],
         drills_due=params["kind"] == FULL,
         user=params["user"],
+        portainer_password=params["portainer_password_file"] or "",
     )
-    copies, told = raw_files(params["raw"])
-    told = {_VERIFICATION: "the results of all measurements", **told}
-    circumstances = ReportContext(
-        created=now.strftime("%Y-%m-%dT%H:%M:%SZ"),
-        kind=params["kind"],
-        provenance=provenance_of(params["provenance"], Path(params["root"])),
-        variables=params["variables"],
-        raw=told,
-    )
-    document, claims = document_of(measured, circumstances)
-    result: dict[str, Any] = {
-        "changed": False,
-        "verdict": document["verdict"],
-        "message": document["message"],
-        "claims": [
-            {key: claim[key] for key in ("id", "title", "verdict", "red", "problems")} for claim in document["claims"]
-        ],
-        "lines": summary_lines(claims),
-        "drift": document["drift"],
-        "path": "",
-        "files": [],
-    }
-    if not write:
-        return result
-    pages = report_pages(params["templates"], document, drawn(claims))
-    files = {
-        **{name: text.encode() for name, text in pages.items()},
-        "results.json": as_json(document).encode(),
-        _VERIFICATION: gzip.compress(_verification(measured).encode(), mtime=0),
-    }
-    # No colon, which some file systems do not take.
-    name = f"{now.strftime('%Y%m%dT%H%M%SZ')}-{params['cluster']['name']}"
-    path = write_folder(Path(params["folder"]), name, files, copies)
-    return {**result, "changed": True, "path": str(path), "files": sorted([*files, *copies])}
 
 
 def _verification(measured: Measurements) -> str:
@@ -367,11 +391,11 @@ def _verification(measured: Measurements) -> str:
 def main() -> None:
     """Entry point."""
     module = AnsibleModule(argument_spec=argument_spec(), supports_check_mode=True)
-    if charts.IMPORT_ERROR is not None:
-        module.fail_json(msg=missing_required_lib("matplotlib"), exception=charts.IMPORT_ERROR)
+    if chart_style.IMPORT_ERROR is not None:
+        module.fail_json(msg=missing_required_lib("matplotlib"), exception=chart_style.IMPORT_ERROR)
     try:
-        result = make(module.params, datetime.datetime.now(datetime.timezone.utc), not module.check_mode)
-    except (FolderError, PageError) as error:
+        result = run_module(module.params, datetime.datetime.now(datetime.timezone.utc), not module.check_mode)
+    except EvenkeelError as error:
         module.fail_json(msg=str(error))
     module.exit_json(**result)
 

@@ -7,11 +7,11 @@ from __future__ import annotations
 
 DOCUMENTATION = r"""
 module: report_compare
-short_description: Say what changed from one evidence report to another
+short_description: Show what changed between two evidence reports
 version_added: 0.1.0
 description:
   - Compares the claims, figures, versions, images and declarations of two reports, and writes a page for people.
-  - Run it on the machine that has the reports, with the interpreter that runs Ansible.
+  - Run it on the controller, with the interpreter that runs Ansible.
 options:
   old:
     description: Folder of the older report, or its C(results.json).
@@ -22,30 +22,30 @@ options:
     type: path
     required: true
   folder:
-    description: Where the page goes, in a folder of its own C(UTC time-comparison). Empty writes none.
+    description: Folder for the page; each page is a folder C(UTC time-comparison) in it. Empty writes none.
     type: path
   templates:
-    description: Folder with the templates of the pages, those of the role C(evidence).
+    description: Folder with the templates of the pages, from the role C(evidence).
     type: path
     required: true
 requirements:
   - Jinja2
 attributes:
   check_mode:
-    description: Compares, and writes nothing.
+    description: Compares the reports and writes nothing.
     support: full
   diff_mode:
     description: The differences are the result.
     support: none
   idempotent:
-    description: Each run writes a page of its own.
+    description: Each run writes a new page.
     support: none
 author:
   - Evenkeel contributors
 """
 
 EXAMPLES = r"""
-- name: See what the upgrade has changed
+- name: Show what an upgrade has changed
   evenkeel.cluster.report_compare:
     old: evidence/20260601T101500Z-evenkeel
     new: evidence/20260602T101500Z-evenkeel
@@ -56,18 +56,18 @@ EXAMPLES = r"""
 RETURN = r"""
 differences:
   description: >-
-    Per part - V(claims), V(figures), V(provenance), V(inventory) - what changed, with the old and the new value.
+    The changes with old and new value, per part - V(claims), V(figures), V(provenance), V(inventory).
   returned: always
   type: dict
   sample: {claims: [], figures: [], provenance: [{what: docker.version, old: 20.10.24, new: 27.5.1}], inventory: []}
 lines:
-  description: The same for a terminal.
+  description: The changes as text for a terminal.
   returned: always
   type: list
   elements: str
   sample: ["claims: unchanged"]
 path:
-  description: The folder with the page; empty when none was written.
+  description: The folder with the page; empty if none was written.
   returned: always
   type: str
   sample: /home/me/evenkeel/evidence/20260602T103000Z-comparison
@@ -81,10 +81,11 @@ from typing import Any
 
 from ansible.module_utils.basic import AnsibleModule
 
-from ..module_utils.core.folder import FolderError, write_folder
+from ..module_utils.core.errors import EvenkeelError, Problem
+from ..module_utils.core.folder import write_folder
 from ..module_utils.report.comparison import compare, comparison_lines
 from ..module_utils.report.document import DocumentError, parse_document
-from ..module_utils.report.page import PageError, comparison_pages
+from ..module_utils.report.page import comparison_pages
 
 
 def argument_spec() -> dict[str, Any]:
@@ -98,25 +99,23 @@ def argument_spec() -> dict[str, Any]:
 
 
 def read(path: Path, what: str) -> dict[str, Any]:
-    """The report in a folder, or of a results.json.
+    """The report in a folder, or the results.json itself.
 
     Raises:
-        DocumentError: it cannot be read, or is none.
+        DocumentError: it cannot be read, or is no report.
     """
     file = path / "results.json" if path.is_dir() else path
     try:
         return parse_document(file.read_text(encoding="utf-8"), f"{what} ({file})")
     except OSError as error:
         raise DocumentError(
-            f"{what}: got {error.strerror} for {file}, want a report (fix: pass the folder of one, see evidence/)"
+            Problem(what, f"{error.strerror} for {file}", "a report", "pass the folder of one, see evidence/")
         ) from error
     except UnicodeDecodeError as error:
-        raise DocumentError(
-            f"{what}: got bytes that are no text in {file}, want a report (fix: pass another)"
-        ) from error
+        raise DocumentError(Problem(what, f"bytes that are no text in {file}", "a report", "pass another")) from error
 
 
-def make(params: Mapping[str, Any], now: datetime.datetime, write: bool) -> dict[str, Any]:
+def run_module(params: Mapping[str, Any], now: datetime.datetime, write: bool) -> dict[str, Any]:
     """Compare, and write the page.
 
     Raises:
@@ -144,8 +143,8 @@ def main() -> None:
     """Entry point."""
     module = AnsibleModule(argument_spec=argument_spec(), supports_check_mode=True)
     try:
-        result = make(module.params, datetime.datetime.now(datetime.timezone.utc), not module.check_mode)
-    except (DocumentError, FolderError, PageError) as error:
+        result = run_module(module.params, datetime.datetime.now(datetime.timezone.utc), not module.check_mode)
+    except EvenkeelError as error:
         module.fail_json(msg=str(error))
     module.exit_json(**result)
 

@@ -7,17 +7,17 @@ from __future__ import annotations
 
 DOCUMENTATION = r"""
 module: sticky_check
-short_description: Prove that sticky sessions work, or that there are none
+short_description: Check that sticky sessions work, or that there are none
 version_added: 0.1.0
 description:
-  - Lets several clients, each with its own cookie jar, send requests through the balancer. Changes nothing.
+  - Simulates several clients, each with its own cookie jar, that send requests through the balancer. Changes nothing.
   - >-
-    With O(sticky=true) every client must stay on one node, get the cookie with the flags asked for in its first
-    answer, and new clients must be spread over the nodes (exactly, with O(strategy=wrr) and nobody else sending).
+    With O(sticky=true) every client must stay on one node and get the cookie with the required flags in its first
+    answer, and new clients must be spread over the nodes (exactly, if O(strategy=wrr) and no other client sends).
   - With O(sticky=false) no answer may set the cookie, and clients must move.
   - >-
-    The control of O(sticky=true) lets the same clients send without cookie jars and judges them by the same function.
-    It must fail; when it does not, the check fails.
+    The control of O(sticky=true) repeats the requests of the same clients without cookie jars and judges them by the
+    same function. If the control does not fail, the check fails.
 extends_documentation_fragment:
   - evenkeel.cluster.check
   - evenkeel.cluster.read_only
@@ -35,27 +35,27 @@ options:
     type: bool
     default: true
   same_site:
-    description: The value that C(SameSite) must have; empty for no such flag.
+    description: Required value of C(SameSite); empty means that the flag must be absent.
     type: str
     choices: [lax, strict, none, ""]
     default: lax
   secure:
-    description: Whether the cookie must have C(Secure). Clients never send such a cookie back over plain HTTP.
+    description: Whether the cookie must have C(Secure). Clients do not send this cookie back over plain HTTP.
     type: bool
     default: false
   max_age:
-    description: Seconds that C(Max-Age) must say, V(0) for no such flag. Not judged when omitted.
+    description: Required seconds in C(Max-Age); V(0) means that the flag must be absent. Not judged if omitted.
     type: int
   clients:
     description:
-      - How many clients to simulate.
+      - Number of clients to simulate.
       - >-
-        V(0) derives it: at least 12, a multiple of the nodes, and so many that random first picks would all fall on
-        one node with a probability below 1e-9.
+        V(0) derives it: at least 12, a multiple of the number of nodes, and enough that random first picks would all
+        fall on one node with a probability below 1e-9.
     type: int
     default: 0
   requests_per_client:
-    description: Requests that each client sends in a row; three in a row cannot meet one node only under round robin.
+    description: Requests that each client sends in a row. Under round robin, three in a row cannot all reach one node.
     type: int
     default: 5
 """
@@ -88,31 +88,32 @@ verdict:
   type: str
   sample: pass
 message:
-  description: The verdict in one line; the same as RV(ignore:msg) when it fails.
+  description: The verdict in one line; the same as RV(ignore:msg) if it fails.
   returned: after a measurement, also when it fails
   type: str
   sample: >-
     sticky sessions of static: 21 of 21 clients stayed, spread over 3 nodes; control failed as it must
 problems:
-  description: Everything that is not as it must be, one line each.
+  description: What is wrong, one line each.
   returned: after a measurement, also when it fails
   type: list
   elements: str
   sample: []
 notes:
-  description: What a reader must know about the judgement.
+  description: Remarks on how the result was judged.
   returned: after a measurement, also when it fails
   type: list
   elements: str
   sample: []
 method:
   description: >-
-    How it was judged: V(sessions), V(availability) (one node, or moving is not promised) or V(guard) (no node).
+    How it was judged: V(sessions), V(availability) (one node, or the strategy does not make clients move) or V(guard)
+    (no node, so the fallback route must answer).
   returned: after a measurement, also when it fails
   type: str
   sample: sessions
 clients:
-  description: How many clients were to send.
+  description: Number of simulated clients.
   returned: after a measurement, also when it fails
   type: int
   sample: 21
@@ -127,7 +128,7 @@ sent:
   type: int
   sample: 105
 lost:
-  description: Requests of all attempts which were not answered with 200 (with 503 by the guard).
+  description: Requests of all attempts that were not answered with 200 (503 by the fallback route).
   returned: after a measurement, also when it fails
   type: int
   sample: 0
@@ -142,35 +143,35 @@ moved:
   type: int
   sample: 0
 first_picks:
-  description: Node to clients whose first request it served; expected nodes are present with 0.
+  description: Per node the number of clients whose first request it served; expected nodes without any have 0.
   returned: after a measurement, also when it fails
   type: dict
   sample: {static-1: 7, static-2: 7, static-3: 7}
 sessions:
-  description: Per client the node of each of its requests; empty text for one that named no node.
+  description: Per client the node of each of its requests; empty text if an answer named no node.
   returned: after a measurement, also when it fails
   type: list
   elements: list
   sample: [[static-1, static-1, static-1, static-1, static-1]]
 counts:
-  description: Node to answers with 200; expected nodes are present with 0.
+  description: Answers with 200 per node; expected nodes without answers have 0.
   returned: after a measurement, also when it fails
   type: dict
   sample: {static-1: 35, static-2: 35, static-3: 35}
 cookie_seen:
-  description: The first cookie of that name as it was set, attribute names in lower case; null when there was none.
+  description: The first cookie of that name as it was set, attribute names in lower case; null if there was none.
   returned: after a measurement, also when it fails
   type: dict
   sample: {name: evenkeel_static, attributes: {path: /, httponly: "", samesite: Lax}}
 latency_ms:
-  description: Nearest-rank percentiles of the answered requests in milliseconds; empty when none was answered.
+  description: Nearest-rank latency percentiles of the answered requests in milliseconds; empty if none was answered.
   returned: after a measurement, also when it fails
   type: dict
   sample: {p50: 1.2, p95: 2.0, max: 4.1}
 generation:
   description: >-
-    What the balancer did meanwhile: whether it was observed, attempts, configuration counter before and after,
-    requests it counted for the service, requests of others, and the servers' states.
+    Observations of the balancer during the measurement: whether it was observed, attempts, configuration counter before
+    and after, requests it counted for the service, requests of other clients, and the servers' states.
   returned: after a measurement, also when it fails
   type: dict
   sample: {observed: true, attempts: 1, before: 7, after: 7, counted: 105, foreign_requests: 0,
@@ -178,7 +179,7 @@ generation:
 control:
   description: >-
     The control: whether it applied, whether it failed as it must (RV(ignore:control.failed)), how many clients
-    without a cookie jar stayed and moved, the nodes of each, and what it was found guilty of.
+    without a cookie jar stayed and moved, the nodes of each, and the fault that it was found to have.
   returned: after a measurement, also when it fails
   type: dict
   sample: {applicable: true, failed: true, clients: 21, requests: 105, stayed: 0, moved: 21,

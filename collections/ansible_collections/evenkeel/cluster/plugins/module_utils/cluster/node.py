@@ -1,16 +1,26 @@
 # Copyright: Evenkeel contributors
 # SPDX-License-Identifier: MIT
-"""One node of a tier: what the engine reports of it, and what its container is made with. Pure data."""
+"""One node of a tier: what the engine reports of it, and what it is made with. Pure data."""
 
 from __future__ import annotations
 
 import dataclasses
 from typing import Any
 
+from .spec import Tier
+
+# States of a node, the same for every engine.
+STARTING = "starting"
+RUNNING = "running"
+#: Its process has ended.
+ENDED = "ended"
+#: It serves nothing and does not come back by itself: half-made, paused, in a loop of restarts.
+BROKEN = "broken"
+
 
 @dataclasses.dataclass(frozen=True)
 class NodeOptions:
-    """The options a managed node's container is made with; the same for all nodes of a tier.
+    """The options a managed node is made with; the same for all nodes of a tier.
 
     ``memory`` is in bytes, ``stop_timeout`` in seconds, ``nano_cpus`` in billionths of a CPU (0 = no limit).
     """
@@ -27,8 +37,36 @@ class NodeOptions:
 
 
 @dataclasses.dataclass(frozen=True)
+class TierBuild:
+    """All that is needed to make a node of one tier."""
+
+    tier: Tier
+    image: str
+    image_id: str
+    revision: str
+    options: NodeOptions
+
+
+@dataclasses.dataclass(frozen=True)
 class Node:
-    """One container of a tier, as Docker reports it; ``leaving`` = it runs, but says that it was told to leave."""
+    """One node of a tier, as the engine reports it.
+
+    Attributes:
+        id: the engine's identifier.
+        name: its name.
+        tier: the tier it serves.
+        managed: a reconciliation started it; a guest was started by hand.
+        state: one of :data:`STARTING`, :data:`RUNNING`, :data:`ENDED`, :data:`BROKEN`.
+        detail: the engine's own word for its state; empty for that of *state*.
+        revision: what it was made of; empty for a guest.
+        image_id: the engine's identifier of its image.
+        service: the balancer's service that it belongs to.
+        address: its address in the cluster's network; empty when it has none.
+        served_by: what it calls itself in answers.
+        url: its address as the balancer lists it.
+        leaving: it runs, and says that it was told to leave.
+        host: the machine that it runs on; empty on an engine that has only one.
+    """
 
     id: str
     name: str
@@ -42,6 +80,8 @@ class Node:
     served_by: str = ""
     url: str = ""
     leaving: bool = False
+    detail: str = ""
+    host: str = ""
 
     @property
     def number(self) -> int:
@@ -53,3 +93,13 @@ class Node:
     def kind(self) -> str:
         """``node`` for a managed one, else ``guest``."""
         return "node" if self.managed else "guest"
+
+    @property
+    def running(self) -> bool:
+        """Whether its process runs."""
+        return self.state == RUNNING
+
+    @property
+    def condition(self) -> str:
+        """Its state in the engine's own word, for people."""
+        return self.detail or self.state

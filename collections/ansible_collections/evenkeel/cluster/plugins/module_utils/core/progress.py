@@ -6,13 +6,22 @@ from __future__ import annotations
 
 import os
 import threading
-from typing import Any
+from typing import Any, Protocol
 
 from .errors import printable
 
 # Whatever stands at the path, it is not followed and not waited for.
 _FLAGS = os.O_WRONLY | os.O_APPEND | os.O_CREAT | os.O_NOFOLLOW | os.O_NONBLOCK
 _MODE = 0o600
+
+
+class HasLine(Protocol):
+    """Something that happened, and the line that tells it."""
+
+    @property
+    def line(self) -> str:
+        """One line for people; empty for what is not told."""
+        ...
 
 
 class Progress:
@@ -37,6 +46,11 @@ class Progress:
             if not self._appended(text):
                 self.kept.append(text)
 
+    def tell_step(self, step: HasLine) -> None:
+        """Append or keep the line of something that happened; one that has no line is not told."""
+        if step.line:
+            self.tell(step.line)
+
     def result(self) -> dict[str, Any]:
         """What was told and is in no file, for the module's result; nothing when there is none."""
         return {"progress": self.kept} if self.kept else {}
@@ -55,7 +69,7 @@ class Progress:
 
 
 def no_progress(_line: str) -> None:
-    """Tell nobody."""
+    """Tell nothing."""
 
 
 def timed(what: str, at: float) -> str:

@@ -194,6 +194,8 @@ class NodeView(TypedDict):
         url: its address in the balancer's API.
         direct_url: its tier's path at the node, past the balancer; empty without an address or a declared tier.
         balancer_status: ``UP``, ``DOWN`` or ``not listed``.
+        detail: the engine's own word for the state; empty for that of ``state``.
+        host: the machine that it runs on; empty on an engine that has only one.
     """
 
     id: str
@@ -208,6 +210,8 @@ class NodeView(TypedDict):
     served_by: str
     url: str
     leaving: bool
+    detail: str
+    host: str
     direct_url: str
     in_rotation: bool
     balancer_status: str
@@ -226,7 +230,7 @@ class TierView(TypedDict):
     drift: list[str]
 
 
-class BalancerView(TypedDict):
+class BalancerState(TypedDict):
     """Whether the balancer's API answered, its version, or the reason why not."""
 
     reachable: bool
@@ -240,7 +244,7 @@ class PoolView(TypedDict):
     tiers: dict[str, TierView]
     nodes: list[NodeView]
     undeclared: dict[str, list[str]]
-    balancer: BalancerView
+    balancer: BalancerState
 
 
 class PoolResult(PoolView):

@@ -1,58 +1,322 @@
 # Copyright: Evenkeel contributors
 # SPDX-License-Identifier: MIT
-"""Docker's errors, as one line for people."""
+"""Thin I/O: containers and images of one Docker Engine, and Docker's errors as one line for people.
+
+What only reads goes over the socket with the standard library, because most runs change nothing and the Docker SDK
+takes longer to load than such a run takes. What changes something goes through the SDK.
+"""
 
 from __future__ import annotations
 
 import contextlib
+import http.client
+import importlib
+import importlib.util
+import json
 import os
+import socket
+import threading
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import Any
+from urllib.parse import quote, urlencode
 
-from ..core.errors import EvenkeelError
+from ..core.errors import Problem
+from .container_spec import ContainerSpec
+from .port import EngineError, Image
 
-try:
-    import docker
-    import docker.errors
-    import docker.types
-    import requests.exceptions
-
-    IMPORT_ERROR: ImportError | None = None
-except ImportError as error:  # told by the module as one line
-    IMPORT_ERROR = error
-
-
+DEFAULT_SOCKET = "/var/run/docker.sock"
+#: Names what is in an image that was built here; see :attr:`Image.content`.
+CONTENT_LABEL = "evenkeel.content"
 _API_TIMEOUT_SECONDS = 60
 _LOG_LINES = 8
 
 
-class DockerPoolError(EvenkeelError):
-    """Docker refused or did not answer; the message is one line for people."""
+def sdk_missing() -> bool:
+    """Whether the Docker SDK for Python is not there; it is not loaded for that."""
+    return importlib.util.find_spec("docker") is None
+
+
+def _sdk(name: str) -> Any:
+    """A part of the Docker SDK, loaded when something is to be changed."""
+    return importlib.import_module(name)
+
+
+def _sdk_client(address: str, version: str) -> Any:
+    return _sdk("docker").APIClient(base_url=address, version=version, timeout=_API_TIMEOUT_SECONDS)
+
+
+class DockerNotFoundError(EngineError):
+    """There is no such container or image."""
+
+
+class _UnixConnection(http.client.HTTPConnection):
+    """HTTP over a Unix socket."""
+
+    def __init__(self, path: str) -> None:
+        super().__init__("localhost", timeout=_API_TIMEOUT_SECONDS)
+        self._path = path
+
+    def connect(self) -> None:
+        """Connect to the socket instead of to a host."""
+        self.sock = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
+        self.sock.settimeout(self.timeout)
+        self.sock.connect(self._path)
+
+
+class DockerClient:
+    """One Docker Engine. Threads may share an instance: each gets a connection of its own."""
+
+    def __init__(self, address: str | None = None, sdk_client: Callable[[str, str], Any] = _sdk_client) -> None:
+        """Nothing is sent yet.
+
+        Args:
+            address: of the engine, ``unix://<socket>``; None for what the environment names.
+            sdk_client: makes the SDK's client from that address and a version of the API; called once per thread.
+        """
+        self._address = address or os.environ.get("DOCKER_HOST") or f"unix://{DEFAULT_SOCKET}"
+        self._sdk_client = sdk_client
+        self._local = threading.local()
+        self._api_version = "auto"
+
+    def connect(self) -> str:
+        """Check that Docker answers.
+
+        Returns:
+            The engine's version.
+
+        Raises:
+            EngineError: no permission on the socket, or no daemon.
+        """
+        version = self.read("Docker's version", "/version")
+        self._api_version = str(version["ApiVersion"])
+        return str(version["Version"])
+
+    # -- reading -----------------------------------------------------------------
+
+    def read(self, what: str, path: str, **query: str) -> Any:
+        """GET from the Engine API.
+
+        Args:
+            what: what is asked for, for an error line.
+            path: the resource, without a version.
+            query: its parameters.
+
+        Raises:
+            DockerNotFoundError: it is not there.
+            EngineError: Docker refuses or does not answer.
+        """
+        if not self._address.startswith("unix://"):
+            raise EngineError(
+                Problem("DOCKER_HOST", f"'{self._address}'", "a socket of this machine", "run it on the Docker host")
+            )
+        connection = _UnixConnection(self._address.removeprefix("unix://"))
+        try:
+            with contextlib.closing(connection):
+                connection.request("GET", path + (f"?{urlencode(query)}" if query else ""))
+                answer = connection.getresponse()
+                body = answer.read()
+        except (OSError, http.client.HTTPException) as error:
+            raise EngineError(explain_connection_error(error)) from error
+        found = _parsed(body)
+        if answer.status != http.client.OK:
+            told = str(found.get("message")) if isinstance(found, dict) else body[:200].decode(errors="replace")
+            kind = DockerNotFoundError if answer.status == http.client.NOT_FOUND else EngineError
+            raise kind(_refused(what, told))
+        return found
+
+    def containers(self, labels: Sequence[str] = ()) -> list[dict[str, Any]]:
+        """All containers with these labels (``name=value`` each), in whatever state."""
+        filters = json.dumps({"label": list(labels)})
+        found: list[dict[str, Any]] = self.read("list of containers", "/containers/json", all="1", filters=filters)
+        return found
+
+    def inspect(self, container: str) -> dict[str, Any]:
+        """Docker's whole record of a container.
+
+        Raises:
+            DockerNotFoundError: it is gone.
+        """
+        found: dict[str, Any] = self.read(f"container {container[:64]}", f"/containers/{quote(container)}/json")
+        return found
+
+    def image(self, reference: str) -> Image | None:
+        """The image, or None when it is not on this host."""
+        try:
+            info = self.read(f"image {reference}", f"/images/{quote(reference)}/json")
+        except DockerNotFoundError:
+            return None
+        labels = dict((info.get("Config") or {}).get("Labels") or {})
+        digests = sorted(str(item).partition("@")[2] for item in info.get("RepoDigests") or ())
+        content = labels.get(CONTENT_LABEL) or (digests[0] if digests else "") or str(info["Id"])
+        return Image(str(info["Id"]), labels, content)
+
+    # -- changing ------------------------------------------------------------------
+
+    @property
+    def api(self) -> Any:
+        """The SDK's client of this thread."""
+        api = getattr(self._local, "api", None)
+        if api is None:
+            api = self._local.api = self._sdk_client(self._address, self._api_version)
+        return api
+
+    def run(self, spec: ContainerSpec) -> str:
+        """Create and start a container.
+
+        Returns:
+            Its id.
+
+        Raises:
+            EngineError: Docker refuses; nothing half-made is left.
+        """
+        api = self.api
+        with docker_errors(f"{'node' if spec.hostname else 'container'} {spec.name}"):
+            created = str(api.create_container(**container_arguments(api, spec))["Id"])
+            try:
+                if spec.also_in:
+                    api.connect_container_to_network(created, spec.also_in)
+                api.start(created)
+            except BaseException:
+                with contextlib.suppress(Exception):
+                    api.remove_container(created, force=True, v=True)
+                raise
+        return created
+
+    def stop(self, container: str, seconds: int) -> int | None:
+        """SIGTERM, wait for its end, SIGKILL after that many seconds.
+
+        Returns:
+            The exit code; None when it vanished meanwhile.
+        """
+        try:
+            with docker_errors(f"stop of {container[:12]}"):
+                self.api.stop(container, timeout=seconds)
+            return int(self.inspect(container)["State"]["ExitCode"])
+        except DockerNotFoundError:
+            return None
+
+    def start_again(self, container: str) -> None:
+        """Start a container that has ended; its restart policy counts again.
+
+        Raises:
+            EngineError: it is gone, or Docker refuses.
+        """
+        what = f"start of {container[:12]}"
+        try:
+            with docker_errors(what):
+                self.api.start(container)
+        except DockerNotFoundError as error:
+            raise EngineError(Problem(what, "no such container", "it there", "see who removed it")) from error
+
+    def remove(self, container: str) -> None:
+        """Remove the container whatever its state; one that is gone already is no error."""
+        try:
+            with docker_errors(f"removal of {container[:12]}"):
+                self.api.remove_container(container, force=True, v=True)
+        except DockerNotFoundError:
+            return
+        except EngineError as error:
+            if "already in progress" not in str(error):
+                raise
+
+    def logs(self, container: str) -> str:
+        """The container's last log lines, joined to one; empty when they cannot be read."""
+        with contextlib.suppress(EngineError), docker_errors(f"log of {container[:12]}"):
+            text = self.api.logs(container, tail=_LOG_LINES).decode(errors="replace")
+            return " | ".join(line.strip() for line in text.splitlines() if line.strip())
+        return ""
+
+
+def container_arguments(api: Any, spec: ContainerSpec) -> dict[str, Any]:
+    """The arguments of the SDK's ``create_container``.
+
+    Args:
+        api: the SDK's client, which knows how a host configuration looks in its version of the API.
+        spec: the container.
+    """
+    host_config = api.create_host_config(
+        network_mode=spec.network,
+        read_only=spec.read_only,
+        cap_drop=list(spec.cap_drop),
+        security_opt=list(spec.security_opt),
+        restart_policy={"Name": spec.restart},
+        mem_limit=spec.memory or None,
+        nano_cpus=spec.nano_cpus or None,
+        pids_limit=spec.pids or None,
+        tmpfs=dict(spec.tmpfs) or None,
+        mounts=[_mount(item) for item in spec.mounts] or None,
+        binds=list(spec.binds) or None,
+        port_bindings=dict(spec.ports) or None,
+        sysctls=dict(spec.sysctls) or None,
+        group_add=list(spec.groups) or None,
+    )
+    arguments = {
+        "image": spec.image,
+        "name": spec.name,
+        "labels": dict(spec.labels),
+        "environment": dict(spec.environment) or None,
+        "hostname": spec.hostname or None,
+        "user": spec.user or None,
+        "entrypoint": None if spec.entrypoint is None else list(spec.entrypoint),
+        "command": None if spec.command is None else list(spec.command),
+        "ports": list(spec.ports) or None,
+        "stop_signal": spec.stop_signal or None,
+        "stop_timeout": spec.stop_timeout or None,
+    }
+    return {**{name: value for name, value in arguments.items() if value is not None}, "host_config": host_config}
+
+
+def _mount(item: Mapping[str, Any]) -> Any:
+    kind = "bind" if item["source"].startswith("/") else "volume"
+    return _sdk("docker.types").Mount(item["target"], item["source"], type=kind, read_only=item["read_only"])
 
 
 @contextlib.contextmanager
-def docker_errors(what: str) -> Any:
-    """Turn Docker's exceptions into one line; a missing object stays :class:`docker.errors.NotFound`."""
+def docker_errors(what: str) -> Iterator[None]:
+    """Turn the SDK's exceptions into one line; what is missing becomes :class:`DockerNotFoundError`."""
+    errors, transport = _sdk("docker.errors"), _sdk("requests")
     try:
         yield
-    except docker.errors.NotFound:
-        raise
-    except docker.errors.APIError as error:
-        raise DockerPoolError(
-            f"{what}: got '{error.explanation or error}', want success (fix: see dockerd's log)"
-        ) from error
-    except (docker.errors.DockerException, requests.exceptions.RequestException) as error:
-        raise DockerPoolError(explain_connection_error(error)) from error
+    except errors.NotFound as error:
+        raise DockerNotFoundError(_refused(what, str(error.explanation or error))) from error
+    except errors.APIError as error:
+        raise EngineError(_refused(what, str(error.explanation or error))) from error
+    except (errors.DockerException, transport.RequestException) as error:
+        raise EngineError(explain_connection_error(error)) from error
 
 
-def explain_connection_error(error: Exception) -> str:
+def present(what: str, error: EngineError) -> EngineError:
+    """The error for a thing that must be there and is not."""
+    return EngineError(Problem(what, f"'{_told(error)}'", "it there", "see who removed it"))
+
+
+def _told(error: EngineError) -> str:
+    problem = error.problems[0]
+    return problem.got.strip("'") if isinstance(problem, Problem) else str(error)
+
+
+def _refused(what: str, told: str) -> Problem:
+    return Problem(what, f"'{told}'", "success", "see dockerd's log")
+
+
+def _parsed(body: bytes) -> Any:
+    try:
+        return json.loads(body)
+    except ValueError:
+        return None
+
+
+def explain_connection_error(error: Exception) -> Problem:
     """Why Docker cannot be reached, as one line with the way out."""
     text = str(error)
-    socket = os.environ.get("DOCKER_HOST", "unix:///var/run/docker.sock")
-    if "Permission denied" in text or "PermissionError" in text:
+    address = os.environ.get("DOCKER_HOST", f"unix://{DEFAULT_SOCKET}")
+    if isinstance(error, PermissionError) or "Permission denied" in text or "PermissionError" in text:
         user = os.environ.get("USER") or str(os.geteuid())
         fix = f"add {user} to the docker group and log in again, or run as root"
-        return f"Docker socket {socket}: got no permission for user {user}, want read and write access (fix: {fix})"
-    if "No such file" in text or "FileNotFoundError" in text or "Connection refused" in text:
-        fix = "ansible-playbook site.yml starts it"
-        return f"Docker daemon: got no answer at {socket}, want a running daemon (fix: {fix})"
-    return f"Docker daemon at {socket}: got '{text[:200]}', want an answer (fix: see dockerd's log)"
+        return Problem(f"Docker socket {address}", f"no permission for user {user}", "read and write access", fix)
+    refused = ("No such file", "FileNotFoundError", "Connection refused")
+    if isinstance(error, (FileNotFoundError, ConnectionRefusedError)) or any(sign in text for sign in refused):
+        return Problem(
+            "Docker daemon", f"no answer at {address}", "a running daemon", "ansible-playbook site.yml starts it"
+        )
+    return Problem(f"Docker daemon at {address}", f"'{text[:200]}'", "an answer", "see dockerd's log")

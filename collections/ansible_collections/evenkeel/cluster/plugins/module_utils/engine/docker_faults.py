@@ -8,55 +8,44 @@ import contextlib
 import json
 from collections.abc import Iterator
 
-with contextlib.suppress(ImportError):  # the module reports a missing docker SDK
-    import docker.errors
-
-from .docker_client import DockerPoolError, docker_errors
-from .docker_nodes import DockerPool
-
-#: Bears the run's name on every container and image that only a drill made.
-DRILL_LABEL = "evenkeel.drill"
+from ..cluster import labels
+from .docker_client import DockerNotFoundError, docker_errors, present
+from .docker_nodes import DockerEngine
+from .port import EngineError
 
 
-class DrillPool(DockerPool):
-    """The pool's containers and what only a drill does to them."""
+class DockerDrillEngine(DockerEngine):
+    """A Docker Engine on which a drill can play; an :class:`engine.port.FaultyEngine`."""
 
-    @property
-    def network(self) -> str:
-        """The managed nodes' network."""
-        return self._network
-
-    def kill(self, container: str) -> None:
+    def kill(self, node: str) -> None:
         """SIGKILL, as in a crash."""
-        with _present(f"kill of {container[:12]}"):
-            self._api.kill(container, "SIGKILL")
+        with _there(f"kill of {node[:12]}"):
+            self.client.api.kill(node, "SIGKILL")
 
-    def freeze(self, container: str) -> None:
-        """Stop every process of the node, as in a hang: its sockets stay open and nobody answers.
+    def freeze(self, node: str) -> None:
+        """Stop every process of the node, as in a hang: its sockets stay open and nothing answers.
 
         SIGSTOP through the engine would reach only process 1, and switch the restart policy off.
         """
-        with _present(f"freeze of {container[:12]}"):
-            self._api.pause(container)
+        with _there(f"freeze of {node[:12]}"):
+            self.client.api.pause(node)
 
-    def thaw(self, container: str) -> None:
+    def thaw(self, node: str) -> None:
         """Let it go on; one that is not frozen is no error."""
-        with contextlib.suppress(docker.errors.NotFound, docker.errors.APIError):
-            self._api.unpause(container)
+        with contextlib.suppress(EngineError), docker_errors(f"thaw of {node[:12]}"):
+            self.client.api.unpause(node)
 
     def run_guest(self, image: str, run: str) -> str:
         """What a person does with ``docker run -d IMAGE``; the container's id."""
-        with _present(f"guest of {image}"):
-            created = self._api.create_container(image, labels={DRILL_LABEL: run})
-            self._api.start(created["Id"])
+        api = self.client.api
+        with _there(f"guest of {image}"):
+            created = api.create_container(image, labels={labels.DRILL: run})
+            api.start(created["Id"])
             return str(created["Id"])
 
     def of_drills(self) -> list[str]:
         """Containers that drills made, also earlier ones that did not end well."""
-        with docker_errors("list of containers"):
-            found = self._api.containers(
-                all=True, filters={"label": [DRILL_LABEL, f"evenkeel.cluster={self._cluster}"]}
-            )
+        found = self.client.containers([labels.DRILL, *labels.selector(self.cluster)])
         return [str(item["Id"]) for item in found]
 
     def bare_image(self, image: str, name: str) -> str:
@@ -67,8 +56,9 @@ class DrillPool(DockerPool):
         Returns:
             The new image's id.
         """
-        with _present(f"image {image}"):
-            config = self._api.inspect_image(image)["Config"]
+        api = self.client.api
+        with _there(f"image {image}"):
+            config = api.inspect_image(image)["Config"]
             changes = [
                 f"ENTRYPOINT {json.dumps(config['Entrypoint'] or [])}",
                 f"CMD {json.dumps(config['Cmd'] or [])}",
@@ -76,30 +66,28 @@ class DrillPool(DockerPool):
                 *([f"USER {config['User']}"] if config["User"] else []),
                 *(_environment_line(item) for item in config["Env"] or []),
             ]
-            container = self._api.create_container(image, labels={"traefik.enable": "false", "evenkeel.role": "none"})
+            container = api.create_container(image, labels={"traefik.enable": "false", labels.ROLE: labels.NONE})
             try:
-                stream = self._api.export(container["Id"])
-                self._api.import_image_from_stream(stream, repository=name, tag="latest", changes=changes)
+                stream = api.export(container["Id"])
+                api.import_image_from_stream(stream, repository=name, tag="latest", changes=changes)
             finally:
-                self._api.remove_container(container["Id"], force=True, v=True)
-            return str(self._api.inspect_image(f"{name}:latest")["Id"])
+                api.remove_container(container["Id"], force=True, v=True)
+            return str(api.inspect_image(f"{name}:latest")["Id"])
 
     def remove_image(self, reference: str) -> None:
         """Remove an image; one that is not there is no error."""
-        with contextlib.suppress(docker.errors.NotFound, docker.errors.APIError):
-            self._api.remove_image(reference, force=True)
+        with contextlib.suppress(EngineError), docker_errors(f"image {reference}"):
+            self.client.api.remove_image(reference, force=True)
 
 
 @contextlib.contextmanager
-def _present(what: str) -> Iterator[None]:
+def _there(what: str) -> Iterator[None]:
     """Turn Docker's exceptions into one line, also that something is not there."""
     try:
         with docker_errors(what):
             yield
-    except docker.errors.NotFound as error:
-        raise DockerPoolError(
-            f"{what}: got '{error.explanation or error}', want it there (fix: see who removed it)"
-        ) from error
+    except DockerNotFoundError as error:
+        raise present(what, error) from error
 
 
 def _environment_line(item: str) -> str:

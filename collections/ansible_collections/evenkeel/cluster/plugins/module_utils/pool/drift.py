@@ -14,7 +14,7 @@ def disagreements(view: PoolView) -> list[str]:
     lines: list[str] = []
     for name, tier in view["tiers"].items():
         out = [
-            f"{node['name']} is {node['state']}, {node['balancer_status']} at the balancer"
+            f"{node['name']} is {node['detail'] or node['state']}, {node['balancer_status']} at the balancer"
             for node in view["nodes"]
             if node["tier"] == name and not node["in_rotation"]
         ]

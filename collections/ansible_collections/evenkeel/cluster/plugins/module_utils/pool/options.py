@@ -1,12 +1,21 @@
 # Copyright: Evenkeel contributors
 # SPDX-License-Identifier: MIT
-"""The options of what reconciles a pool."""
+"""The options of what looks at a pool or reconciles it, and what they ask for."""
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+from pathlib import Path
 from typing import Any
 
-from ..core.values import NumberOption
+from ..core.values import NumberOption, of_role, read_numbers
+from ..engine.docker_nodes import DockerEngine
+from ..engine.port import BalancerView
+from ..traefik.api import TraefikApi, read_password
+from ..traefik.route_file import RouteFile
+from .context import PoolInputError, Ports, read_tiers
+from .reconcile import PoolRequest
+from .rollout import RolloutLimits
 
 #: How a pool is reconciled: what the modules that do it have in common.
 RECONCILE_NUMBERS = {
@@ -17,17 +26,80 @@ RECONCILE_NUMBERS = {
 }
 
 
-def pool_arguments() -> dict[str, dict[str, Any]]:
-    """The options that node_pool and node_pool_info have in common."""
+def pool_arguments(*, required: bool = False) -> dict[str, dict[str, Any]]:
+    """The options that all modules of the pool have in common.
+
+    Args:
+        required: the balancer is always needed; node_pool needs it only to reconcile.
+    """
     return {
         "cluster": {"type": "str", "required": True},
         "network": {"type": "str", "required": True},
         "tiers": {"type": "list", "elements": "dict", "required": True},
         "images": {"type": "dict", "default": {}},
         "hosts": {"type": "list", "elements": "str", "default": []},
-        "routes_file": {"type": "path", "required": True},
-        "api_url": {"type": "str", "required": True},
+        "routes_file": {"type": "path", "required": required},
+        "api_url": {"type": "str", "required": required},
         "api_user": {"type": "str", "default": "admin"},
         # The path is no secret, what is in the file is.
-        "api_password_file": {"type": "path", "required": True, "no_log": False},
+        "api_password_file": {"type": "path", "required": required, "no_log": False},
     }
+
+
+def request_of(params: Mapping[str, Any]) -> PoolRequest:
+    """What a module's options ask for.
+
+    Raises:
+        PoolInputError: some cannot be used; one line for each.
+    """
+    limits, lock_timeout = RolloutLimits(), 0.0
+    if "workers" in params:
+        numbers, problems = read_numbers(params, of_role("node_pool", RECONCILE_NUMBERS))
+        if problems:
+            raise PoolInputError(*problems)
+        lock_timeout = numbers.pop("lock_timeout")
+        limits = RolloutLimits(**numbers)
+    return PoolRequest(
+        cluster=params["cluster"],
+        tiers=read_tiers(params["tiers"]),
+        images=params["images"],
+        hosts=tuple(params["hosts"]),
+        renew=tuple(params.get("renew") or ()),
+        absent=params.get("state") == "absent",
+        limits=limits,
+        lock_timeout=lock_timeout,
+        declaration_file=params.get("declaration_file") or "",
+    )
+
+
+def ports_of(params: Mapping[str, Any], engine: DockerEngine | None = None) -> Ports:
+    """What the pool is reached through; nothing is sent yet.
+
+    Args:
+        params: a module's options.
+        engine: where the nodes run; None makes the usual one.
+
+    Raises:
+        PoolInputError: the tiers cannot be read.
+    """
+    engine = engine or DockerEngine(params["cluster"], params["network"], tier_ports(params))
+    routes = RouteFile(Path(params["routes_file"] or "/nonexistent"), engine.provider)
+    return Ports(engine, routes, lambda: balancer_of(params))
+
+
+def tier_ports(params: Mapping[str, Any]) -> dict[str, int]:
+    """Tier to the port that its nodes listen on.
+
+    Raises:
+        PoolInputError: the tiers cannot be read.
+    """
+    return {name: tier.port for name, tier in read_tiers(params["tiers"]).items()}
+
+
+def balancer_of(params: Mapping[str, Any]) -> BalancerView:
+    """A client of the balancer's API.
+
+    Raises:
+        TraefikApiError: the password file cannot be read.
+    """
+    return TraefikApi(params["api_url"], params["api_user"], read_password(params["api_password_file"]))

@@ -11,29 +11,46 @@ from __future__ import annotations
 import dataclasses
 import itertools
 import math
-from collections.abc import Container, Iterable, Mapping, Sequence
+from collections.abc import Container, Iterable, Sequence
 from typing import TypeVar
 
-from ..cluster.node import Node
+from ..cluster.node import BROKEN, ENDED, RUNNING, STARTING, Node
+from ..traefik.route_file import RouteTable
+from ..traefik.routes import Route
 
 REMOVE = "remove"
 START = "start"
 ROUTE = "route"
 DRAIN = "drain"
 _Item = TypeVar("_Item")
-# Container states in which a node serves nobody and cannot come back by itself.
-_BROKEN = frozenset({"created", "exited", "dead", "paused", "restarting", "removing"})
+# States in which a managed node is replaced.
+_OVER = frozenset({ENDED, BROKEN})
+_ALIVE = frozenset({RUNNING, STARTING})
 
 
 @dataclasses.dataclass(frozen=True)
 class TierTarget:
-    """What one tier is to become: so many nodes of one revision behind one balancer service."""
+    """What one tier is to become.
+
+    Attributes:
+        count: how many nodes.
+        revision: what they are made of.
+        image_id: the engine's identifier of their image.
+        route: where the tier's path leads, which names the balancer's service.
+        prefix: what the nodes' names begin with; their number follows.
+    """
 
     name: str
     count: int
     revision: str
     image_id: str
-    service: str
+    route: Route
+    prefix: str
+
+    @property
+    def service(self) -> str:
+        """The balancer's service of the nodes."""
+        return self.route.service
 
 
 @dataclasses.dataclass(frozen=True)
@@ -60,22 +77,22 @@ def surge_size(count: int, percent: int) -> int:
 def plan(
     nodes: Iterable[Node],
     targets: Iterable[TierTarget],
-    routed: Mapping[str, str],
+    table: RouteTable,
     surge_percent: int = 25,
     renewed: Container[str] = (),
 ) -> list[PoolAction]:
-    """Compute the actions that turn ``nodes`` into ``targets``.
+    """Compute the actions that turn ``nodes`` and routes into ``targets``.
 
-    Guests are nodes of their tier: they count, and they leave first. Broken managed nodes are removed at once
-    (they serve nobody); guests that somebody stopped are his and stay. Nodes that drain already, such as those of a run
-    that was killed, do not count and are seen to their end. Stale nodes are replaced in waves, new ones
-    first. When the tier's balancer service changes, all new nodes come up behind the new service before the route
-    is switched, and only then do the old ones drain.
+    Guests are nodes of their tier: they count, and they leave first. Broken managed nodes are removed at once, because
+    they serve nothing; guests that were stopped by hand are left alone. Nodes that drain already, such as those of a
+    run that was killed, do not count and are seen to their end. Stale nodes are replaced in waves, new ones first.
+    When the tier's balancer service changes, all new nodes come up behind the new service before the route is
+    switched, and only then do the old ones drain.
 
     Args:
-        nodes: all containers that bear the cluster's labels.
+        nodes: all nodes and guests of the cluster.
         targets: the declared tiers.
-        routed: tier to the service its route leads to now.
+        table: the routes as the balancer has them now.
         surge_percent: the size of a wave, in percent of the tier's count.
         renewed: tiers whose running nodes count as stale although nothing about them changed.
     """
@@ -84,60 +101,82 @@ def plan(
         by_tier.setdefault(node.tier, []).append(node)
     wanted = {target.name: target for target in targets}
     actions: list[PoolAction] = []
-    for tier in sorted(by_tier.keys() | wanted.keys() | routed.keys()):
+    for tier in sorted(by_tier.keys() | wanted.keys() | table.routes.keys()):
         target = wanted.get(tier)
         members = by_tier.get(tier, [])
         if target is None:
-            actions += _dissolve(tier, members, tier in routed)
+            actions += _dissolve(tier, members, tier in table.routes)
         else:
-            actions += _plan_tier(target, members, routed.get(tier), surge_percent, renew=tier in renewed)
+            reason = _route_reason(target.route, table.routes.get(tier), current=table.current)
+            actions += _plan_tier(target, members, table.routes.get(tier), reason, surge_percent, renew=tier in renewed)
     return actions
+
+
+def _route_reason(wanted: Route, now: Route | None, *, current: bool) -> str:
+    """Why the tier's route is written; empty when it stays."""
+    if now is None:
+        return f"leads to {wanted.service}"
+    if now.service != wanted.service:
+        return f"policy changed, {now.service} -> {wanted.service}"
+    if now != wanted:
+        return "path or host names changed"
+    return "" if current else "the route file is of another version"
 
 
 def _dissolve(tier: str, members: Sequence[Node], is_routed: bool) -> list[PoolAction]:
     """A tier that is no longer declared: first its route goes, then its nodes."""
     reason = "tier is not declared"
-    actions = [_remove(node) for node in _ordered(members) if node.managed and node.state in _BROKEN]
+    actions = [_remove(node) for node in _ordered(members) if node.managed and node.state in _OVER]
     if is_routed:
         actions.append(PoolAction(ROUTE, tier, tier, 1, reason))
     actions += [
-        PoolAction(DRAIN, tier, node.name, 1, reason, node.id) for node in _ordered(members) if node.state == "running"
+        PoolAction(DRAIN, tier, node.name, 1, reason, node.id) for node in _ordered(members) if node.state in _ALIVE
     ]
     return actions
 
 
 def _plan_tier(
-    target: TierTarget, members: Sequence[Node], routed: str | None, surge_percent: int, *, renew: bool
+    target: TierTarget,
+    members: Sequence[Node],
+    now: Route | None,
+    route_reason: str,
+    surge_percent: int,
+    *,
+    renew: bool,
 ) -> list[PoolAction]:
-    actions = [_remove(node) for node in _ordered(members) if node.managed and node.state in _BROKEN]
-    running = [node for node in _ordered(members) if node.state == "running"]
-    drained = [node for node in running if node.leaving]
-    fresh = [node for node in running if node not in drained and _is_fresh(node, target) and not renew]
-    stale = [node for node in running if node not in drained and node not in fresh]
+    actions = [_remove(node) for node in _ordered(members) if node.managed and node.state in _OVER]
+    alive = [node for node in _ordered(members) if node.state in _ALIVE]
+    drained = [node for node in alive if node.leaving]
+    fresh = [node for node in alive if node not in drained and _is_fresh(node, target) and not renew]
+    stale = [node for node in alive if node not in drained and node not in fresh]
 
     # Managed nodes with low numbers stay longest; guests go first.
     keep = sorted(fresh, key=lambda node: (not node.managed, node.number, node.name))[: target.count]
     surplus = [node for node in fresh if node not in keep]
     missing = target.count - len(keep)
-    taken = {node.name for node in members if not (node.managed and node.state in _BROKEN)}
-    names = free_names(target.name, taken, missing)
+    taken = {node.name for node in members if not (node.managed and node.state in _OVER)}
+    names = free_names(target.prefix, taken, missing)
 
-    switching = routed is not None and routed != target.service
+    route = [PoolAction(ROUTE, target.name, target.name, 1, route_reason)] if route_reason else []
     leaving = _leave_order(stale, [*surplus, *drained])
     if not stale:
-        reason = "scale up" if running or routed else "first start"
+        reason = "scale up" if alive or now else "first start"
         actions += [PoolAction(START, target.name, name, 1, reason) for name in names]
-        if routed != target.service:
-            actions.append(_route(target, routed))
-        actions += [_drain(node, target, 1) for node in leaving]
-        return actions
+        return actions + route + [_drain(node, target, 1) for node in leaving]
 
+    switching = now is not None and now.service != target.service
     wave = missing if switching else surge_size(target.count, surge_percent)
-    return actions + _waves(target, names, leaving, max(wave, 1), routed, renew=renew)
+    return actions + _waves(target, names, leaving, max(wave, 1), route, renew=renew)
 
 
 def _waves(
-    target: TierTarget, names: Sequence[str], leaving: Sequence[Node], wave: int, routed: str | None, *, renew: bool
+    target: TierTarget,
+    names: Sequence[str],
+    leaving: Sequence[Node],
+    wave: int,
+    route: Sequence[PoolAction],
+    *,
+    renew: bool,
 ) -> list[PoolAction]:
     """Replace in waves: never fewer nodes than before or than declared, whichever is less."""
     actions: list[PoolAction] = []
@@ -152,8 +191,8 @@ def _waves(
         coming, starts = _split(starts, wave + (grow if first else 0))
         going, drains = _split(drains, len(coming) - (grow if first else 0) + (shrink if first else 0))
         actions += [PoolAction(START, target.name, name, step, reason) for name in coming]
-        if first and routed != target.service:
-            actions.append(_route(target, routed))
+        if first:
+            actions += route
         actions += [_drain(node, target, step, renew=renew) for node in going]
         step += 1
     return actions
@@ -164,18 +203,13 @@ def _split(items: list[_Item], size: int) -> tuple[list[_Item], list[_Item]]:
     return items[:at], items[at:]
 
 
-def _route(target: TierTarget, routed: str | None) -> PoolAction:
-    reason = f"policy changed, {routed} -> {target.service}" if routed else f"leads to {target.service}"
-    return PoolAction(ROUTE, target.name, target.name, 1, reason)
-
-
 def _is_fresh(node: Node, target: TierTarget) -> bool:
     same = node.revision == target.revision if node.managed else node.image_id == target.image_id
     return same and node.service == target.service
 
 
 def _remove(node: Node) -> PoolAction:
-    return PoolAction(REMOVE, node.tier, node.name, 0, f"is {node.state}", node.id)
+    return PoolAction(REMOVE, node.tier, node.name, 0, f"is {node.condition}", node.id)
 
 
 def _leave_order(stale: Sequence[Node], surplus: Sequence[Node]) -> list[Node]:
@@ -201,9 +235,9 @@ def _ordered(members: Iterable[Node]) -> list[Node]:
     return sorted(members, key=lambda node: (not node.managed, node.number, node.name))
 
 
-def free_names(tier: str, taken: Container[str], count: int) -> list[str]:
-    """The ``count`` names ``<tier>-<n>`` with the lowest free n."""
-    candidates = (f"{tier}-{number}" for number in itertools.count(1))
+def free_names(prefix: str, taken: Container[str], count: int) -> list[str]:
+    """The ``count`` names with this prefix and the lowest free numbers."""
+    candidates = (f"{prefix}{number}" for number in itertools.count(1))
     return list(itertools.islice((name for name in candidates if name not in taken), max(count, 0)))
 
 
@@ -214,10 +248,11 @@ def plan_removal(nodes: Iterable[Node]) -> list[PoolAction]:
     ]
 
 
-def drift(nodes: Iterable[Node], targets: Iterable[TierTarget], routed: Mapping[str, str]) -> dict[str, list[str]]:
+def drift(nodes: Iterable[Node], targets: Iterable[TierTarget], table: RouteTable) -> dict[str, list[str]]:
     """Per tier, what differs from the declaration, in words; an empty list means no drift."""
-    differences: dict[str, list[str]] = {target.name: [] for target in targets}
-    for action in plan(nodes, targets, routed):
+    wanted = list(targets)
+    differences: dict[str, list[str]] = {target.name: [] for target in wanted}
+    for action in plan(nodes, wanted, table):
         differences.setdefault(action.tier, []).append(str(action))
     return differences
 
@@ -225,7 +260,7 @@ def drift(nodes: Iterable[Node], targets: Iterable[TierTarget], routed: Mapping[
 def summary(nodes: Iterable[Node]) -> list[str]:
     """The pool as sorted text lines, one per container, for diff mode's before and after."""
     return sorted(
-        f"{node.name} {node.kind} of {node.tier}: {node.state}"
+        f"{node.name} {node.kind} of {node.tier}: {node.condition}"
         + (f", revision {node.revision}" if node.revision else "")
         + (f", {node.service}" if node.service else "")
         for node in nodes
@@ -233,7 +268,7 @@ def summary(nodes: Iterable[Node]) -> list[str]:
 
 
 def predict(nodes: Iterable[Node], actions: Iterable[PoolAction], targets: Iterable[TierTarget]) -> list[Node]:
-    """The pool as it will be after the actions: the "after" of the diff, and the model for property tests."""
+    """The nodes as they will be after the actions: the "after" of the diff, and the model of property tests."""
     wanted = {target.name: target for target in targets}
     pool = {(node.id or node.name): node for node in nodes}
     for action in actions:
@@ -246,9 +281,22 @@ def predict(nodes: Iterable[Node], actions: Iterable[PoolAction], targets: Itera
                 name=action.node,
                 tier=action.tier,
                 managed=True,
-                state="running",
+                state=RUNNING,
                 revision=target.revision,
                 image_id=target.image_id,
                 service=target.service,
             )
     return list(pool.values())
+
+
+def predict_routes(table: RouteTable, actions: Iterable[PoolAction], targets: Iterable[TierTarget]) -> RouteTable:
+    """The routes as they will be after the actions."""
+    wanted = {target.name: target.route for target in targets}
+    routes = dict(table.routes)
+    current = table.current
+    for action in actions:
+        if action.kind == ROUTE:
+            routes.pop(action.tier, None)
+            routes |= {action.tier: wanted[action.tier]} if action.tier in wanted else {}
+            current = True
+    return RouteTable(routes, current)

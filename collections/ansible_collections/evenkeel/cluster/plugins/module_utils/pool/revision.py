@@ -1,6 +1,6 @@
 # Copyright: Evenkeel contributors
 # SPDX-License-Identifier: MIT
-"""What the nodes of a tier are made of, and the revision that names image and options together. Pure."""
+"""What the nodes of a tier are made with, and the revision that names image and options together. Pure."""
 
 from __future__ import annotations
 
@@ -8,6 +8,7 @@ import dataclasses
 import hashlib
 import json
 
+from ..cluster import labels
 from ..cluster.contract import SCRATCH_FOLDERS, SCRATCH_OPTIONS
 from ..cluster.node import NodeOptions
 from ..cluster.spec import Tier
@@ -18,7 +19,7 @@ def node_options(tier: Tier, network: str) -> NodeOptions:
     return NodeOptions(
         network=network,
         environment={**tier.environment, "EVENKEEL_DRAIN_SECONDS": str(tier.drain_seconds)},
-        labels={**tier.labels, "evenkeel.managed": "true"},
+        labels={**tier.labels, labels.MANAGED: "true"},
         memory=tier.memory,
         nano_cpus=round(tier.cpus * 1e9),
         pids=tier.pids,
@@ -28,18 +29,12 @@ def node_options(tier: Tier, network: str) -> NodeOptions:
     )
 
 
-def revision(image_id: str, options: NodeOptions) -> str:
-    """Twelve hexadecimal digits that change exactly when image or options do."""
-    content = {"image": image_id, "options": dataclasses.asdict(options)}
-    return hashlib.sha256(json.dumps(content, sort_keys=True).encode()).hexdigest()[:12]
+def revision(content: str, options: NodeOptions) -> str:
+    """Twelve hexadecimal digits that change exactly when image or options do.
 
-
-@dataclasses.dataclass(frozen=True)
-class TierBuild:
-    """All that is needed to make a node of one tier."""
-
-    tier: Tier
-    image: str
-    image_id: str
-    revision: str
-    options: NodeOptions
+    Args:
+        content: names what is in the image, the same on every host.
+        options: what the container is made with.
+    """
+    parts = {"image": content, "options": dataclasses.asdict(options)}
+    return hashlib.sha256(json.dumps(parts, sort_keys=True).encode()).hexdigest()[:12]

@@ -83,9 +83,7 @@ def _events(axes: Sequence[Any], events: Sequence[EventData], highest: float) ->
     members = axes[0]
     for number, event in enumerate(events, 1):
         for axis in axes:
-            axis.axvspan(
-                event["began"], max(event["ended"], event["began"] + 0.05), color=SHADE, linewidth=0, zorder=0
-            )
+            axis.axvspan(event["began"], max(event["ended"], event["began"] + 0.05), color=SHADE, linewidth=0, zorder=0)
             axis.axvline(event["began"], color=SOFT, linewidth=0.6, linestyle=LINES[2], zorder=0)
         if len(events) <= 24:
             members.annotate(

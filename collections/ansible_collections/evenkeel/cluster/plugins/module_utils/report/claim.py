@@ -9,11 +9,12 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
+from ..cluster.node import RUNNING
 from ..core.drill_results import DrillResult, RefusedDrill
 from ..core.results import BalanceResult, ManagementResult, NodeView, NoResult, PoolResult, StickyResult
 from ..core.verdict import FAILED, NOT_MEASURED, PASSED
 from .chart_data import Chart
-from .procedures import PROCEDURES, ClusterAddresses, Step
+from .procedures import PROCEDURES, ClusterAddresses, Step, addresses_of
 
 _FIX = re.compile(r" \(fix: .*\)$")
 
@@ -105,6 +106,7 @@ class Measurements:
         drills: results of drill.
         drills_due: drills should have been run.
         user: user of the dashboard.
+        portainer_password: file with Portainer's password; empty for the one in the state folder.
     """
 
     spec: Mapping[str, Any]
@@ -115,6 +117,12 @@ class Measurements:
     drills: Sequence[DrillResult | RefusedDrill] = ()
     drills_due: bool = False
     user: str = "admin"
+    portainer_password: str = ""
+
+    @property
+    def addresses(self) -> ClusterAddresses:
+        """The addresses and files of the cluster."""
+        return addresses_of(self.spec, self.user, self.portainer_password)
 
     @property
     def tiers(self) -> list[Mapping[str, Any]]:
@@ -131,7 +139,7 @@ class Measurements:
 
     def running(self, tier: str) -> list[str]:
         """Names of the tier's running nodes, as they send them in ``X-Served-By``."""
-        return [node["served_by"] for node in self._nodes(tier) if node["state"] == "running"]
+        return [node["served_by"] for node in self._nodes(tier) if node["state"] == RUNNING]
 
     def _nodes(self, tier: str) -> list[NodeView]:
         nodes = self.pool["nodes"] if "nodes" in self.pool else []

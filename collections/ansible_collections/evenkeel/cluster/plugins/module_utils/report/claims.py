@@ -18,12 +18,12 @@ from .chart_data import BARS, BarsData, Chart
 from .claim import Claim, ClaimBuilder, Measurements, Table
 from .claims_membership import membership_claim
 from .claims_traffic import distribution_claim, round_robin_claim, sticky_claim
-from .procedures import ClusterAddresses, addresses_of
+from .procedures import ClusterAddresses
 
 
 def claims_of(measured: Measurements) -> list[Claim]:
     """All claims, in the order of the original lab text."""
-    addresses = addresses_of(measured.spec, measured.user)
+    addresses = measured.addresses
     return [
         nodes_claim(measured, addresses),
         distribution_claim(measured, addresses),

@@ -50,10 +50,8 @@ def membership_claim(measured: Measurements, addresses: ClusterAddresses) -> Cla
     )
 
 
-def _drill_name(
-    drill: DrillResult | RefusedDrill, number: int, drills: Sequence[DrillResult | RefusedDrill]
-) -> str:
-    message = drill["message"] if "message" in drill else ""
+def _drill_name(drill: DrillResult | RefusedDrill, number: int, drills: Sequence[DrillResult | RefusedDrill]) -> str:
+    message = str(drill.get("message", ""))
     scenario = drill.get("scenario") or message.partition("drill ")[2].partition(" ")[0]
     again = sum(other is not drill and other.get("scenario") == scenario for other in drills)
     return f"{scenario or 'drill'} {number}" if again or not scenario else scenario

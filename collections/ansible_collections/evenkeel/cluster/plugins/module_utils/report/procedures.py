@@ -234,7 +234,9 @@ def round_robin_steps(addresses: ClusterAddresses) -> list[Step]:
         for tier in tiers
     ]
     if tiers:
-        steps.append(Step("Control, which must fail: send the requests to one node, as above; every line names this node."))
+        steps.append(
+            Step("Control, which must fail: send the requests to one node, as above; every line names this node.")
+        )
     return steps
 
 
@@ -245,7 +247,7 @@ def sticky_steps(addresses: ClusterAddresses) -> list[Step]:
         if tier.sticky:
             steps += [
                 Step(
-                    f"Send requests to {tier.name} as a client that keeps cookies. Repeat the command: each run is a new client:",
+                    f"Send requests to {tier.name} as one client that keeps cookies; each run is a new client:",
                     (_curl(addresses, tier, _NODE, 6, "-b '' "),),
                     "six times the same node; another client may get another node.",
                 ),
@@ -339,7 +341,8 @@ def management_steps(addresses: ClusterAddresses) -> list[Step]:
             Step(
                 "Send a request to Portainer without a login:",
                 (f"curl -s -o /dev/null -w '{_STATUS}' {addresses.portainer.at('/api/endpoints')}",),
-                f"401. In a browser: {addresses.portainer.at('/')}, user admin, password in {addresses.portainer_password}",
+                f"401. In a browser: {addresses.portainer.at('/')}, user admin, password in"
+                f" {addresses.portainer_password}",
             )
         )
     return steps

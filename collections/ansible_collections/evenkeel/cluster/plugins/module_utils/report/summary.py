@@ -4,24 +4,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
-from typing import Any
+import dataclasses
+from collections.abc import Iterable, Sequence
 
-from ..cluster.endpoints import Endpoint
 from ..core.verdict import CLAIM_WORDS, FAILED, NOT_MEASURED
 from ..pool.table import pool_table
 from .claim import Claim, Measurements
 from .claims import overall
-from .procedures import ClusterAddresses, addresses_of
-
-
-@dataclass(frozen=True)
-class PasswordFiles:
-    """The files with the passwords, on the Docker host."""
-
-    dashboard: str
-    portainer: str
+from .procedures import ClusterAddresses
 
 
 def claim_lines(claims: Iterable[Claim]) -> list[str]:
@@ -36,19 +26,18 @@ def claim_lines(claims: Iterable[Claim]) -> list[str]:
     return lines
 
 
-def summary_lines(measured: Measurements, claims: list[Claim], passwords: PasswordFiles, page: str) -> list[str]:
+def summary_lines(measured: Measurements, claims: Sequence[Claim], page: str) -> list[str]:
     """The summary of a run.
 
     Args:
         measured: the results of the measuring modules.
         claims: the report's claims.
-        passwords: where the passwords are.
         page: the report's page; empty without one.
     """
     verdict, message = overall(claims)
     return [
         f"Cluster {measured.spec['name']} {'is NOT as declared' if verdict == FAILED else 'is up'}.",
-        *_indented(_address_lines(measured.spec, addresses_of(measured.spec, measured.user), passwords)),
+        *_indented(_address_lines(str(measured.spec["domain"]), measured.addresses)),
         *_indented(pool_table(measured.pool) if "tiers" in measured.pool else []),
         "Measured:",
         *_indented(_messages(measured)),
@@ -58,7 +47,7 @@ def summary_lines(measured: Measurements, claims: list[Claim], passwords: Passwo
     ]
 
 
-def failure_text(claims: list[Claim], page: str) -> str:
+def failure_text(claims: Sequence[Claim], page: str) -> str:
     """Why the run fails: the claims that are not proved, the page, and all problems; empty if it does not."""
     verdict, message = overall(claims)
     if verdict != FAILED:
@@ -67,16 +56,18 @@ def failure_text(claims: list[Claim], page: str) -> str:
     return "\n".join([message + (f" (see {page})" if page else ""), *problems])
 
 
-def _address_lines(spec: Mapping[str, Any], addresses: ClusterAddresses, passwords: PasswordFiles) -> list[str]:
+def _address_lines(domain: str, addresses: ClusterAddresses) -> list[str]:
     # The domain must resolve to this machine (DNS or /etc/hosts); localhost always does.
-    domain = Endpoint(addresses.web.scheme, str(spec["domain"]), addresses.web.port)
+    named = dataclasses.replace(addresses.web, host=domain)
     lines = [
-        f"Web        {domain.at('/')}  {addresses.web.at('/')}",
+        f"Web        {named.at('/')}  {addresses.web.at('/')}",
         f"Dashboard  {addresses.dashboard.at('/dashboard/')}  (user {addresses.user}, password in"
-        f" {passwords.dashboard})",
+        f" {addresses.dashboard_password})",
     ]
     if addresses.portainer is not None:
-        lines.append(f"Portainer  {addresses.portainer.at('/')}  (user admin, password in {passwords.portainer})")
+        lines.append(
+            f"Portainer  {addresses.portainer.at('/')}  (user admin, password in {addresses.portainer_password})"
+        )
     return lines
 
 

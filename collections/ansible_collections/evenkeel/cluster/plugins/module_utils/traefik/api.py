@@ -27,6 +27,7 @@ try:
 except ImportError:  # reported by the constructor in one line
     HAS_REQUESTS = False
 
+from ..cluster.engines import DEFAULT_PROVIDER
 from .metrics import parse_config_reloads, parse_server_up, parse_service_requests, qualified
 
 DEFAULT_TIMEOUT = 5.0
@@ -151,7 +152,7 @@ class TraefikApi:
 
     # -- API ---------------------------------------------------------------
 
-    def server_status(self, service: str, provider: str = "docker") -> dict[str, str]:
+    def server_status(self, service: str, provider: str = DEFAULT_PROVIDER) -> dict[str, str]:
         """Server URL -> ``UP``/``DOWN`` by the active health check.
 
         {} when the service does not exist, or no router uses it yet.
@@ -160,7 +161,7 @@ class TraefikApi:
         status = found.get("serverStatus") if found else None
         return {str(url): str(state) for url, state in status.items()} if isinstance(status, dict) else {}
 
-    def service(self, service: str, provider: str = "docker") -> dict[str, Any] | None:
+    def service(self, service: str, provider: str = DEFAULT_PROVIDER) -> dict[str, Any] | None:
         """The API's record of a service; None when it does not exist."""
         return self._record("services", qualified(service, provider))
 
@@ -201,7 +202,7 @@ class TraefikApi:
         """How many configurations were loaded so far: the current generation."""
         return _present(self._parsed(parse_config_reloads, self.metrics()))
 
-    def snapshot(self, service: str, provider: str = "docker") -> Snapshot:
+    def snapshot(self, service: str, provider: str = DEFAULT_PROVIDER) -> Snapshot:
         """Generation, request count and server states of a service which must exist.
 
         Raises:
@@ -220,7 +221,7 @@ class TraefikApi:
             servers={str(url): str(state) for url, state in status.items()} if isinstance(status, dict) else {},
         )
 
-    def server_up(self, service: str, provider: str = "docker") -> dict[str, bool]:
+    def server_up(self, service: str, provider: str = DEFAULT_PROVIDER) -> dict[str, bool]:
         """Server URL -> up, by active and passive checks; {} without a health check."""
         return dict(self._parsed(parse_server_up, self.metrics(), qualified(service, provider)))
 

@@ -5,41 +5,59 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 
 from ..core.files import write_atomically
-from .routes import Route, render, route_rule, routes_config
+from .routes import Route, active_routes, render, routes_config
+
+
+@dataclass(frozen=True)
+class RouteTable:
+    """The routes that the balancer has.
+
+    Attributes:
+        routes: tier to route.
+        current: the file says just what it would say today; one of an earlier version must be written anew.
+    """
+
+    routes: dict[str, Route]
+    current: bool = True
 
 
 class RouteFile:
-    """The balancer's route file: which tier's path leads to which service."""
+    """Which tier's path leads to which service, as the balancer reads it.
 
-    def __init__(self, path: Path, hosts: Sequence[str], routes: Mapping[str, Route]) -> None:
-        """Hold the routes; the file is written only by :meth:`lead`."""
+    Args:
+        path: the file; one that is not there has no routes.
+        provider: the balancer's provider that finds the nodes.
+    """
+
+    def __init__(self, path: Path, provider: str) -> None:
+        """Remember the file; it is read at each question."""
         self._path = path
-        self._hosts = list(hosts)
-        self._routes = dict(routes)
+        self._provider = provider
         self._lock = threading.Lock()
 
-    def text(self) -> str:
-        """What the file should say now."""
-        ordered = [self._routes[name] for name in sorted(self._routes)]
-        return render(routes_config(ordered, self._hosts))
-
-    def rule(self, route: Route) -> str:
-        """The rule that the balancer shows for the route."""
-        return route_rule(route, self._hosts)
+    def table(self) -> RouteTable:
+        """The routes as the file has them now."""
+        text = self._path.read_text(encoding="utf-8") if self._path.is_file() else ""
+        routes = active_routes(text)
+        return RouteTable(routes, current=not text or text == self._rendered(routes))
 
     def of(self, tier: str) -> Route | None:
         """Where the tier's path leads now."""
-        return self._routes.get(tier)
+        return self.table().routes.get(tier)
 
-    def lead(self, tier: str, route: Route | None) -> None:
+    def point_to(self, tier: str, route: Route | None) -> None:
         """Let the tier's path lead to the route, or drop it, and replace the file at once."""
         with self._lock:
+            routes = self.table().routes
             if route is None:
-                self._routes.pop(tier, None)
+                routes.pop(tier, None)
             else:
-                self._routes[tier] = route
-            write_atomically(self._path, self.text())
+                routes[tier] = route
+            write_atomically(self._path, self._rendered(routes))
+
+    def _rendered(self, routes: dict[str, Route]) -> str:
+        return render(routes_config([routes[name] for name in sorted(routes)], self._provider))

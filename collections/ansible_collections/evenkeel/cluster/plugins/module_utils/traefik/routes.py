@@ -21,17 +21,27 @@ EDGE_MIDDLEWARE = "evenkeel-edge"
 EMPTY_SERVICE = "evenkeel-empty"
 _ENTRY_POINTS = ["web"]
 _POOL_SUFFIX = "-pool"
+_HOST_OF_RULE = re.compile(r"Host\(`([^`]*)`\)")
 _PATH_OF_RULE = re.compile(r"PathPrefix\(`([^`]*)`\)")
 
 
 @dataclasses.dataclass(frozen=True)
 class Route:
-    """One tier's path and the balancer service that it leads to, e.g. ``static-3f2a91bc``."""
+    """Where a tier's path leads.
+
+    Attributes:
+        tier: the tier.
+        path: its path, which begins and ends with a slash.
+        strip_path: the nodes do not see the path.
+        service: the balancer service that it leads to, e.g. ``static-3f2a91bc``.
+        hosts: the host names that are answered; empty for any.
+    """
 
     tier: str
     path: str
     strip_path: bool
     service: str
+    hosts: tuple[str, ...] = ()
 
 
 def host_rule(hosts: Iterable[str]) -> str:
@@ -51,19 +61,30 @@ def _rule(hosts: Iterable[str], path_matcher: str) -> str:
     return " && ".join(part for part in (host_rule(hosts), path_matcher) if part)
 
 
-def route_rule(route: Route, hosts: Iterable[str]) -> str:
+def route_rule(route: Route) -> str:
     """The rule of the tier's router."""
-    return _rule(hosts, f"PathPrefix(`{route.path}`)")
+    return _rule(route.hosts, f"PathPrefix(`{route.path}`)")
 
 
-def routes_config(routes: Iterable[Route], hosts: Iterable[str]) -> dict[str, Any]:
+def leads_to(record: Mapping[str, Any] | None, route: Route | None) -> bool:
+    """Whether the balancer's record of a tier's router is that of the route; None for no route."""
+    if route is None or record is None:
+        return route is None and record is None
+    service = str(record.get("service")).removesuffix("@file")
+    return service == pool_service(route.service) and record.get("rule") == route_rule(route)
+
+
+def routes_config(routes: Iterable[Route], provider: str) -> dict[str, Any]:
     """Routers and middlewares for all tiers.
 
     Each tier has its router and, one step below it in priority, a guard that answers 503: when the last node
     has left, Traefik drops the tier's service and with it the router, and the request would otherwise get a 404
     or fall through to the tier at ``/``. The longer path always wins, guard included.
+
+    Args:
+        routes: where the tiers' paths lead.
+        provider: the balancer's provider that finds the nodes.
     """
-    host_names = list(hosts)
     routers: dict[str, Any] = {}
     services: dict[str, Any] = {}
     middlewares: dict[str, Any] = {}
@@ -74,7 +95,7 @@ def routes_config(routes: Iterable[Route], hosts: Iterable[str]) -> dict[str, An
         if route.strip_path and bare:
             middlewares[f"{route.tier}-strip"] = {"stripPrefix": {"prefixes": [bare]}}
             chain.insert(0, f"{route.tier}-strip")
-        rule = route_rule(route, host_names)
+        rule = route_rule(route)
         routers[route.tier] = {
             "entryPoints": _ENTRY_POINTS,
             "rule": rule,
@@ -84,8 +105,8 @@ def routes_config(routes: Iterable[Route], hosts: Iterable[str]) -> dict[str, An
         }
         services[pool_service(route.service)] = {
             "failover": {
-                "service": f"{route.service}@docker",
-                "fallback": f"{last_resort(route.service)}@docker",
+                "service": f"{route.service}@{provider}",
+                "fallback": f"{last_resort(route.service)}@{provider}",
             }
         }
         routers[f"{route.tier}-guard"] = {
@@ -103,7 +124,7 @@ def routes_config(routes: Iterable[Route], hosts: Iterable[str]) -> dict[str, An
             }
             routers[f"{route.tier}-slash"] = {
                 "entryPoints": _ENTRY_POINTS,
-                "rule": _rule(host_names, f"Path(`{bare}`)"),
+                "rule": _rule(route.hosts, f"Path(`{bare}`)"),
                 "priority": priority,
                 "service": EMPTY_SERVICE,
                 "middlewares": [f"{route.tier}-slash"],
@@ -129,6 +150,7 @@ def active_routes(text: str) -> dict[str, Route]:
                 path=_PATH_OF_RULE.findall(router["rule"])[0],
                 strip_path=f"{name}-strip" in router["middlewares"],
                 service=router["service"].removesuffix(_POOL_SUFFIX),
+                hosts=tuple(_HOST_OF_RULE.findall(router["rule"])),
             )
             for name, router in routers.items()
             if router["service"].endswith(_POOL_SUFFIX)

@@ -1,0 +1,94 @@
+# Copyright: Evenkeel contributors
+# SPDX-License-Identifier: MIT
+"""What a container of ours is made with, as data: hardening, limits and stop time can be read and tested. Pure."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+from ..cluster import labels
+from ..cluster.node import TierBuild
+from ..traefik.labels import server_url_labels
+
+
+@dataclass(frozen=True)
+class ContainerSpec:
+    """One container. The defaults are those of a container that is locked down.
+
+    Attributes:
+        name: its name.
+        image: reference of its image.
+        network: the network mode: a network, or ``container:<name>`` to share another one's.
+        labels: its labels, beside those of its image.
+        environment: its variables.
+        hostname: its host name; empty for the engine's choice.
+        user: numeric user; empty for the image's.
+        groups: additional groups.
+        entrypoint: replaces the image's; None for the image's.
+        command: replaces the image's; None for the image's.
+        read_only: the root file system cannot be written to.
+        cap_drop: Linux capabilities that it does not have.
+        security_opt: options of the kernel's security modules.
+        memory: bytes.
+        nano_cpus: billionths of a CPU; 0 for no limit.
+        pids: processes and threads; 0 for no limit.
+        tmpfs: folder -> mount options of scratch space.
+        mounts: ``{source, target, read_only}`` each; a source that begins with ``/`` is a folder, else a volume.
+        binds: ``outside:inside[:ro]`` each.
+        ports: port inside with its protocol -> address and port outside.
+        sysctls: kernel parameters of its network.
+        also_in: a second network that it joins before it starts.
+        restart: when it is started again.
+        stop_signal: what asks it to end; empty for the image's.
+        stop_timeout: seconds until SIGKILL; 0 for the engine's own.
+    """
+
+    name: str
+    image: str
+    network: str
+    labels: Mapping[str, str]
+    environment: Mapping[str, str] = field(default_factory=dict)
+    hostname: str = ""
+    user: str = ""
+    groups: Sequence[str | int] = ()
+    entrypoint: Sequence[str] | None = None
+    command: Sequence[str] | None = None
+    read_only: bool = True
+    cap_drop: Sequence[str] = ("ALL",)
+    security_opt: Sequence[str] = ("no-new-privileges",)
+    memory: int | str = 0
+    nano_cpus: int = 0
+    pids: int = 0
+    tmpfs: Mapping[str, str] = field(default_factory=dict)
+    mounts: Sequence[Mapping[str, Any]] = ()
+    binds: Sequence[str] = ()
+    ports: Mapping[str, tuple[str, int]] = field(default_factory=dict)
+    sysctls: Mapping[str, str] = field(default_factory=dict)
+    also_in: str = ""
+    restart: str = "unless-stopped"
+    stop_signal: str = ""
+    stop_timeout: int = 0
+
+
+def node_spec(name: str, build: TierBuild) -> ContainerSpec:
+    """A managed node of a tier."""
+    tier, options = build.tier, build.options
+    # The name, not the address, identifies the node to the balancer: sticky sessions and the access log survive a
+    # restart, and a recycled address inherits no sessions.
+    urls = server_url_labels(tier.service, f"http://{name}:{tier.port}")
+    return ContainerSpec(
+        name=name,
+        image=build.image,
+        network=options.network,
+        labels={**options.labels, **urls, labels.REVISION: build.revision},
+        environment=options.environment,
+        hostname=name,
+        memory=options.memory,
+        nano_cpus=options.nano_cpus,
+        pids=options.pids,
+        tmpfs=options.tmpfs,
+        mounts=options.mounts,
+        stop_timeout=options.stop_timeout,
+    )

@@ -1,0 +1,324 @@
+# Copyright: Evenkeel contributors
+# SPDX-License-Identifier: MIT
+"""The use case: make the pool equal to what is declared, say what that would do, or say how it is.
+
+Callers are the modules ``node_pool`` and ``node_pool_info`` and the drill. Both :func:`preview` and :func:`reconcile`
+take what they do from one plan, under the cluster's lock.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import json
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+from ..cluster.node import Node
+from ..cluster.spec import Tier
+from ..core.errors import EvenkeelError, Problem, quote
+from ..core.files import write_atomically
+from ..core.lock import cluster_lock
+from ..core.poll import SYSTEM_CLOCK, Clock
+from ..core.progress import no_progress
+from ..core.results import PoolView
+from ..engine.port import BalancerView
+from .context import Declaration, PoolInputError, PoolState, Ports, declare, observe
+from .plan import START, PoolAction, plan, plan_removal, predict, summary
+from .rollout import NodeTiming, Rollout, RolloutLimits
+from .steps import Step, no_step
+from .view import describe
+
+_DECLARATION_MODE = 0o600
+
+
+@dataclasses.dataclass(frozen=True)
+class PoolRequest:
+    """What is asked for.
+
+    Attributes:
+        cluster: the cluster's name.
+        tiers: the declared tiers by name.
+        images: tier to image reference, as :func:`context.declare` takes it.
+        hosts: host names that the routes accept; empty for any.
+        renew: tiers whose nodes are all replaced although nothing about them changed.
+        absent: remove all nodes instead.
+        limits: how much at once.
+        lock_timeout: seconds to wait for another run on the same cluster.
+        declaration_file: where the declaration is left for others on the target; empty for nowhere.
+    """
+
+    cluster: str
+    tiers: Mapping[str, Tier]
+    images: Mapping[str, str] = dataclasses.field(default_factory=dict)
+    hosts: tuple[str, ...] = ()
+    renew: tuple[str, ...] = ()
+    absent: bool = False
+    limits: RolloutLimits = dataclasses.field(default_factory=RolloutLimits)
+    lock_timeout: float = 0.0
+    declaration_file: str = ""
+
+
+@dataclasses.dataclass(frozen=True)
+class Outcome:
+    """What was done, or would be done.
+
+    Attributes:
+        actions: what was done; in a preview, what would be done.
+        planned: what was to be done.
+        before: the pool before.
+        after: the pool after; in a preview, as it would be.
+        view: the pool from three sides afterwards; in a preview, before.
+        timings: per node, when it got how far.
+        switched: tier to when its route was switched, seconds since the reconciliation began.
+        warnings: what people should know although it succeeded.
+        seconds: how long it waited for the lock, planned and applied.
+    """
+
+    actions: Sequence[PoolAction] = ()
+    planned: Sequence[PoolAction] = ()
+    before: Sequence[Node] = ()
+    after: Sequence[Node] = ()
+    view: Mapping[str, Any] = dataclasses.field(default_factory=dict)
+    timings: Mapping[str, NodeTiming] = dataclasses.field(default_factory=dict)
+    switched: Mapping[str, float] = dataclasses.field(default_factory=dict)
+    warnings: Sequence[str] = ()
+    seconds: Mapping[str, float] = dataclasses.field(default_factory=dict)
+
+
+class RunFailedError(EvenkeelError):
+    """A run that had begun did not end as planned."""
+
+    def __init__(self, error: Exception, outcome: Outcome) -> None:
+        """Take the cause, and what was done before it."""
+        super().__init__(*(error.problems if isinstance(error, EvenkeelError) else (str(error),)))
+        self.outcome = outcome
+
+
+def preview(
+    request: PoolRequest, ports: Ports, *, clock: Clock = SYSTEM_CLOCK, on_wait: Callable[[str], None] = no_progress
+) -> Outcome:
+    """Say what :func:`reconcile` would do now; nothing is changed and no other run is waited for.
+
+    Raises:
+        EvenkeelError: it cannot be said, or a run would refuse to begin.
+    """
+    with cluster_lock(request.cluster, "node_pool", 0, on_wait) as waited:
+        began = clock.now()
+        declaration, state, balancer, reason = _look(request, ports)
+        actions = _planned(request, declaration, state)
+        _check_names(declaration, ports, actions)
+        after = predict(state.nodes, actions, declaration.targets)
+        seconds = {"lock": round(waited, 3), "plan": round(clock.now() - began, 3), "apply": 0.0}
+        view = describe(declaration, state, balancer, reason)
+        return Outcome(actions, actions, state.nodes, after, view, seconds=seconds)
+
+
+def reconcile(
+    request: PoolRequest,
+    ports: Ports,
+    *,
+    on_step: Callable[[Step], None] = no_step,
+    on_wait: Callable[[str], None] = no_progress,
+    halt: Callable[[], str] = str,
+    clock: Clock = SYSTEM_CLOCK,
+) -> Outcome:
+    """Make the pool equal to what is declared, under the cluster's lock.
+
+    Args:
+        request: what is asked for.
+        ports: engine, routes and balancer.
+        on_step: told whenever something has happened; called from several threads.
+        on_wait: takes a line that names another holder of the lock, when that takes a while.
+        halt: asked before each wave; a reason to stop there, or an empty text.
+        clock: tells and passes the time.
+
+    Raises:
+        RunFailedError: a step did not come about; it has what was done before.
+        EvenkeelError: it could not begin; nothing was changed.
+    """
+    with cluster_lock(request.cluster, "node_pool", request.lock_timeout, on_wait) as waited:
+        began = clock.now()
+        outcome = reconcile_locked(request, ports, on_step=on_step, halt=halt, clock=clock)
+        seconds = {"lock": round(waited, 3), **outcome.seconds}
+        seconds["plan"] = round(clock.now() - began - seconds["apply"], 3)
+        return dataclasses.replace(outcome, seconds=seconds)
+
+
+def reconcile_locked(
+    request: PoolRequest,
+    ports: Ports,
+    *,
+    on_step: Callable[[Step], None] = no_step,
+    halt: Callable[[], str] = str,
+    clock: Clock = SYSTEM_CLOCK,
+) -> Outcome:
+    """As :func:`reconcile`, for a caller that holds the cluster's lock already."""
+    declaration, state, balancer, reason = _look(request, ports)
+    actions = _planned(request, declaration, state)
+    _check_names(declaration, ports, actions)
+    _check_images(declaration, actions)
+    if actions and not request.absent:
+        ports.balancer().version()  # says why it does not answer, before anything is changed
+    _leave_declaration(request)
+    rollout = Rollout(declaration, ports, request.limits, on_step=on_step, halt=halt, clock=clock)
+    began = clock.now()
+    outcome = Outcome(planned=actions, before=state.nodes)
+    try:
+        if actions:
+            rollout.apply(actions)
+            state = observe(declaration, ports, balancer)
+    except (EvenkeelError, OSError) as error:
+        raise RunFailedError(error, _done(outcome, rollout, clock.now() - began)) from error
+    view = describe(declaration, state, balancer, reason)
+    return dataclasses.replace(_done(outcome, rollout, clock.now() - began), after=state.nodes, view=view)
+
+
+def status(request: PoolRequest, ports: Ports) -> PoolView:
+    """The pool from three sides, and what a run would do; see :func:`view.describe`. No lock is taken.
+
+    Raises:
+        EvenkeelError: the engine cannot be asked. That the balancer cannot is part of the answer.
+    """
+    declaration, state, balancer, reason = _look(request, ports)
+    return describe(declaration, state, balancer, reason)
+
+
+def require_as_declared(request: PoolRequest, ports: Ports) -> Declaration:
+    """Refuse a pool that a run would change.
+
+    Raises:
+        PoolInputError: naming the first difference.
+    """
+    declaration, state, _, _ = _look(request, ports)
+    actions = _planned(request, declaration, state)
+    if actions:
+        raise PoolInputError(
+            Problem(
+                "pool",
+                f"{len(actions)} differences from the declaration (first: {actions[0].tier}: {actions[0]})",
+                "none",
+                "ansible-playbook site.yml",
+            )
+        )
+    return declaration
+
+
+def _look(request: PoolRequest, ports: Ports) -> tuple[Declaration, PoolState, BalancerView | None, str]:
+    """Read both sides; last, why the balancer cannot be asked."""
+    ports.engine.connect()
+    declaration = declare(request.cluster, request.tiers, request.images, request.hosts, ports.engine)
+    balancer: BalancerView | None = None
+    reason = ""
+    if not request.absent:
+        try:
+            balancer = ports.balancer()
+        except EvenkeelError as error:  # there has not been a balancer yet
+            reason = str(error)
+    return declaration, observe(declaration, ports, balancer), balancer, reason
+
+
+def _planned(request: PoolRequest, declaration: Declaration, state: PoolState) -> list[PoolAction]:
+    if request.absent:
+        return plan_removal(state.nodes)
+    _check_renewal(request.renew, declaration)
+    return plan(state.nodes, declaration.targets, state.table, request.limits.surge_percent, request.renew)
+
+
+def _check_renewal(renew: Iterable[str], declaration: Declaration) -> None:
+    known = sorted(declaration.builds)
+    unknown = [tier for tier in renew if tier not in declaration.builds]
+    if unknown:
+        fix = f"-e tier={known[0]}" if known else "declare it in cluster_tiers"
+        want = f"one of {', '.join(known) or 'none'}"
+        raise PoolInputError(*(Problem("tier", quote(tier), want, fix) for tier in unknown))
+
+
+def _check_names(declaration: Declaration, ports: Ports, actions: Sequence[PoolAction]) -> None:
+    """Refuse to begin when a foreign container has a name that a new node needs."""
+    names = [action.node for action in actions if action.kind == START]
+    foreign = ports.engine.foreign_names(names) if names else {}
+    if foreign:
+        raise PoolInputError(
+            *(
+                Problem(
+                    f"container {name}",
+                    f"one of image {image} without the label evenkeel.cluster={declaration.cluster}",
+                    "the name free",
+                    f"docker rename or remove {name}",
+                )
+                for name, image in sorted(foreign.items())
+            )
+        )
+
+
+def _check_images(declaration: Declaration, actions: Sequence[PoolAction]) -> None:
+    """Refuse to begin when the image of a node to start is not there."""
+    needed = {action.tier for action in actions if action.kind == START} & declaration.missing_images.keys()
+    if needed:
+        raise PoolInputError(
+            *(
+                Problem(
+                    f"image of tier {tier}",
+                    f"no {declaration.missing_images[tier]} on this host",
+                    "it built or pulled",
+                    "ansible-playbook site.yml",
+                )
+                for tier in sorted(needed)
+            )
+        )
+
+
+def _leave_declaration(request: PoolRequest) -> None:
+    """Leave what is declared on the target, for what changes the pool without Ansible. It has secrets in it."""
+    if not request.declaration_file:
+        return
+    path = Path(request.declaration_file)
+    if request.absent:
+        path.unlink(missing_ok=True)
+        return
+    content = {
+        "cluster": request.cluster,
+        "hosts": list(request.hosts),
+        "images": dict(request.images),
+        "tiers": [dataclasses.asdict(tier) for tier in request.tiers.values()],
+    }
+    text = json.dumps(content, indent=2, sort_keys=True) + "\n"
+    if not path.is_file() or path.read_text(encoding="utf-8") != text:
+        write_atomically(path, text, _DECLARATION_MODE)
+
+
+def _done(outcome: Outcome, rollout: Rollout, seconds: float) -> Outcome:
+    return dataclasses.replace(
+        outcome,
+        actions=list(rollout.done),
+        timings=dict(rollout.timings),
+        switched=dict(rollout.switched),
+        warnings=list(rollout.warnings),
+        seconds={"plan": 0.0, "apply": round(seconds, 3)},
+    )
+
+
+def diff(outcome: Outcome) -> dict[str, str]:
+    """The pool before and after, for diff mode."""
+    return {
+        "before": "\n".join(summary(outcome.before)) + "\n",
+        "after": "\n".join(summary(outcome.after)) + "\n",
+        "before_header": "pool",
+        "after_header": "pool",
+    }
+
+
+def as_result(outcome: Outcome, *, changed: bool) -> dict[str, Any]:
+    """An outcome as plain data, for a module's result."""
+    nodes = {
+        name: {key: value for key, value in dataclasses.asdict(timing).items() if value is not None}
+        for name, timing in sorted(outcome.timings.items())
+    }
+    return {
+        "changed": changed,
+        "actions": [dataclasses.asdict(action) for action in outcome.actions],
+        "summary": [str(action) for action in outcome.planned],
+        "timings": {**outcome.seconds, "nodes": nodes},
+        **outcome.view,
+    }

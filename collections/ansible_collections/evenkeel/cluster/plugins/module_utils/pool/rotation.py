@@ -1,0 +1,275 @@
+# Copyright: Evenkeel contributors
+# SPDX-License-Identifier: MIT
+"""Waits for what the balancer does with nodes and routes: into rotation, out of it, to another service."""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Callable, Collection, Container, Iterable, Sequence
+from http import HTTPStatus
+
+from ..cluster.node import RUNNING, STARTING, Node
+from ..cluster.spec import Tier
+from ..core.errors import EvenkeelError, Problem
+from ..core.poll import SYSTEM_CLOCK, Clock, wait_until
+from ..engine.port import BalancerView, Engine
+from ..traefik.api import TraefikApiError
+from ..traefik.routes import Route, leads_to
+from .context import node_health_url
+
+_POLL_SECONDS = 0.1
+# The balancer's API may be silent for this long while nodes drain: it may well go on balancing meanwhile.
+_SILENCE_SECONDS = 5.0
+
+
+class ReconcileError(EvenkeelError):
+    """A step did not come about; the message is one line per tier."""
+
+
+@dataclasses.dataclass
+class _Arrival:
+    """How far nodes have got on their way into rotation, by name.
+
+    Attributes:
+        waiting: not there yet.
+        answering: answer their health check.
+        arrived: in rotation since the last look.
+        nodes: as the engine has them.
+        listed: server URL to state, as the balancer lists them.
+    """
+
+    waiting: set[str]
+    answering: set[str] = dataclasses.field(default_factory=set)
+    arrived: set[str] = dataclasses.field(default_factory=set)
+    nodes: dict[str, Node] = dataclasses.field(default_factory=dict)
+    listed: dict[str, str] = dataclasses.field(default_factory=dict)
+
+
+def health_of(engine: Engine, node: Node, tier: Tier) -> int:
+    """The status of the node's health answer; 0 for none."""
+    return engine.health(node_health_url(node, tier)) if node.address else 0
+
+
+class RotationWatch:
+    """Waits for facts at one balancer.
+
+    Args:
+        engine: where the nodes run.
+        balancer: what lists them.
+        patience: seconds without any progress after which a wait has failed.
+        each: does something for all items, side by side.
+        clock: tells and passes the time.
+    """
+
+    def __init__(
+        self,
+        engine: Engine,
+        balancer: BalancerView,
+        patience: float,
+        each: Callable[[Callable[[Node], None], Iterable[Node]], None],
+        clock: Clock = SYSTEM_CLOCK,
+    ) -> None:
+        """Nothing is asked yet."""
+        self._engine = engine
+        self._balancer = balancer
+        self._patience = patience
+        self._each = each
+        self._clock = clock
+
+    # -- in -------------------------------------------------------------------------
+
+    def enter(
+        self,
+        tier: Tier,
+        names: Collection[str],
+        *,
+        probed: bool,
+        ready: Callable[[str], None],
+        entered: Callable[[str], None],
+    ) -> None:
+        """Until the nodes answer their health check and the balancer lists them as up.
+
+        Args:
+            tier: of the nodes.
+            names: of the nodes.
+            probed: also require a successful probe by the balancer. Traefik lists a new server as UP before its first
+                probe; acceptable when scaling up, not when the old nodes are about to drain.
+            ready: called once for each node that answers.
+            entered: called once for each node in rotation.
+
+        Raises:
+            ReconcileError: a node ends, or nothing moves for too long.
+        """
+        arrival = _Arrival(set(names))
+        while arrival.waiting:
+            if wait_until(
+                lambda: self._look(tier, arrival, ready, probed=probed), self._patience, _POLL_SECONDS, self._clock
+            ):
+                raise ReconcileError(self._not_ready(tier, arrival))
+            for name in sorted(arrival.arrived):
+                entered(name)
+            arrival.waiting -= arrival.arrived
+
+    def _look(self, tier: Tier, arrival: _Arrival, ready: Callable[[str], None], *, probed: bool) -> str:
+        """Look once; empty when at least one more node is in rotation."""
+        arrival.nodes = {node.name: node for node in self._engine.nodes() if node.name in arrival.waiting}
+        self._check_alive(arrival)
+
+        def probe(node: Node) -> None:
+            if health_of(self._engine, node, tier) == HTTPStatus.OK:
+                arrival.answering.add(node.name)
+                ready(node.name)
+
+        self._each(probe, [arrival.nodes[name] for name in sorted(arrival.waiting - arrival.answering)])
+        arrival.listed = self._balancer.server_status(tier.service)
+        arrived = {
+            name for name in arrival.waiting & arrival.answering if arrival.listed.get(arrival.nodes[name].url) == "UP"
+        }
+        if probed and arrived:
+            answered = self._balancer.server_up(tier.service)
+            arrived = {name for name in arrived if answered.get(arrival.nodes[name].url)}
+        arrival.arrived = arrived
+        return "" if arrived else "none"
+
+    def _check_alive(self, arrival: _Arrival) -> None:
+        for name in sorted(arrival.waiting):
+            node = arrival.nodes.get(name)
+            if node is None:
+                raise ReconcileError(Problem(f"node {name}", "no container", "it running", "see who removed it"))
+            if node.state not in {RUNNING, STARTING}:
+                raise ReconcileError(
+                    f"node {name}: got state {node.condition}, want it running; last log lines:"
+                    f" {self._engine.logs(node.id)} (fix: mend the image; the nodes that ran before keep serving)"
+                )
+
+    def _not_ready(self, tier: Tier, arrival: _Arrival) -> str:
+        """Why the first of the nodes that are waited for does not serve."""
+        waiting = sorted(arrival.waiting)
+        first = waiting[0]
+        node = arrival.nodes.get(first)
+        seen = "no place in the balancer's rotation"
+        if first not in arrival.answering:
+            seen = f"no 200 from {tier.health_path}"
+        elif node is not None and node.url in arrival.listed:
+            seen = f"no 200 from {tier.health_path} when the balancer asks"
+        more = f" (and {len(waiting) - 1} more)" if len(waiting) > 1 else ""
+        logs = self._engine.logs(node.id) if node is not None else ""
+        return (
+            f"node {first}{more}: got {seen} within {self._patience:g} s, want it ready; last log lines:"
+            f" {logs or 'none'} (fix: docker run the image and request {tier.health_path}; the nodes that ran"
+            " before keep serving)"
+        )
+
+    def answer(self, tier: Tier, names: Container[str]) -> None:
+        """Until nodes of the tier that were started again answer their health check.
+
+        Raises:
+            ReconcileError: one does not.
+        """
+        arrival = _Arrival(set())
+
+        def look() -> str:
+            members = [node for node in self._engine.nodes() if node.tier == tier.name and node.name in names]
+            arrival.nodes = {node.name: node for node in members}
+            arrival.waiting = {node.name for node in members if health_of(self._engine, node, tier) != HTTPStatus.OK}
+            return "some" if arrival.waiting else ""
+
+        if wait_until(look, self._patience, _POLL_SECONDS, self._clock):
+            raise ReconcileError(self._not_ready(tier, arrival))
+
+    def listed(self, nodes: Sequence[Node]) -> None:
+        """Until the balancer has the nodes in rotation.
+
+        Raises:
+            ReconcileError: it does not take them.
+        """
+        services = services_of(nodes)
+        urls = {node.url for node in nodes}
+        reason = wait_until(
+            lambda: "" if urls <= self.up(services) else "not in rotation", self._patience, _POLL_SECONDS, self._clock
+        )
+        if reason:
+            raise ReconcileError(reason)
+
+    # -- out ------------------------------------------------------------------------
+
+    def up(self, services: Iterable[str]) -> set[str]:
+        """The servers that the balancer sends new requests to."""
+        return {
+            url for service in services for url, state in self._balancer.server_status(service).items() if state == "UP"
+        }
+
+    def leave(self, leaving: Sequence[Node], over: Callable[[], bool | None]) -> None:
+        """Until the nodes have ended and the balancer lists them no more.
+
+        Args:
+            leaving: the nodes.
+            over: whether all have ended; None when one could not be stopped, and the caller says so.
+
+        Raises:
+            ReconcileError: the balancer still lists one that has ended.
+            TraefikApiError: the balancer is silent for too long.
+        """
+        services = services_of(leaving)
+        answered, deadline = self._clock.now(), None
+        while True:
+            ended = over()
+            if ended is None:
+                return
+            if ended and deadline is None:
+                deadline = self._clock.now() + self._patience
+            up: set[str] | None = None
+            try:
+                up = self.up(services)
+                answered = self._clock.now()
+            except TraefikApiError:
+                if self._clock.now() - answered > _SILENCE_SECONDS:
+                    raise
+            if ended and up is not None:
+                still = self._still_in_rotation(leaving, up) if up else []
+                if not still:
+                    return
+                if deadline is not None and self._clock.now() > deadline:
+                    raise ReconcileError(
+                        f"node {still[0]}: got a place in the balancer's rotation {self._patience:g} s after its"
+                        " end, want none (fix: see whether the balancer still follows Docker's events: docker logs)"
+                    )
+            self._clock.sleep(_POLL_SECONDS)
+
+    def _still_in_rotation(self, leaving: Sequence[Node], up: Container[str]) -> list[str]:
+        """Nodes that have ended and are still asked; an address that another node has by now is that node's."""
+        named = [node for node in leaving if node.url in up]
+        if not named:
+            return []
+        gone = {node.id for node in leaving}
+        taken = {node.url for node in self._engine.nodes() if node.running and node.id not in gone}
+        return [node.name for node in named if node.url not in taken]
+
+    # -- routes -----------------------------------------------------------------------
+
+    def routed(self, tier: str, route: Route | None) -> None:
+        """Until the balancer leads the tier's path to the route; None for nowhere.
+
+        Raises:
+            ReconcileError: it does not.
+        """
+        reason = wait_until(
+            lambda: "" if leads_to(self._balancer.router(tier), route) else "another",
+            self._patience,
+            _POLL_SECONDS,
+            self._clock,
+        )
+        if reason:
+            raise ReconcileError(
+                Problem(
+                    f"route of tier {tier}",
+                    f"another service than {route.service if route else 'none'} from the balancer",
+                    "the new route",
+                    "see the balancer's log",
+                )
+            )
+
+
+def services_of(nodes: Iterable[Node]) -> list[str]:
+    """The balancer's services that the nodes belong to."""
+    return sorted({node.service for node in nodes if node.service})
