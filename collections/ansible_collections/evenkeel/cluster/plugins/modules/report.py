@@ -165,32 +165,15 @@ drift:
 """
 
 import datetime
-import gzip
-import json
-import os
-import platform
-import re
-import subprocess
-from collections.abc import Mapping, Sequence
-from importlib import metadata
-from pathlib import Path
 from typing import Any
 
+from ansible.module_utils.ansible_release import __version__ as ansible_version
 from ansible.module_utils.basic import AnsibleModule, missing_required_lib
-from ansible.release import __version__ as ansible_version
 
 from ..module_utils.core.errors import EvenkeelError
-from ..module_utils.core.folder import write_folder
-from ..module_utils.core.results import NoResult, ProvenanceResult
-from ..module_utils.report import chart_style, charts
-from ..module_utils.report.claim import Claim, Measurements
-from ..module_utils.report.document import FULL, QUICK, ReportContext, as_json, clean, document_of
-from ..module_utils.report.page import report_pages
-from ..module_utils.report.summary import claim_lines, failure_text, summary_lines
-
-_GIT_SECONDS = 5.0
-_VERIFICATION = "raw/verification.json.gz"
-_WHAT = {".jsonl.gz": "one line per request of a drill", ".json": "the figures of a drill"}
+from ..module_utils.report import chart_style
+from ..module_utils.report.document import FULL, QUICK
+from ..module_utils.report.write import write_report
 
 
 def argument_spec() -> dict[str, Any]:
@@ -215,186 +198,14 @@ def argument_spec() -> dict[str, Any]:
     }
 
 
-# --------------------------------------------------------------------------
-# Facts of the controller
-# --------------------------------------------------------------------------
-
-
-def controller() -> dict[str, str]:
-    """The versions of the software that ran the measurement and writes the report."""
-    return {
-        "ansible_core": ansible_version,
-        "community_docker": collection_version("community/docker"),
-        "python": platform.python_version(),
-        "matplotlib": package_version("matplotlib"),
-        "system": f"{platform.system()} {platform.release()}",
-    }
-
-
-def package_version(name: str) -> str:
-    """Version of a Python package; empty if it is not installed."""
-    try:
-        return metadata.version(name)
-    except metadata.PackageNotFoundError:
-        return ""
-
-
-def collection_version(name: str) -> str:
-    """Version of a collection in the package ansible; empty if it is not installed."""
-    try:
-        base = Path(str(metadata.distribution("ansible").locate_file("ansible_collections")))
-        manifest = json.loads((base / name / "MANIFEST.json").read_text(encoding="utf-8"))
-        return str(manifest["collection_info"]["version"])
-    except (metadata.PackageNotFoundError, OSError, ValueError, KeyError):
-        return ""
-
-
-def project(root: Path) -> dict[str, Any]:
-    """Version of Evenkeel and, if the folder is a Git repository, its revision and whether files differ from it."""
-    galaxy = root / "collections/ansible_collections/evenkeel/cluster/galaxy.yml"
-    try:
-        found = re.search(r"^version: *(\S+)", galaxy.read_text(encoding="utf-8"), re.MULTILINE)
-    except OSError:
-        found = None
-    revision = _git(root, "rev-parse", "HEAD")
-    changes = _git(root, "status", "--porcelain", "--untracked-files=no") if revision else None
-    return {
-        "version": found[1] if found else "",
-        "revision": revision or "",
-        "dirty": None if changes is None else bool(changes),
-    }
-
-
-def _git(root: Path, *arguments: str) -> str | None:
-    """The output of Git; None if it failed."""
-    # Do not take a repository in a parent folder for ours.
-    environment = {**os.environ, "GIT_CEILING_DIRECTORIES": str(root.parent), "GIT_OPTIONAL_LOCKS": "0"}
-    try:
-        done = subprocess.run(
-            ["git", "-C", str(root), *arguments],
-            capture_output=True,
-            text=True,
-            check=False,
-            timeout=_GIT_SECONDS,
-            env=environment,
-        )
-    except (OSError, subprocess.TimeoutExpired):
-        return None
-    return done.stdout.strip() if done.returncode == 0 else None
-
-
-def provenance_of(host: ProvenanceResult | NoResult, root: Path) -> dict[str, Any]:
-    """Everything that the measurement depends on."""
-    return {
-        "machine": dict(host["machine"]) if "machine" in host else {},
-        "docker": dict(host["docker"]) if "docker" in host else {"reason": host.get("msg", "not asked")},
-        "images": list(host["images"]) if "images" in host else [],
-        "controller": controller(),
-        "evenkeel": project(root),
-    }
-
-
-# --------------------------------------------------------------------------
-# The report
-# --------------------------------------------------------------------------
-
-
-def raw_files(paths: Sequence[str]) -> tuple[dict[str, Path], dict[str, str]]:
-    """Files to copy beside the report, and the content of each in words."""
-    copies, contents = {}, {}
-    for path in map(Path, paths):
-        name = f"raw/{path.name}"
-        copies[name] = path
-        contents[name] = next((what for ending, what in _WHAT.items() if name.endswith(ending)), "as it was measured")
-    return copies, contents
-
-
-def drawn(claims: Sequence[Claim]) -> list[list[str]]:
-    """The charts of each claim, as SVG elements."""
-    pictures: list[list[str]] = []
-    number = 0
-    for claim in claims:
-        pictures.append([])
-        for chart in claim.charts:
-            number += 1
-            pictures[-1].append(charts.draw(chart, number))
-    return pictures
-
-
-def run_module(params: Mapping[str, Any], now: datetime.datetime, write: bool) -> dict[str, Any]:
-    """Judge the claims, and write the report.
-
-    Raises:
-        FolderError: the folder cannot be written.
-        PageError: a page cannot be made.
-    """
-    measured = measurements_of(params)
-    copies, contents = raw_files(params["raw"])
-    context = ReportContext(
-        created=now.strftime("%Y-%m-%dT%H:%M:%SZ"),
-        kind=params["kind"],
-        provenance=provenance_of(params["provenance"], Path(params["root"])),
-        variables=params["variables"],
-        raw={_VERIFICATION: "the results of all measurements", **contents},
-    )
-    document, claims = document_of(measured, context)
-    # No colon in the name: some file systems do not take it.
-    name = f"{now.strftime('%Y%m%dT%H%M%SZ')}-{params['cluster']['name']}"
-    path, files = Path(params["folder"]) / name, []
-    if write:
-        pages = report_pages(params["templates"], document, drawn(claims))
-        pages_and_data = {
-            **{file: text.encode() for file, text in pages.items()},
-            "results.json": as_json(document).encode(),
-            _VERIFICATION: gzip.compress(_verification(measured).encode(), mtime=0),
-        }
-        write_folder(path.parent, name, pages_and_data, copies)
-        files = sorted([*pages_and_data, *copies])
-    page = str(path / "report.html") if write else ""
-    return {
-        "changed": write,
-        "verdict": document["verdict"],
-        "message": document["message"],
-        "claims": [
-            {key: claim[key] for key in ("id", "title", "verdict", "red", "problems")} for claim in document["claims"]
-        ],
-        "lines": claim_lines(claims),
-        "summary": summary_lines(measured, claims, page),
-        "failure": failure_text(claims, page),
-        "drift": document["drift"],
-        "path": str(path) if write else "",
-        "files": files,
-    }
-
-
-def measurements_of(params: Mapping[str, Any]) -> Measurements:
-    """The measurements among the module's options."""
-    return Measurements(
-        spec=params["cluster"],
-        pool=params["pool"],
-        balance=params["balance"],
-        sticky=params["sticky"],
-        management=params["management"],
-        drills=params["drills"],
-        drills_due=params["kind"] == FULL,
-        user=params["user"],
-        portainer_password=params["portainer_password_file"] or "",
-    )
-
-
-def _verification(measured: Measurements) -> str:
-    whole = clean(measured)
-    parts = {name: getattr(whole, name) for name in ("pool", "balance", "sticky", "management", "drills")}
-    return json.dumps(parts, ensure_ascii=False) + "\n"
-
-
 def main() -> None:
     """Entry point."""
     module = AnsibleModule(argument_spec=argument_spec(), supports_check_mode=True)
     if chart_style.IMPORT_ERROR is not None:
         module.fail_json(msg=missing_required_lib("matplotlib"), exception=chart_style.IMPORT_ERROR)
+    now = datetime.datetime.now(datetime.timezone.utc)
     try:
-        result = run_module(module.params, datetime.datetime.now(datetime.timezone.utc), not module.check_mode)
+        result = write_report(module.params, now, ansible_version, write=not module.check_mode)
     except EvenkeelError as error:
         module.fail_json(msg=str(error))
     module.exit_json(**result)

@@ -35,7 +35,7 @@ def without_credentials(text: str) -> str:
 
 
 def redacted(value: Any, name: str = "") -> Any:
-    """A copy without secrets: without values whose name says that they are secret, and without credentials in addresses.
+    """A copy without secrets: values whose name says that they are secret, and credentials in addresses.
 
     Numbers, booleans and null are kept: they can say that there is a secret, but not which.
     """

@@ -8,7 +8,6 @@ Text stays text: it takes the page's font, can be selected and read aloud.
 from __future__ import annotations
 
 import html
-import io
 import re
 from collections.abc import Callable, Sequence
 from typing import Any

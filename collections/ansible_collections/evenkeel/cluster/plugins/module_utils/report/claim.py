@@ -142,8 +142,9 @@ class Measurements:
         return [node["served_by"] for node in self._nodes(tier) if node["state"] == RUNNING]
 
     def _nodes(self, tier: str) -> list[NodeView]:
-        nodes = self.pool["nodes"] if "nodes" in self.pool else []
-        return [node for node in nodes if node["tier"] == tier]
+        if "nodes" not in self.pool:
+            return []
+        return [node for node in self.pool["nodes"] if node["tier"] == tier]
 
 
 class ClaimBuilder:

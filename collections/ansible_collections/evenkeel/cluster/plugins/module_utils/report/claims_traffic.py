@@ -91,8 +91,7 @@ def _add_sides(builder: ClaimBuilder, name: str, result: BalanceResult) -> None:
     silent = [node for node, counts in sides.items() if counts["node"] is None]
     if silent:
         builder.notes.append(
-            f"{name}: {', '.join(silent)} did not tell how many requests they counted; only clients and access log are"
-            " compared"
+            f"{name}: no counters at {', '.join(silent)}; only clients and access log are compared"
         )
     builder.charts.append(_sides_chart(name, sides))
     builder.tables.append(
@@ -221,7 +220,7 @@ def _add_sessions(builder: ClaimBuilder, tier: Mapping[str, Any], result: Sticky
         f"{name}: clients that stayed": result["stayed"],
         f"{name}: clients that moved": result["moved"],
     }
-    if len(picks) >= MIN_SHARES and sum(picks.values()):
+    if len(picks) >= MIN_SHARES and any(picks.values()):
         builder.figures[f"{name}: first picks, chi-square p"] = chi_square_uniform(picks).p_value
     seen = result["cookie_seen"]
     if seen:

@@ -10,6 +10,7 @@ from __future__ import annotations
 import dataclasses
 import json
 from collections.abc import Mapping
+from pathlib import Path
 from typing import Any
 
 from ..core.errors import EvenkeelError, Problem
@@ -135,3 +136,20 @@ def parse_document(text: str, name: str) -> dict[str, Any]:
     ):
         raise DocumentError(Problem(name, "claims without id, title or verdict", "a whole report", fix))
     return found
+
+
+def read_document(path: Path, what: str) -> dict[str, Any]:
+    """The report in a folder, or the results.json itself.
+
+    Raises:
+        DocumentError: it cannot be read, or is no report.
+    """
+    file = path / "results.json" if path.is_dir() else path
+    try:
+        return parse_document(file.read_text(encoding="utf-8"), f"{what} ({file})")
+    except OSError as error:
+        raise DocumentError(
+            Problem(what, f"{error.strerror} for {file}", "a report", "pass the folder of one, see evidence/")
+        ) from error
+    except UnicodeDecodeError as error:
+        raise DocumentError(Problem(what, f"bytes that are no text in {file}", "a report", "pass another")) from error
