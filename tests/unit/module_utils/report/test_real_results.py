@@ -101,8 +101,8 @@ def spec() -> ClusterSpec:
     return found
 
 
-@pytest.fixture(scope="module")
-def view(spec: ClusterSpec) -> PoolView:
+def view_of(spec: ClusterSpec, **differs: Any) -> PoolView:
+    """The view of three nodes that run; each differs as told from what is declared."""
     (tier,) = spec.tiers
     build = build_of(tier, "res/web:latest", None, spec.network)
     declaration = Declaration(spec.name, tuple(spec.hosts), {"web": build}, {})
@@ -116,15 +116,21 @@ def view(spec: ClusterSpec) -> PoolView:
             revision=build.revision,
             image_id=build.image_id,
             service=tier.service,
-            address=f"172.18.0.{number}",
+            address="172.18.0.1",
             served_by=f"web-{number}",
             url=f"http://web-{number}:8080",
         )
         for number in (1, 2, 3)
     ]
+    nodes = [dataclasses.replace(node, **differs) for node in nodes]
     route = declaration.route("web")
     assert route is not None
     return describe(declaration, PoolState(nodes, RouteTable({"web": route})), Balancer(nodes))
+
+
+@pytest.fixture(scope="module")
+def view(spec: ClusterSpec) -> PoolView:
+    return view_of(spec)
 
 
 def options(cluster: FakeCluster, **differs: Any) -> dict[str, Any]:
@@ -295,5 +301,18 @@ def test_real_results_make_a_report_of_the_published_form(
     jsonschema.validate(json.loads(as_json(document)), SCHEMA)
 
 
-def test_a_node_has_an_address_past_the_balancer(view: PoolView) -> None:
-    assert [node["direct_url"] for node in view["nodes"]] == [f"http://172.18.0.{n}:8080/web/" for n in (1, 2, 3)]
+@pytest.mark.parametrize(
+    "tier, node, url",
+    [
+        ({}, {}, "http://172.18.0.1:8080/web/"),
+        ({"strip_path": True}, {}, "http://172.18.0.1:8080/"),
+        ({"port": 80}, {}, "http://172.18.0.1/web/"),
+        ({}, {"address": ""}, ""),
+        ({}, {"tier": "old"}, ""),
+    ],
+)
+def test_a_node_has_an_address_past_the_balancer(
+    spec: ClusterSpec, tier: dict[str, Any], node: dict[str, Any], url: str
+) -> None:
+    view = view_of(dataclasses.replace(spec, tiers=[dataclasses.replace(spec.tiers[0], **tier)]), **node)
+    assert {entry["direct_url"] for entry in view["nodes"]} == {url}

@@ -101,7 +101,7 @@ class Chart:
     Attributes:
         kind: how it is drawn; one of the kinds above.
         title: its heading.
-        text: the same in words, for readers who cannot see it.
+        text: the same in words, its text alternative.
         data: what is drawn.
         note: how to read it.
     """

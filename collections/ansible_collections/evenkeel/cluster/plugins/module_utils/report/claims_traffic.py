@@ -90,9 +90,7 @@ def _add_sides(builder: ClaimBuilder, name: str, result: BalanceResult) -> None:
         builder.unmeasured.append(f"{name}: not measured: the access log could not be read")
     silent = [node for node, counts in sides.items() if counts["node"] is None]
     if silent:
-        builder.notes.append(
-            f"{name}: no counters at {', '.join(silent)}; only clients and access log are compared"
-        )
+        builder.notes.append(f"{name}: no counters at {', '.join(silent)}; only clients and access log are compared")
     builder.charts.append(_sides_chart(name, sides))
     builder.tables.append(
         Table(

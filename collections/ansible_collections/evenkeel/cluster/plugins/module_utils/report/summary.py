@@ -48,11 +48,11 @@ def summary_lines(measured: Measurements, claims: Sequence[Claim], page: str) ->
 
 
 def failure_text(claims: Sequence[Claim], page: str) -> str:
-    """Why the run fails: the claims that are not proved, the page, and all problems; empty if it does not."""
+    """Why the run fails: the claims that are not proved, the page, and their problems; empty if it does not fail."""
     verdict, message = overall(claims)
     if verdict != FAILED:
         return ""
-    problems = dict.fromkeys(problem for claim in claims if claim.red for problem in claim.problems)
+    problems = dict.fromkeys(problem for claim in claims for problem in claim.problems)
     return "\n".join([message + (f" (see {page})" if page else ""), *problems])
 
 
