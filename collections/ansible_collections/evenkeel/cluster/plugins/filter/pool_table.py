@@ -9,7 +9,7 @@ name: pool_table
 short_description: Show the pool as a table
 version_added: 0.1.0
 author:
-  - Evenkeel contributors
+  - Evenkeel contributors (!UNKNOWN)
 description:
   - Converts the result of M(evenkeel.cluster.node_pool) or M(evenkeel.cluster.node_pool_info) into aligned text lines.
 positional: _input
@@ -31,6 +31,10 @@ _value:
   description: One line per tier, the nodes out of rotation, and the drift.
   type: list
   elements: str
+  sample:
+    - TIER    DESIRED  RUNNING  IN ROTATION  GUESTS  REVISION      DRIFT
+    - static  3        2        2            0       0c1d2e3f4a5b  1 to do
+    - "static: would start static-3 (scale up)"
 """
 
 from collections.abc import Callable

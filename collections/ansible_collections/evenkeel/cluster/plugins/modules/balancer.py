@@ -140,7 +140,7 @@ attributes:
     description: A second run has nothing to do.
     support: full
 author:
-  - Evenkeel contributors
+  - Evenkeel contributors (!UNKNOWN)
 """
 
 EXAMPLES = r"""
@@ -188,6 +188,15 @@ revision:
   returned: success with O(state=present)
   type: str
   sample: 0c1d2e3f4a5b
+warnings:
+  description: What people should know although the run succeeded, such as connections that may have been refused.
+  returned: when there are any
+  type: list
+  elements: str
+  sample:
+    - >-
+      new connections: got 'no perl in the edge container', want them led to evenkeel-balancer-blue alone while the
+      balancer is replaced; some may have met one without routes (fix: an edge image with perl, Linux 4.5 or newer)
 """
 
 import math

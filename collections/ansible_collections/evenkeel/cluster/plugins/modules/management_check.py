@@ -32,7 +32,7 @@ extends_documentation_fragment:
 requirements:
   - requests
 author:
-  - Evenkeel contributors
+  - Evenkeel contributors (!UNKNOWN)
 """
 
 EXAMPLES = r"""

@@ -28,7 +28,7 @@ extends_documentation_fragment:
   - evenkeel.cluster.api
   - evenkeel.cluster.read_only
 author:
-  - Evenkeel contributors
+  - Evenkeel contributors (!UNKNOWN)
 """
 
 EXAMPLES = r"""

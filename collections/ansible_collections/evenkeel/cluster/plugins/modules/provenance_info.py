@@ -22,7 +22,7 @@ extends_documentation_fragment:
 notes:
   - Run it on the Docker host, as a user with access to its socket.
 author:
-  - Evenkeel contributors
+  - Evenkeel contributors (!UNKNOWN)
 """
 
 EXAMPLES = r"""

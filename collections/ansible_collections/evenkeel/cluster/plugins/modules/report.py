@@ -93,7 +93,7 @@ attributes:
     description: Each run writes a new report.
     support: none
 author:
-  - Evenkeel contributors
+  - Evenkeel contributors (!UNKNOWN)
 """
 
 EXAMPLES = r"""

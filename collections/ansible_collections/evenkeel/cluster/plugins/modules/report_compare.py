@@ -41,7 +41,7 @@ attributes:
     description: Each run writes a new page.
     support: none
 author:
-  - Evenkeel contributors
+  - Evenkeel contributors (!UNKNOWN)
 """
 
 EXAMPLES = r"""

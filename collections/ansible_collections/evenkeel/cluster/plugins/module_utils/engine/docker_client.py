@@ -20,13 +20,12 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import Any
 from urllib.parse import quote, urlencode
 
+from ..cluster import labels
 from ..core.errors import Problem
 from .container_spec import ContainerSpec
 from .port import EngineError, Image
 
 DEFAULT_SOCKET = "/var/run/docker.sock"
-#: Names what is in an image that was built here; see :attr:`Image.content`.
-CONTENT_LABEL = "evenkeel.content"
 _API_TIMEOUT_SECONDS = 60
 _LOG_LINES = 8
 
@@ -124,9 +123,9 @@ class DockerClient:
             raise kind(_refused(what, told))
         return found
 
-    def containers(self, labels: Sequence[str] = ()) -> list[dict[str, Any]]:
+    def containers(self, having: Sequence[str] = ()) -> list[dict[str, Any]]:
         """All containers with these labels (``name=value`` each), in whatever state."""
-        filters = json.dumps({"label": list(labels)})
+        filters = json.dumps({"label": list(having)})
         found: list[dict[str, Any]] = self.read("list of containers", "/containers/json", all="1", filters=filters)
         return found
 
@@ -145,10 +144,10 @@ class DockerClient:
             info = self.read(f"image {reference}", f"/images/{quote(reference)}/json")
         except DockerNotFoundError:
             return None
-        labels = dict((info.get("Config") or {}).get("Labels") or {})
+        found = dict((info.get("Config") or {}).get("Labels") or {})
         digests = sorted(str(item).partition("@")[2] for item in info.get("RepoDigests") or ())
-        content = labels.get(CONTENT_LABEL) or (digests[0] if digests else "") or str(info["Id"])
-        return Image(str(info["Id"]), labels, content)
+        content = found.get(labels.CONTENT) or (digests[0] if digests else "") or str(info["Id"])
+        return Image(str(info["Id"]), found, content)
 
     # -- changing ------------------------------------------------------------------
 
