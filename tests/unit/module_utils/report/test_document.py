@@ -33,7 +33,7 @@ VALIDATOR = jsonschema.Draft202012Validator(SCHEMA)
 CANARY = "CANARY-7f3a"
 
 
-def document(measured: Measurements | None = None, **differs: Any) -> dict[str, Any]:
+def document(measured: Measurements | None = None, **differs: Any) -> Any:
     origin = {
         **provenance(),
         "controller": {"ansible_core": "2.19.14"},
@@ -48,8 +48,7 @@ def document(measured: Measurements | None = None, **differs: Any) -> dict[str, 
         **differs,
     }
     made, _ = document_of(measured or measurements(drill()), ReportContext(**context))
-    found: dict[str, Any] = json.loads(as_json(made))
-    return found
+    return json.loads(as_json(made))
 
 
 def test_the_published_form_is_a_schema() -> None:

@@ -141,7 +141,7 @@ def test_a_fence_cannot_be_ended_by_what_is_in_it(text: str, marks: int) -> None
 
 def test_a_comparison_is_a_page() -> None:
     old = document()
-    new = {**old, "cluster": NASTY, "claims": [{**old["claims"][0], "verdict": "fail"}, *old["claims"][1:]]}
+    new: Any = {**old, "cluster": NASTY, "claims": [{**old["claims"][0], "verdict": "fail"}, *old["claims"][1:]]}
     made = comparison_pages(TEMPLATES, old, new, compare(old, new))
     page = Page(made["comparison.html"])
     assert not page.of("script")

@@ -9,6 +9,8 @@ import json
 from collections.abc import Mapping, Sequence
 from typing import Any
 
+from .document import ClaimDocument, ReportDocument
+
 _SHOWN = 80
 
 
@@ -21,14 +23,12 @@ class Difference:
     new: Any
 
 
-def compare(old: Mapping[str, Any], new: Mapping[str, Any]) -> dict[str, list[Difference]]:
+def compare(old: ReportDocument, new: ReportDocument) -> dict[str, list[Difference]]:
     """What changed from the old report to the new one: claims, figures, provenance, inventory."""
-    olds, news = ({claim["id"]: claim for claim in report["claims"]} for report in (old, new))
+    olds, news = _by_id(old), _by_id(new)
     ids = list(dict.fromkeys([*olds, *news]))
     verdicts = (
-        Difference(
-            (news.get(key) or olds[key])["title"], olds.get(key, {}).get("verdict"), news.get(key, {}).get("verdict")
-        )
+        Difference((news.get(key) or olds[key])["title"], _verdict(olds.get(key)), _verdict(news.get(key)))
         for key in ids
     )
     return {
@@ -36,11 +36,23 @@ def compare(old: Mapping[str, Any], new: Mapping[str, Any]) -> dict[str, list[Di
         "figures": [
             Difference(f"{key}: {found.what}" if found.what else key, found.old, found.new)
             for key in ids
-            for found in differences(olds.get(key, {}).get("figures", {}), news.get(key, {}).get("figures", {}))
+            for found in differences(_figures(olds.get(key)), _figures(news.get(key)))
         ],
         "provenance": differences(old["provenance"], new["provenance"]),
         "inventory": differences(old["inventory"], new["inventory"]),
     }
+
+
+def _by_id(report: ReportDocument) -> dict[str, ClaimDocument]:
+    return {claim["id"]: claim for claim in report["claims"]}
+
+
+def _verdict(claim: ClaimDocument | None) -> str | None:
+    return claim["verdict"] if claim else None
+
+
+def _figures(claim: ClaimDocument | None) -> Mapping[str, float | None]:
+    return claim["figures"] if claim else {}
 
 
 def differences(old: Any, new: Any, name: str = "") -> list[Difference]:

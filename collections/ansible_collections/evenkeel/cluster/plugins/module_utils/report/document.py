@@ -9,21 +9,65 @@ from __future__ import annotations
 
 import dataclasses
 import json
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from pathlib import Path
-from typing import Any
+from typing import Any, TypedDict, cast
 
 from ..core.errors import EvenkeelError, Problem
 from ..core.redaction import redacted, without_address_credentials
+from ..core.results import DriftReport
 from ..pool.drift import drift_report
-from .claim import Claim, Measurements
+from .chart_data import Chart
+from .claim import Claim, Control, Measurements, Table
 from .claims import claims_of, overall
+from .procedures import Step
 
 SCHEMA = 1
 QUICK, FULL = "quick", "full"
-_REQUIRED = ("schema", "created", "kind", "cluster", "verdict", "message", "claims", "drift", "provenance", "inventory")
 # Many, and all of them follow from the tier's options.
 _SPEC_LEFT_OUT = ("labels",)
+
+
+class ClaimDocument(TypedDict):
+    """A claim in results.json; see :class:`report.claim.Claim`."""
+
+    id: str
+    title: str
+    procedure: list[Any]
+    thresholds: list[str]
+    measured: list[str]
+    verdict: str
+    due: bool
+    red: bool
+    problems: list[str]
+    notes: list[str]
+    controls: list[Any]
+    charts: list[Any]
+    tables: list[Any]
+    figures: dict[str, float | None]
+
+
+class InventoryDocument(TypedDict):
+    """The declaration in results.json."""
+
+    cluster: dict[str, Any]
+    variables: dict[str, Any]
+
+
+class ReportDocument(TypedDict):
+    """The content of results.json."""
+
+    schema: int
+    created: str
+    kind: str
+    cluster: str
+    verdict: str
+    message: str
+    claims: list[ClaimDocument]
+    drift: DriftReport
+    provenance: dict[str, Any]
+    inventory: InventoryDocument
+    raw: dict[str, str]
 
 
 class DocumentError(EvenkeelError):
@@ -49,11 +93,11 @@ class ReportContext:
     raw: Mapping[str, str] = dataclasses.field(default_factory=dict)
 
 
-def document_of(measured: Measurements, context: ReportContext) -> tuple[dict[str, Any], list[Claim]]:
+def document_of(measured: Measurements, context: ReportContext) -> tuple[ReportDocument, list[Claim]]:
     """The report as data, without secrets, and its claims."""
     claims = claims_of(clean(measured))
     verdict, message = overall(claims)
-    document = {
+    document: ReportDocument = {
         "schema": SCHEMA,
         "created": context.created,
         "kind": context.kind,
@@ -99,18 +143,35 @@ def _specification(spec: Mapping[str, Any]) -> dict[str, Any]:
     return {**spec, "tiers": tiers}
 
 
-def _claim(claim: Claim) -> dict[str, Any]:
-    found = dataclasses.asdict(claim)
-    found["red"] = claim.red
-    return {key: list(value) if isinstance(value, tuple) else value for key, value in found.items()}
+def _claim(claim: Claim) -> ClaimDocument:
+    return {
+        "id": claim.id,
+        "title": claim.title,
+        "procedure": _plain(claim.procedure),
+        "thresholds": list(claim.thresholds),
+        "measured": list(claim.measured),
+        "verdict": claim.verdict,
+        "due": claim.due,
+        "problems": list(claim.problems),
+        "notes": list(claim.notes),
+        "controls": _plain(claim.controls),
+        "charts": _plain(claim.charts),
+        "tables": _plain(claim.tables),
+        "figures": dict(claim.figures),
+        "red": claim.red,
+    }
 
 
-def as_json(document: Mapping[str, Any]) -> str:
+def _plain(parts: Iterable[Step | Control | Chart | Table]) -> list[dict[str, Any]]:
+    return [dataclasses.asdict(part) for part in parts]
+
+
+def as_json(document: ReportDocument) -> str:
     """The text of results.json."""
     return json.dumps(document, indent=1, ensure_ascii=False, allow_nan=False) + "\n"
 
 
-def parse_document(text: str, name: str) -> dict[str, Any]:
+def parse_document(text: str, name: str) -> ReportDocument:
     """Read a results.json.
 
     Raises:
@@ -127,7 +188,7 @@ def parse_document(text: str, name: str) -> dict[str, Any]:
         raise DocumentError(
             Problem(name, f"schema {found['schema']!r}", f"{SCHEMA}", "measure again with this version of Evenkeel")
         )
-    missing = [key for key in _REQUIRED if key not in found]
+    missing = [key for key in ReportDocument.__annotations__ if key not in found]
     if missing:
         raise DocumentError(Problem(name, f"a report without {missing[0]}", "a whole one", fix))
     if not isinstance(found["claims"], list) or not all(
@@ -135,10 +196,10 @@ def parse_document(text: str, name: str) -> dict[str, Any]:
         for claim in found["claims"]
     ):
         raise DocumentError(Problem(name, "claims without id, title or verdict", "a whole report", fix))
-    return found
+    return cast("ReportDocument", found)
 
 
-def read_document(path: Path, what: str) -> dict[str, Any]:
+def read_document(path: Path, what: str) -> ReportDocument:
     """The report in a folder, or the results.json itself.
 
     Raises:

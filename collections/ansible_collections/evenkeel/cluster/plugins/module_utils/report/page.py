@@ -16,6 +16,7 @@ from jinja2.exceptions import TemplateError
 from ..core.errors import EvenkeelError, Problem
 from ..core.verdict import CLAIM_MARKS, CLAIM_WORDS, FAILED, PASSED
 from .comparison import Difference, abbreviate
+from .document import ReportDocument
 
 _MARKDOWN = re.compile(r"([\\`*_\[\]|~$#])")
 _TICKS = re.compile(r"`+")
@@ -100,7 +101,7 @@ def render(folder: str, name: str, **values: Any) -> str:
         ) from error
 
 
-def report_pages(folder: str, document: Mapping[str, Any], charts: Sequence[Sequence[str]]) -> dict[str, str]:
+def report_pages(folder: str, document: ReportDocument, charts: Sequence[Sequence[str]]) -> dict[str, str]:
     """The pages of a report: name to text.
 
     Args:
@@ -116,7 +117,7 @@ def report_pages(folder: str, document: Mapping[str, Any], charts: Sequence[Sequ
 
 
 def comparison_pages(
-    folder: str, old: Mapping[str, Any], new: Mapping[str, Any], found: Mapping[str, Sequence[Difference]]
+    folder: str, old: ReportDocument, new: ReportDocument, found: Mapping[str, Sequence[Difference]]
 ) -> dict[str, str]:
     """The pages with the differences between two reports: name to text."""
     values = {"old": old, "new": new, "found": found}
