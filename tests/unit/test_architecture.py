@@ -36,13 +36,11 @@ MAY_IMPORT = {
 THIRD_PARTIES = {
     "drill/load.py": {"aiohttp"},
     "measure/http_load.py": {"requests"},
-    "report/charts.py": {"matplotlib"},
-    "report/charts_drill.py": {"matplotlib"},
     "report/chart_style.py": {"matplotlib"},
     "report/page.py": {"jinja2", "markupsafe"},
 }
-#: What the report may know of the pool: how a view of it is judged.
-REPORT_OF_POOL = {"pool.drift"}
+#: What the report may import of the pool: how a view of it is judged and shown.
+REPORT_OF_POOL = {"pool.drift", "pool.table"}
 SOURCES = sorted(path.relative_to(LIBRARY).as_posix() for path in LIBRARY.rglob("*.py"))
 
 
@@ -72,7 +70,7 @@ def problems(source: str, name: str) -> list[str]:
             if other not in {package, *MAY_IMPORT.get(package, ())}:
                 found.append(f"{name} imports {rest}, which {package} may not")
             if package == "report" and other == "pool" and rest not in REPORT_OF_POOL:
-                found.append(f"{name} imports {rest}, want {', '.join(REPORT_OF_POOL)} alone")
+                found.append(f"{name} imports {rest}, want {', '.join(sorted(REPORT_OF_POOL))} alone")
         elif top not in sys.stdlib_module_names and top not in THIRD_PARTIES.get(name, ()):
             found.append(f"{name} imports {imported}, which is neither ours nor in the standard library")
     return found
@@ -96,7 +94,7 @@ def test_imports_go_one_way(name: str) -> None:
         (
             "report/claims.py",
             "from ..pool.plan import plan",
-            "imports pool.plan, want pool.drift alone",
+            "imports pool.plan, want pool.drift, pool.table alone",
         ),
         ("pool/plan.py", "import docker", "neither ours nor in the standard library"),
         ("pool/plan.py", "from ansible.module_utils.basic import AnsibleModule", "neither ours nor in the standard"),
@@ -137,8 +135,8 @@ def test_all_of_the_library_imports_without_ansible() -> None:
 
 
 #: The only files beside engine adapters that name an engine as data; prose is not counted. A machine's facts tell
-#: whether the SDK is there, and the drift that is written as JSON has a field of this name.
-ENGINE_FILES = {"cluster/engines.py", "host/facts.py", "pool/drift.py"}
+#: whether the SDK is there, and drift and provenance, which results.json holds, have a field of this name.
+ENGINE_FILES = {"cluster/engines.py", "host/facts.py", "host/provenance.py", "pool/drift.py", "report/provenance.py"}
 
 
 @pytest.mark.parametrize("name", [name for name in SOURCES if not name.startswith("engine/docker_")])

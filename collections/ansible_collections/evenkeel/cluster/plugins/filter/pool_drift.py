@@ -57,14 +57,14 @@ _value:
 """
 
 from collections.abc import Callable
-from typing import Any
 
+from ..module_utils.core.results import DriftReport
 from ..module_utils.pool.drift import drift_report
 
 
 class FilterModule:
     """The filters of this file."""
 
-    def filters(self) -> dict[str, Callable[..., dict[str, Any]]]:
+    def filters(self) -> dict[str, Callable[..., DriftReport]]:
         """Name to function."""
         return {"pool_drift": drift_report}
