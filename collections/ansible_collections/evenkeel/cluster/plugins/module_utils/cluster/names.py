@@ -9,6 +9,7 @@ default cluster go without it: there they are called as their tiers and images a
 from __future__ import annotations
 
 DEFAULT_CLUSTER = "evenkeel"
+BALANCER_IMAGE = "res/traefik"
 
 
 def node_prefix(cluster: str, tier: str) -> str:

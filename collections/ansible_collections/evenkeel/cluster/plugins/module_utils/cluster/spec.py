@@ -9,6 +9,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from .endpoints import EVERY_ADDRESS, Endpoint, published
+from .names import BALANCER_IMAGE, image_name
 from .paths import StatePaths
 
 STRATEGIES = ("wrr", "p2c", "hrw", "leasttime")
@@ -99,6 +100,11 @@ class ClusterSpec:
             "portainer": published(self.portainer_address, self.portainer_port),
         }
 
+    @property
+    def balancer_image(self) -> str:
+        """The name of the balancer's image, without a tag."""
+        return image_name(self.name, BALANCER_IMAGE)
+
     def as_dict(self) -> dict[str, Any]:
         """The specification as plain data, for Ansible facts, with what follows from it.
 
@@ -107,6 +113,7 @@ class ClusterSpec:
         endpoints = {name: endpoint.as_dict() for name, endpoint in self.endpoints.items()}
         return {
             **dataclasses.asdict(self),
+            "balancer_image": self.balancer_image,
             "paths": self.paths.as_dict(),
             "endpoints": endpoints,
             "api": {

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 
 from ..balancer.config import SLOTS
 from ..cluster import labels
-from ..cluster.names import balancer_name, edge_name, image_name, node_name, portainer_name
+from ..cluster.names import balancer_name, edge_name, node_name, portainer_name
 from ..cluster.spec import ClusterSpec
 from ..core.errors import Problem, quote
 from ..engine.docker_facts import Container, Docker, image_present
@@ -29,7 +29,6 @@ MIN_PYTHON = (3, 10)
 ARCHITECTURES = ("x86_64", "aarch64")
 # Where the docker_engine role can install Docker.
 INSTALLABLE = {("debian", "12"), ("debian", "13"), ("ubuntu", "22.04"), ("ubuntu", "24.04")}
-BALANCER_IMAGE = "res/traefik"
 BALANCER_STATE = "/etc/traefik"
 SUDO_HINT = "add -K -e cluster_become=true where sudo asks for a password"
 
@@ -206,7 +205,7 @@ def needed_disk(spec: ClusterSpec, docker: Docker, declared: int | None) -> int:
     """Free bytes that a file system needs."""
     if declared is not None:
         return declared
-    built = [tier.image for tier in spec.tiers if tier.context] + [image_name(spec.name, BALANCER_IMAGE)]
+    built = [tier.image for tier in spec.tiers if tier.context] + [spec.balancer_image]
     missing = knows_containers(docker) and not all(image_present(docker, image) for image in built)
     return DISK_FOR_BUILDS if spec.image_source == "packages" and missing else DISK_OTHERWISE
 
