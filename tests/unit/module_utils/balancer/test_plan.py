@@ -13,6 +13,7 @@ from ansible_collections.evenkeel.cluster.plugins.module_utils.balancer.config i
     SLOTS,
     draining_slot,
     edge_config,
+    reload_config,
     static_config,
 )
 from ansible_collections.evenkeel.cluster.plugins.module_utils.balancer.plan import (
@@ -22,7 +23,9 @@ from ansible_collections.evenkeel.cluster.plugins.module_utils.balancer.plan imp
     lacking,
     plan,
     plan_removal,
+    plan_renewal,
     predict,
+    summary,
 )
 
 DESIRED = Desired("shop", "edge-new", "new")
@@ -161,6 +164,30 @@ def test_every_plan_leads_to_one_balancer_of_the_declared_revision(
 def test_removal_takes_the_edge_last() -> None:
     actions = plan_removal([EDGE, balancer("green"), balancer("blue")])
     assert [action.name for action in actions] == ["shop-balancer-blue", "shop-balancer-green", "shop-edge"]
+
+
+def test_a_renewal_uses_the_other_slot() -> None:
+    assert [str(action) for action in plan_renewal(DESIRED, [EDGE, balancer("green")])] == [
+        "start shop-balancer-blue (is renewed)",
+        "retire shop-balancer-green (is renewed)",
+    ]
+    assert plan_renewal(DESIRED, [EDGE]) == plan_renewal(DESIRED, [EDGE, balancer("green"), balancer("blue")]) == []
+
+
+def test_summary_has_a_line_for_each_container_in_order() -> None:
+    assert summary([EDGE, balancer("green", state="exited")]) == [
+        "shop-balancer-green: exited, revision new",
+        "shop-edge: running, revision edge-new",
+    ]
+
+
+def test_reload_config_differs_but_in_nothing_that_is_used() -> None:
+    text = reload_config()
+    assert draining_slot(text) == ""
+    assert text.startswith(edge_config(""))
+    strip = '{{ if eq (env "EVENKEEL_SLOT") "none" }}evenkeel-draining, {{ end }}'
+    loaded, usual = (yaml.safe_load(each.replace(strip, ""))["http"]["middlewares"] for each in (text, edge_config("")))
+    assert loaded == {**usual, "evenkeel-reload": {"headers": {"customResponseHeaders": {"X-Reload": "1"}}}}
 
 
 def test_digest_follows_the_content_only() -> None:
