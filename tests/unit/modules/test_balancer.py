@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from ansible.module_utils.basic import AnsibleModule
 from ansible.module_utils.testing import patch_module_args
 from tests.unit.module_utils.balancer.fakes import FakeHost, made_options
 
@@ -28,7 +29,7 @@ def host(tmp_path: Path) -> FakeHost:
 def warned(monkeypatch: pytest.MonkeyPatch) -> list[str]:
     """What the module warns of. Ansible itself takes warnings elsewhere when the controller's code is loaded too."""
     texts: list[str] = []
-    monkeypatch.setattr(balancer.AnsibleModule, "warn", lambda module, text: texts.append(text))
+    monkeypatch.setattr(AnsibleModule, "warn", lambda module, text: texts.append(text))
     return texts
 
 

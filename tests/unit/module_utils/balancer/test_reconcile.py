@@ -114,12 +114,12 @@ def test_what_a_killed_run_left_in_the_edges_file_is_tidied(
 def test_a_drain_that_is_to_be_finished_is_not_interrupted(host: FakeHost, request_: BalancerRequest) -> None:
     host.add_edge(host.options.desired("sha256:1").edge)
     host.add_balancer("blue", "old")
-    host.add_balancer("green", host.options.desired("sha256:1").balancer)
+    host.add_balancer("green", host.options.desired("sha256:1").balancer, 0.0)
     host.options.edge_file.write_text(edge_config("blue"))
-    seen = []
+    seen: list[str] = []
     host.clock.on_sleep = lambda: seen.append(host.edge_text)
     assert told(done(host, request_)) == ["retire shop-balancer-blue (is replaced)"]
-    assert seen == [edge_config("blue")]
+    assert seen == [edge_config("blue")] * 6
 
 
 def test_a_step_that_fails_tells_what_was_done_before(host: FakeHost, request_: BalancerRequest) -> None:

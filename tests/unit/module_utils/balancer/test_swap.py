@@ -83,6 +83,22 @@ def test_a_new_balancer_without_the_servers_of_the_old_one_is_removed(host: Fake
     assert host.edge_text == edge_config("")
 
 
+def test_a_new_balancer_does_not_begin_to_drain_in_a_slot_that_drained_before(host: FakeHost) -> None:
+    host.options.edge_file.write_text(edge_config("green"))
+    seen: list[str] = []
+    host.clock.on_sleep = lambda: seen.append(host.edge_text)
+    swapped(host, "green")
+    assert seen == [edge_config("")] * 5 + [edge_config("blue")]
+
+
+def test_a_failure_leaves_the_edges_file_as_it_was_after_a_reload_too(host: FakeHost) -> None:
+    host.processes["blue"].accepted = "before"
+    host.delay = 1e9
+    host.processes["blue"].started = -1e10
+    assert "no servers yet for static@docker" in failed(host)
+    assert host.edge_text == edge_config("")
+
+
 def test_a_new_balancer_that_ends_is_removed_at_once(host: FakeHost) -> None:
     host.crashes = True
     assert "got state exited, last log lines: log of id-green" in failed(host)
