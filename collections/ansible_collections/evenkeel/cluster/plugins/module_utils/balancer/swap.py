@@ -9,6 +9,7 @@ import json
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
+from ..cluster.endpoints import Endpoint
 from ..core.errors import EvenkeelError, Problem
 from ..core.files import write_atomically
 from ..core.poll import SYSTEM_CLOCK, Clock, wait_until
@@ -228,7 +229,7 @@ class BalancerSwap:
             return str(error)
 
     def _api_url(self, slot: str) -> str:
-        return f"http://{self._containers.address(self._desired.edge_name)}:{SLOTS[slot]}"
+        return Endpoint("http", self._containers.address(self._desired.edge_name), SLOTS[slot]).url
 
     def _not_ready(self, name: str, reason: str, old: BalancerContainer | None) -> Problem:
         found = next((container for container in self._containers.containers() if container.name == name), None)
