@@ -18,7 +18,10 @@ BIN := .venv/bin
 PIP_COMPILE := CUSTOM_COMPILE_COMMAND="make lock" $(BIN)/pip-compile --quiet --generate-hashes --allow-unsafe --strip-extras \
 	--no-emit-index-url --no-emit-find-links --no-emit-trusted-host
 
-.PHONY: help venv venv-dev up down test lint unit node browser molecule integration test-setup bench readmes lock clean
+# What the ansible-test in .venv installs into its environments: it pins versions, which differ from ours, but no hashes.
+SANITY_PINS = $(filter-out %.changelog.txt,$(wildcard .venv/lib/python3*/site-packages/ansible_test/_data/requirements/sanity.*.txt))
+
+.PHONY: help venv venv-dev up down test lint sanity unit node browser molecule integration test-setup bench readmes lock clean
 
 help:  ## Show this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "%-12s %s\n", $$1, $$2}' Makefile
@@ -37,10 +40,15 @@ down: venv  ## Remove the cluster completely
 
 # The integration tests come last: their summary closes the output.
 test:  ## Run every check
-	@$(MAKE) lint unit node test-setup browser molecule integration
+	@$(MAKE) lint sanity unit node test-setup browser molecule integration
 
 lint: venv-dev  ## Run the linters
 	@scripts/lint.sh
+
+sanity: venv-dev  ## Check the collection as the ecosystem does, and that it works from its archive
+	@scripts/sanity.sh
+	@echo '==> tests of the collection archive'
+	@$(BIN)/python -m pytest tests/collection $(ARGS)
 
 unit: venv-dev  ## Run the unit tests
 	@echo '==> unit tests'
@@ -73,6 +81,7 @@ readmes: venv-dev  ## Write each role's README again from what the role specifie
 lock: venv-dev  ## Lock requirements*.in again, with hashes
 	@$(PIP_COMPILE) --output-file=requirements.txt requirements.in
 	@$(PIP_COMPILE) --output-file=requirements-dev.txt requirements-dev.in
+	@$(PIP_COMPILE) --no-annotate --output-file=requirements-sanity.txt $(SANITY_PINS)
 
 clean:  ## Remove the virtual environment and all caches
 	@rm -rf .venv .ansible .cache .hypothesis .mypy_cache .pytest_cache .ruff_cache

@@ -1,4 +1,7 @@
-"""Measurements of a cluster that does not exist, as the modules return them: all is well until a test spoils it."""
+"""Measurements of a cluster that does not exist, as the modules return them: everything passes until a test changes it.
+
+The test of the results' types holds them to :mod:`core.results`.
+"""
 
 from __future__ import annotations
 
@@ -29,6 +32,7 @@ def tier(name: str, sticky: bool, **differs: Any) -> dict[str, Any]:
 def spec(*tiers: dict[str, Any]) -> dict[str, Any]:
     return {
         "name": "shop",
+        "domain": "shop.example.org",
         "web_port": 8080,
         "dashboard_port": 9000,
         "portainer": False,
@@ -61,22 +65,41 @@ def pool(declared: dict[str, Any]) -> dict[str, Any]:
         },
         "nodes": [
             {
+                "id": "4f8d4fd1e62b6f29",
                 "name": name,
                 "tier": one["name"],
                 "managed": True,
                 "state": "running",
+                "detail": "",
+                "revision": "0c1d2e3f4a5b",
+                "image_id": "sha256:63c0",
+                "service": f"{one['name']}-1a",
+                "address": "172.18.0.3",
                 "served_by": name,
+                "url": f"http://{name}:8080",
+                "leaving": False,
+                "host": "",
+                "direct_url": f"http://172.18.0.3:8080{one['path']}",
                 "in_rotation": True,
                 "balancer_status": "UP",
-                "address": "172.18.0.3",
-                "revision": "0c1d2e3f4a5b",
-                "id": "4f8d4fd1e62b6f29",
             }
             for one in declared["tiers"]
             for name in names(one)
         ],
         "undeclared": {},
         "agreement": [],
+    }
+
+
+def generation(requests: int) -> dict[str, Any]:
+    return {
+        "observed": True,
+        "attempts": 1,
+        "before": 4,
+        "after": 4,
+        "counted": requests,
+        "foreign_requests": 0,
+        "servers": {"http://static-1:8080": "UP"},
     }
 
 
@@ -92,12 +115,14 @@ def balance(one: dict[str, Any], requests: int = 60) -> dict[str, Any]:
         "notes": [],
         "method": "exact",
         "requests": requests,
+        "sent": requests,
         "lost": 0,
         "counts": counts,
         "sequence": list(itertools.islice(itertools.cycle(nodes), requests)),
+        "statistic": 0.0,
         "p_value": 1.0,
         "latency_ms": {"p50": 1.0, "p95": 2.0, "max": 3.0},
-        "generation": {"observed": True, "before": 4, "after": 4},
+        "generation": generation(requests),
         "sides": {
             "nodes": {node: {"client": each, "access_log": each, "node": each} for node in nodes},
             "access_log_missing": 0,
@@ -106,6 +131,9 @@ def balance(one: dict[str, Any], requests: int = 60) -> dict[str, Any]:
         "control": {
             "applicable": True,
             "failed": True,
+            "url": f"http://172.18.0.3:8080{one['path']}",
+            "requests": requests,
+            "counts": {nodes[0]: requests},
             "message": f"got 0 of 60 requests on {nodes[-1]}, want 20 each",
         },
     }
@@ -118,18 +146,22 @@ def sessions(one: dict[str, Any], clients: int = 21) -> dict[str, Any]:
     control: dict[str, Any] = {
         "applicable": False,
         "failed": None,
-        "sessions": [],
+        "clients": 0,
+        "requests": 0,
         "stayed": 0,
         "moved": 0,
+        "sessions": [],
         "message": "",
     }
     if sticky:
         control = {
             "applicable": True,
             "failed": True,
-            "sessions": moving,
+            "clients": clients,
+            "requests": clients * 5,
             "stayed": 0,
             "moved": clients,
+            "sessions": moving,
             "message": "got 21 of 21 clients moved, want each client on one node (fix: docker inspect x)",
         }
     return {
@@ -140,11 +172,16 @@ def sessions(one: dict[str, Any], clients: int = 21) -> dict[str, Any]:
         "method": "sessions",
         "clients": clients,
         "requests": clients * 5,
+        "sent": clients * 5,
+        "lost": 0,
         "stayed": clients if sticky else 0,
         "moved": 0 if sticky else clients,
         "first_picks": dict.fromkeys(nodes, clients // len(nodes)),
         "sessions": kept if sticky else moving,
+        "counts": dict.fromkeys(nodes, clients * 5 // len(nodes)),
         "cookie_seen": {"name": one["cookie"]["name"], "attributes": {"path": "/", "httponly": ""}} if sticky else None,
+        "latency_ms": {"p50": 1.0, "p95": 2.0, "max": 3.0},
+        "generation": generation(clients * 5),
         "control": control,
     }
 
@@ -156,7 +193,7 @@ def management() -> dict[str, Any]:
             "what": "API",
             "url": "http://127.0.0.1:9000/api/version",
             "credentials": credentials,
-            "want": [200] if right else [401, 403],
+            "want": (200,) if right else (401, 403),
             "got": 200 if right else 401,
             "ok": True,
             "control": not right,
@@ -185,6 +222,16 @@ def load_figures(seconds: int = 10, failed: int = 0, rate: int = 400) -> dict[st
         "requests": {"sent": sent, "answered": sent - failed, "failed": failed, "failed_in_flight": 0, "causes": {}},
         "rate": {"offered": float(rate), "achieved": float(rate), "late_p99": 0.002},
         "latency_ms": {"count": sent, "p50": 2.0, "p95": 9.0, "p99": 20.0, "max": 30.0},
+        "posts": {
+            "sent": sent // 10,
+            "answered": sent // 10,
+            "executed_once": sent // 10,
+            "twice": 0,
+            "missing": 0,
+            "unknown": 0,
+            "keys": [],
+        },
+        "sessions": {"seen": 30, "moved_own": 4, "moved_foreign": 0},
         "join_seconds": {"count": 1, "p50": 0.2, "p95": 0.2, "p99": 0.2, "max": 0.2},
         "leave_seconds": {"count": 1, "p50": 0.4, "p95": 0.4, "p99": 0.4, "max": 0.4},
         "out_seconds": {"count": 0},
@@ -229,6 +276,8 @@ def drill(scenario: str = "stop", seconds: int = 10) -> dict[str, Any]:
     return {
         "scenario": scenario,
         "thresholds": {"join_p95": 1.0, "leave_p95": 3.0},
+        "changed": True,
+        "plan": {"rate": 400.0, "seconds": float(seconds), "requests": seconds * 400, "events": ["stop static-1"]},
         "verdict": "pass",
         "message": f"drill {scenario} of static, dynamic: 0 requests failed",
         "problems": [],
@@ -245,15 +294,23 @@ def drill(scenario: str = "stop", seconds: int = 10) -> dict[str, Any]:
 def measurements(*drills: dict[str, Any], tiers: tuple[dict[str, Any], ...] = ()) -> Measurements:
     """All is well; the parts are dictionaries that a test may change."""
     declared = spec(*tiers)
-    return Measurements(
-        spec=declared,
-        pool=pool(declared),
-        balance={one["name"]: balance(one) for one in declared["tiers"]},
-        sticky={one["name"]: sessions(one) for one in declared["tiers"]},
-        management=management(),
-        drills=list(drills),
-        drills_due=bool(drills),
-    )
+    parts: dict[str, Any] = {
+        "pool": pool(declared),
+        "balance": {one["name"]: balance(one) for one in declared["tiers"]},
+        "sticky": {one["name"]: sessions(one) for one in declared["tiers"]},
+        "management": management(),
+        "drills": list(drills),
+        "drills_due": bool(drills),
+    }
+    return Measurements(spec=declared, **parts)
+
+
+def part(measured: Measurements, *path: str) -> Any:
+    """A part of the measurements, for a test to read or to change."""
+    found: Any = getattr(measured, path[0])
+    for key in path[1:]:
+        found = found[key]
+    return found
 
 
 def provenance() -> dict[str, Any]:
@@ -261,6 +318,8 @@ def provenance() -> dict[str, Any]:
         "machine": {
             "system": "Debian GNU/Linux 12",
             "kernel": "6.1",
+            "architecture": "x86_64",
+            "processor": "AMD EPYC",
             "cpus": 2,
             "memory_bytes": 2**34,
             "python": "3.11",

@@ -77,6 +77,7 @@ PLUGIN_DOCS = tuple(f"{PLUGINS}/{kind}/*.py" for kind in ("callback", "doc_fragm
 # Comments and docstrings. To widen, in this order: the other plugins, module_utils, the tests.
 PYTHON_TEXT = (
     *(f"{PLUGINS}/{kind}/*.py" for kind in ("action", "callback", "doc_fragments", "filter")),
+    f"{PLUGINS}/module_utils/report/*.py",
     "roles/*/files/*.py",
 )
 

@@ -18,6 +18,15 @@ FILTERS = sorted(path.stem for path in (PLUGINS / "filter").glob("*.py"))
 CALLBACKS = sorted(path.stem for path in (PLUGINS / "callback").glob("*.py"))
 
 OPTION_TYPES = {"str", "int", "float", "bool", "path", "raw", "list", "dict"}
+PYTHON_TYPES: dict[str, tuple[type, ...]] = {
+    "str": (str,),
+    "path": (str,),
+    "int": (int,),
+    "float": (float, int),
+    "bool": (bool,),
+    "list": (list,),
+    "dict": (dict,),
+}
 COMPARED = ("type", "elements", "required", "default", "choices", "aliases")
 
 
@@ -79,6 +88,30 @@ def arguments(module: str, monkeypatch: pytest.MonkeyPatch) -> dict[str, Any]:
     return caught.value.arguments
 
 
+def sentences(text: str | list[str]) -> bool:
+    """Whether a description says something, in paragraphs that end as sentences do."""
+    paragraphs = [text] if isinstance(text, str) else text
+    return bool(paragraphs) and all(paragraph.strip().endswith((".", ":")) for paragraph in paragraphs)
+
+
+def matches(sample: object, result: dict[str, Any]) -> bool:
+    """Whether a sample is of the type that its result has; null stands for none."""
+    kind = result["type"]
+    if kind == "raw":
+        return True
+    if isinstance(sample, list) and kind == "list":
+        return all(matches(one, {"type": result.get("elements", "raw")}) for one in sample)
+    return sample is None or (isinstance(sample, PYTHON_TYPES[kind]) and isinstance(sample, bool) == (kind == "bool"))
+
+
+def check_options(options: dict[str, Any]) -> None:
+    """All options, and the options in them, say what they are."""
+    for name, option in options.items():
+        assert sentences(option["description"]), name
+        assert option.get("type", "str") in OPTION_TYPES, name
+        check_options(option.get("suboptions") or {})
+
+
 def options_of(task: dict[str, Any]) -> tuple[str, dict[str, Any]]:
     """Split an example into the name of its module and the module's options."""
     actions = [key for key in task if key not in Task.fattributes]
@@ -90,6 +123,15 @@ def options_of(task: dict[str, Any]) -> tuple[str, dict[str, Any]]:
 def test_documented_options_are_the_specified_ones(module: str, arguments: dict[str, Any]) -> None:
     documented = normalised(documentation("modules", module)["options"], "suboptions")
     assert documented == normalised(arguments["argument_spec"], "options")
+
+
+@pytest.mark.parametrize("module", MODULES)
+def test_attributes_are_complete(module: str) -> None:
+    attributes = documentation("modules", module)["attributes"]
+    assert sorted(attributes) == ["check_mode", "diff_mode", "idempotent"]
+    for name, attribute in attributes.items():
+        assert attribute["support"] in {"full", "partial", "none"}, name
+        assert sentences(attribute["description"]), name
 
 
 @pytest.mark.parametrize("module", MODULES)
@@ -108,11 +150,10 @@ def test_plugin_describes_itself(kind: str, name: str) -> None:
     docs = documentation(kind, name)
     assert docs["module" if kind == "modules" else "name"] == name
     assert not docs["short_description"].endswith(".")
-    assert docs["description"]
+    assert docs["version_added"]
+    assert sentences(docs["description"])
     assert docs["author"]
-    for option, described in docs["options"].items():
-        assert described["description"], option
-        assert described.get("type", "str") in OPTION_TYPES, option
+    check_options(docs["options"])
 
 
 @pytest.mark.parametrize("module", MODULES)
@@ -148,11 +189,16 @@ def test_examples_use_the_filter(plugin: str) -> None:
 def test_results_are_described(kind: str, name: str) -> None:
     def check(results: dict[str, Any], nested: bool) -> None:
         for key, result in results.items():
-            assert result["description"], key
+            assert sentences(result["description"]), key
             assert result["type"] in OPTION_TYPES, key
+            assert ("sample" in result) != ("contains" in result), f"{key}: want a sample, or its parts with theirs"
+            assert "sample" not in result or matches(result["sample"], result), f"{key}: sample of another type"
+            assert nested or key not in {"changed", "failed", "diff"}, f"{key}: Ansible documents it"
             assert (result["type"] == "list") == ("elements" in result), f"{key}: lists, and they alone, have elements"
             # Of a filter's result and of a part of a result it goes without saying when it is there.
             assert nested or kind == "filter" or result["returned"], key
             check(result.get("contains", {}), nested=True)
 
-    check(yaml.safe_load(load(kind, name).RETURN), nested=False)
+    results = yaml.safe_load(load(kind, name).RETURN)
+    assert results
+    check(results, nested=False)

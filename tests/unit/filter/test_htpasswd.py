@@ -6,6 +6,7 @@ import bcrypt
 import pytest
 from ansible.errors import AnsibleFilterError
 
+from ansible_collections.evenkeel.cluster.plugins.filter import htpasswd as code
 from ansible_collections.evenkeel.cluster.plugins.filter.htpasswd import htpasswd
 
 
@@ -29,3 +30,12 @@ def test_another_password_or_user_has_another_salt() -> None:
 def test_what_cannot_be_hashed_is_refused(password: str, user: str) -> None:
     with pytest.raises(AnsibleFilterError, match=r"got .*, want .* \(fix: "):
         htpasswd(password, user)
+
+
+def test_a_missing_library_is_one_line(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(code, "IMPORT_ERROR", ImportError("No module named 'bcrypt'"))
+    with pytest.raises(AnsibleFilterError) as caught:
+        htpasswd("s3cret", "admin")
+    assert str(caught.value) == (
+        "htpasswd: got No module named 'bcrypt', want bcrypt on the controller (fix: pip install bcrypt)"
+    )

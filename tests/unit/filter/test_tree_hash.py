@@ -9,6 +9,7 @@ from pathlib import Path
 import pytest
 from ansible.errors import AnsibleFilterError
 
+from ansible_collections.evenkeel.cluster.plugins.filter import tree_hash as code
 from ansible_collections.evenkeel.cluster.plugins.filter.tree_hash import FilterModule, tree_hash
 
 
@@ -141,3 +142,12 @@ def test_a_line_break_in_a_name_is_refused(context: Path) -> None:
 
 def test_ansible_finds_the_filter() -> None:
     assert FilterModule().filters() == {"tree_hash": tree_hash}
+
+
+def test_a_missing_library_is_one_line(monkeypatch: pytest.MonkeyPatch, context: Path) -> None:
+    monkeypatch.setattr(code, "IMPORT_ERROR", ImportError("No module named 'docker'"))
+    with pytest.raises(AnsibleFilterError) as caught:
+        tree_hash(str(context))
+    assert str(caught.value) == (
+        "tree_hash: got No module named 'docker', want the Docker SDK on the controller (fix: pip install docker)"
+    )

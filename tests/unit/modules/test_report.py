@@ -16,7 +16,15 @@ from ansible.module_utils.testing import patch_module_args
 from tests.unit.made_measurements import drill, measurements, provenance
 
 from ansible_collections.evenkeel.cluster.plugins.module_utils.core.folder import FolderError
-from ansible_collections.evenkeel.cluster.plugins.module_utils.report import charts
+from ansible_collections.evenkeel.cluster.plugins.module_utils.report import chart_style
+from ansible_collections.evenkeel.cluster.plugins.module_utils.report.provenance import (
+    collection_version,
+    controller,
+    package_version,
+    project,
+    provenance_of,
+)
+from ansible_collections.evenkeel.cluster.plugins.module_utils.report.write import write_report
 from ansible_collections.evenkeel.cluster.plugins.modules import report
 
 ROOT = Path(__file__).parents[3]
@@ -122,13 +130,14 @@ def test_bad_input_is_one_line(run: Run, tmp_path: Path, differs: dict[str, Any]
 
 
 def test_two_reports_in_one_second(tmp_path: Path) -> None:
-    report.make({**options(tmp_path), "user": "admin"}, NOW, write=True)
+    params = {**options(tmp_path), "user": "admin", "portainer_password_file": None}
+    write_report(params, NOW, "2.19", write=True)
     with pytest.raises(FolderError, match=r"got an existing .*20260601T101500Z-shop, want a new folder"):
-        report.make({**options(tmp_path), "user": "admin"}, NOW, write=True)
+        write_report(params, NOW, "2.19", write=True)
 
 
 def test_without_matplotlib_it_says_so(run: Run, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(charts, "IMPORT_ERROR", ImportError("no matplotlib"))
+    monkeypatch.setattr(chart_style, "IMPORT_ERROR", ImportError("no matplotlib"))
     assert "matplotlib" in run(options(tmp_path))["msg"]
 
 
@@ -137,28 +146,28 @@ def test_the_project_tells_its_version_and_revision(tmp_path: Path) -> None:
         identity = ["-c", "user.name=x", "-c", "user.email=x@example.org", "-c", "commit.gpgsign=false"]
         subprocess.run(["git", "-C", str(tmp_path), *identity, *arguments], check=True, capture_output=True)
 
-    assert report.project(tmp_path) == {"version": "", "revision": "", "dirty": None}
+    assert project(tmp_path) == {"version": "", "revision": "", "dirty": None}
     galaxy = tmp_path / "collections/ansible_collections/evenkeel/cluster/galaxy.yml"
     galaxy.parent.mkdir(parents=True)
     galaxy.write_text("name: cluster\nversion: 1.2.3\n")
     git("init", "--quiet")
     git("add", ".")
     git("commit", "--quiet", "-m", "x")
-    found = report.project(tmp_path)
+    found = project(tmp_path)
     assert (found["version"], len(found["revision"]), found["dirty"]) == ("1.2.3", 40, False)
     galaxy.write_text("version: 1.2.4\n")
-    assert report.project(tmp_path)["dirty"] is True
+    assert project(tmp_path)["dirty"] is True
 
 
 def test_this_machine_tells_its_versions() -> None:
-    told = report.controller()
+    told = controller("2.19.14")
     assert told["ansible_core"].startswith("2.")
     assert told["community_docker"]
     assert told["matplotlib"]
-    assert report.package_version("no-such-package") == ""
-    assert report.collection_version("no/such") == ""
+    assert package_version("no-such-package") == ""
+    assert collection_version("no/such") == ""
 
 
 def test_a_host_that_tells_nothing() -> None:
-    found = report.provenance_of({"msg": "gave up"}, ROOT)
+    found = provenance_of({"msg": "gave up"}, ROOT, "2.19.14")
     assert (found["machine"], found["docker"], found["images"]) == ({}, {"reason": "gave up"}, [])

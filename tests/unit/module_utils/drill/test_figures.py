@@ -340,7 +340,7 @@ def test_who_goes_suddenly_has_no_leave_time(kind: str) -> None:
 def test_throughput_and_latency_around_an_event() -> None:
     records = [record(index / 10) for index in range(100)]
     records[55] = lost(5.5)
-    found = around(records, event(ROLL, 5, 6, left={}), 2.0)
+    found: Any = around(records, event(ROLL, 5, 6, left={}), 2.0)
     assert {name: (part["requests"], part["failed"]) for name, part in found.items()} == {
         "before": (20, 0),
         "during": (10, 1),

@@ -10,7 +10,7 @@ from ansible_collections.evenkeel.cluster.plugins.filter.pool_drift import Filte
 from ansible_collections.evenkeel.cluster.plugins.module_utils.pool.drift import disagreements, drift_report
 
 
-def view() -> dict[str, Any]:
+def view() -> Any:
     return pool(spec())
 
 
@@ -59,7 +59,7 @@ def test_differences_are_told_in_words_and_numbers() -> None:
 
 
 def test_a_balancer_that_is_not_reached_says_nothing() -> None:
-    silent = {**view(), "balancer": {"reachable": False, "version": "", "reason": "balancer API: got no answer"}}
+    silent: Any = {**view(), "balancer": {"reachable": False, "version": "", "reason": "balancer API: got no answer"}}
     found = drift_report(silent)
     assert found["lines"] == ["balancer API: got no answer"]
     assert {tier["balancer"] for tier in found["tiers"]} == {None}

@@ -3,12 +3,19 @@
 from __future__ import annotations
 
 import dataclasses
+from typing import Any
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from ansible_collections.evenkeel.cluster.plugins.module_utils.cluster.node import Node
+from ansible_collections.evenkeel.cluster.plugins.module_utils.cluster.node import (
+    BROKEN,
+    ENDED,
+    RUNNING,
+    STARTING,
+    Node,
+)
 from ansible_collections.evenkeel.cluster.plugins.module_utils.pool.plan import (
     DRAIN,
     REMOVE,
@@ -16,19 +23,30 @@ from ansible_collections.evenkeel.cluster.plugins.module_utils.pool.plan import 
     START,
     PoolAction,
     TierTarget,
+    drift,
     free_names,
     plan,
     plan_removal,
     predict,
+    predict_routes,
     surge_size,
 )
+from ansible_collections.evenkeel.cluster.plugins.module_utils.traefik.route_file import RouteTable
+from ansible_collections.evenkeel.cluster.plugins.module_utils.traefik.routes import Route
 
 NEW = "sha256:new"
 OLD = "sha256:old"
-WEB = TierTarget(name="web", count=3, revision="r2", image_id=NEW, service="web-b")
+ROUTE_B = Route("web", "/", strip_path=False, service="web-b", hosts=("localhost",))
 
 
-def managed(number: int, revision: str = "r2", state: str = "running", service: str = "web-b") -> Node:
+def target(count: int, route: Route = ROUTE_B) -> TierTarget:
+    return TierTarget(name="web", count=count, revision="r2", image_id=NEW, route=route, prefix="web-")
+
+
+WEB = target(3)
+
+
+def managed(number: int, revision: str = "r2", state: str = RUNNING, service: str = "web-b") -> Node:
     return Node(
         id=f"id-{number}",
         name=f"web-{number}",
@@ -41,19 +59,20 @@ def managed(number: int, revision: str = "r2", state: str = "running", service: 
     )
 
 
-def guest(name: str, image_id: str = NEW, state: str = "running") -> Node:
+def guest(name: str, image_id: str = NEW, state: str = RUNNING) -> Node:
     return Node(id=f"id-{name}", name=name, tier="web", managed=False, state=state, image_id=image_id, service="web-b")
-
-
-def target(count: int) -> TierTarget:
-    return TierTarget(name="web", count=count, revision="r2", image_id=NEW, service="web-b")
 
 
 def brief(actions: list[PoolAction]) -> list[tuple[str, str]]:
     return [(action.kind, action.node) for action in actions]
 
 
-ROUTED = {"web": "web-b"}
+def routed(service: str | None, **differs: Any) -> RouteTable:
+    return RouteTable({} if service is None else {"web": dataclasses.replace(ROUTE_B, service=service, **differs)})
+
+
+ROUTED = routed("web-b")
+UNROUTED = routed(None)
 
 
 @pytest.mark.parametrize(
@@ -70,14 +89,12 @@ ROUTED = {"web": "web-b"}
         pytest.param([managed(1), managed(2), guest("g")], 2, [(DRAIN, "g")], id="guests leave first"),
         pytest.param([guest("g"), guest("h")], 1, [(DRAIN, "h")], id="a guest may be the last node"),
         pytest.param([guest("g", OLD)], 1, [(START, "web-1"), (DRAIN, "g")], id="a stale guest is replaced"),
-        pytest.param([guest("g", state="exited")], 1, [(START, "web-1")], id="a stopped guest is its owner's"),
+        pytest.param([guest("g", state=ENDED)], 1, [(START, "web-1")], id="a stopped guest is its owner's"),
         pytest.param(
-            [managed(1, state="exited"), managed(2)], 2, [(REMOVE, "web-1"), (START, "web-1")], id="exited is replaced"
+            [managed(1, state=ENDED), managed(2)], 2, [(REMOVE, "web-1"), (START, "web-1")], id="exited is replaced"
         ),
-        pytest.param(
-            [managed(1, state="created")], 1, [(REMOVE, "web-1"), (START, "web-1")], id="half-made is replaced"
-        ),
-        pytest.param([managed(1, state="paused")], 1, [(REMOVE, "web-1"), (START, "web-1")], id="paused is replaced"),
+        pytest.param([managed(1, state=BROKEN)], 1, [(REMOVE, "web-1"), (START, "web-1")], id="half-made is replaced"),
+        pytest.param([managed(1, state=BROKEN)], 1, [(REMOVE, "web-1"), (START, "web-1")], id="paused is replaced"),
         pytest.param([guest("web-1")], 2, [(START, "web-2")], id="a guest's name is taken"),
     ],
 )
@@ -100,7 +117,7 @@ def test_a_stale_tier_is_replaced_in_waves_new_nodes_first() -> None:
 
 def test_a_policy_change_starts_all_switches_then_drains() -> None:
     stale = [managed(number, "r1", service="web-a") for number in (1, 2, 3)]
-    actions = plan(stale, [WEB], {"web": "web-a"})
+    actions = plan(stale, [WEB], routed("web-a"))
     assert [a.kind for a in actions] == [START] * 3 + [ROUTE] + [DRAIN] * 3
     assert {a.step for a in actions} == {1}
 
@@ -121,11 +138,11 @@ def test_an_undeclared_tier_loses_its_route_before_its_nodes() -> None:
 
 
 def test_an_empty_declared_tier_keeps_its_route() -> None:
-    assert brief(plan([], [target(0)], {})) == [(ROUTE, "web")]
+    assert brief(plan([], [target(0)], UNROUTED)) == [(ROUTE, "web")]
 
 
 def test_removal_takes_everything_whatever_its_state() -> None:
-    nodes = [managed(1), managed(2, state="exited"), guest("g"), guest("h", state="exited")]
+    nodes = [managed(1), managed(2, state=ENDED), guest("g"), guest("h", state=ENDED)]
     assert {a.node for a in plan_removal(nodes)} == {"web-1", "web-2", "g", "h"}
 
 
@@ -137,8 +154,8 @@ def test_surge_size(count: int, percent: int, size: int) -> None:
 
 
 def test_free_names_skip_what_is_taken() -> None:
-    assert free_names("web", {"web-1", "web-3"}, 3) == ["web-2", "web-4", "web-5"]
-    assert free_names("web", set(), -1) == []
+    assert free_names("web-", {"web-1", "web-3"}, 3) == ["web-2", "web-4", "web-5"]
+    assert free_names("web-", set(), -1) == []
 
 
 def test_renewing_replaces_every_node_in_waves_and_no_other_tier() -> None:
@@ -156,7 +173,8 @@ def test_renewing_replaces_every_node_in_waves_and_no_other_tier() -> None:
     assert plan(pool, [WEB], ROUTED, 34, ["other"]) == []
 
 
-states = st.sampled_from(["running", "running", "running", "created", "exited", "paused", "restarting", "dead"])
+CHANGES: list[dict[str, Any]] = [{"service": "web-a"}, {"path": "/old/"}, {"strip_path": True}, {"hosts": ()}]
+states = st.sampled_from([RUNNING, RUNNING, RUNNING, STARTING, ENDED, BROKEN])
 managed_nodes = st.builds(
     managed,
     number=st.integers(1, 12),
@@ -174,24 +192,32 @@ pools = st.lists(managed_nodes | guests, max_size=14, unique_by=lambda node: nod
     nodes=pools,
     count=st.integers(0, 10),
     percent=st.integers(1, 100),
-    routed=st.sampled_from(["web-a", "web-b", None]),
+    table=st.builds(
+        RouteTable,
+        st.sampled_from(
+            [{}, {"web": ROUTE_B}, *({"web": dataclasses.replace(ROUTE_B, **change)} for change in CHANGES)]
+        ),
+        st.booleans(),
+    ),
     renewed=st.sampled_from([(), ("web",)]),
 )
 def test_any_pool_converges_without_ever_serving_with_fewer(
-    nodes: list[Node], count: int, percent: int, routed: str | None, renewed: tuple[str, ...]
+    nodes: list[Node], count: int, percent: int, table: RouteTable, renewed: tuple[str, ...]
 ) -> None:
     wanted = target(count)
-    routes = {"web": routed} if routed else {}
-    actions = plan(nodes, [wanted], routes, percent, renewed)
-    before = sum(node.state == "running" for node in nodes)
+    actions = plan(nodes, [wanted], table, percent, renewed)
+    before = sum(node.state in {RUNNING, STARTING} for node in nodes)
 
     # After: exactly the declared fresh nodes run, and a second plan has nothing to do.
     after = predict(nodes, actions, [wanted])
-    serving = [node for node in after if node.state == "running"]
+    serving = [node for node in after if node.state in {RUNNING, STARTING}]
     assert len(serving) == count
     assert not (renewed and {node.id for node in serving} & {node.id for node in nodes})
     assert all(node.service == "web-b" for node in serving)
-    assert plan(after, [wanted], {"web": "web-b"}, percent) == []
+    afterwards = predict_routes(table, actions, [wanted])
+    assert afterwards == RouteTable({"web": ROUTE_B})
+    assert plan(after, [wanted], afterwards, percent) == []
+    assert drift(after, [wanted], afterwards) == {"web": []}
 
     # On the way: names never clash, and never fewer nodes than before or than declared, whichever is less.
     names = {node.name for node in nodes}
@@ -209,13 +235,14 @@ def test_any_pool_converges_without_ever_serving_with_fewer(
         assert serving_now >= min(before, count)
 
     # The route leads to the new service before anything of the old one leaves.
-    if routed != "web-b":
+    now = table.routes.get("web")
+    if now != ROUTE_B or not table.current:
         kinds = [action.kind for action in actions]
         assert kinds.count(ROUTE) == 1
         if DRAIN in kinds:
             assert kinds.index(ROUTE) < kinds.index(DRAIN)
         starts_later = [a for a in actions if a.kind == START and a.step > 1]
-        assert routed is None or not starts_later
+        assert now is None or now.service == "web-b" or not starts_later
 
 
 def test_a_node_that_drains_already_does_not_count_and_is_seen_to_its_end() -> None:
@@ -234,3 +261,29 @@ def test_a_node_that_drains_is_none_of_a_wave() -> None:
     actions = plan([managed(1, "r1"), managed(2, "r1"), leaving], [WEB], ROUTED)
     assert brief(actions)[:2] == [(START, "web-4"), (DRAIN, "web-2")]
     assert {action.node for action in actions if action.kind == DRAIN} == {"web-1", "web-2", "web-3"}
+
+
+@pytest.mark.parametrize(
+    "table, reason",
+    [
+        (routed("web-b", path="/old/"), "path or host names changed"),
+        (routed("web-b", hosts=()), "path or host names changed"),
+        (routed("web-b", strip_path=True), "path or host names changed"),
+        (RouteTable({"web": ROUTE_B}, current=False), "the route file is of another version"),
+        (routed("web-a"), "policy changed, web-a -> web-b"),
+        (UNROUTED, "leads to web-b"),
+    ],
+)
+def test_a_route_that_differs_is_written_and_is_drift(table: RouteTable, reason: str) -> None:
+    nodes = [managed(1), managed(2), managed(3)]
+    assert [str(action) for action in plan(nodes, [WEB], table)] == [f"route web ({reason})"]
+    assert drift(nodes, [WEB], table) == {"web": [f"route web ({reason})"]}
+
+
+def test_a_state_is_told_in_the_engines_word() -> None:
+    paused = dataclasses.replace(managed(1, state=BROKEN), detail="paused")
+    assert str(plan([paused], [target(0)], ROUTED)[0]) == "remove web-1 (is paused)"
+
+
+def test_a_node_that_starts_is_neither_removed_nor_missing() -> None:
+    assert plan([managed(1, state=STARTING), managed(2), managed(3)], [WEB], ROUTED) == []

@@ -1,204 +1,292 @@
-"""The reconciler when a step does not come about: who serves afterwards, and what is said."""
+"""The rollout when a step does not come about: which nodes serve afterwards, and what is said."""
 
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Callable, Iterator
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
 import pytest
-from tests.unit.fake_docker import FakeBalancer, FakeCluster
+from tests.unit.fakes.cluster import FakeCluster
 
-from ansible_collections.evenkeel.cluster.plugins.module_utils.drill.performer import other_policy, renewed
-from ansible_collections.evenkeel.cluster.plugins.module_utils.pool import rollout
-from ansible_collections.evenkeel.cluster.plugins.module_utils.pool.plan import plan
-from ansible_collections.evenkeel.cluster.plugins.module_utils.pool.revision import TierBuild
-from ansible_collections.evenkeel.cluster.plugins.module_utils.pool.rollout import ReconcileError, Reconciler
-from ansible_collections.evenkeel.cluster.plugins.module_utils.traefik.api import TraefikApiError
+from ansible_collections.evenkeel.cluster.plugins.module_utils.cluster.spec import Tier
+from ansible_collections.evenkeel.cluster.plugins.module_utils.pool.plan import ROUTE, START
+from ansible_collections.evenkeel.cluster.plugins.module_utils.pool.reconcile import (
+    Outcome,
+    RunFailedError,
+    reconcile_locked,
+)
+from ansible_collections.evenkeel.cluster.plugins.module_utils.pool.rollout import RolloutLimits
+from ansible_collections.evenkeel.cluster.plugins.module_utils.pool.steps import Step
+from ansible_collections.evenkeel.cluster.plugins.module_utils.traefik.labels import (
+    policy_labels,
+    service_name,
+    tier_labels,
+)
+
+#: One node at a time.
+LIMITS = RolloutLimits(workers=2, surge_percent=1, ready_timeout=6.0)
 
 
 @pytest.fixture
-def cluster(tmp_path: Path) -> Iterator[FakeCluster]:
-    fake = FakeCluster(tmp_path)
-    yield fake
-    fake.close()
+def cluster(tmp_path: Path) -> FakeCluster:
+    return FakeCluster(tmp_path)
 
 
-class Balancer(FakeBalancer):
-    """A balancer whose API can fall silent, or go on listing nodes that have ended, or whose probes are given."""
-
-    def __init__(
-        self, cluster: FakeCluster, silent: Callable[[], bool], ghosts: bool, probes: dict[str, bool] | None = None
-    ) -> None:
-        super().__init__(cluster)
-        self._probes = probes
-        self._silent = silent
-        self._ghosts = ghosts
-        self._seen: dict[str, str] = {}
-
-    def server_status(self, service: str, provider: str = "docker") -> dict[str, str]:
-        if self._silent():
-            raise TraefikApiError("no answer", "an answer", "check that it runs")
-        status = super().server_status(service, provider)
-        if self._ghosts:
-            self._seen |= dict.fromkeys(status, "UP")
-            return {**self._seen, **status}
-        return status
-
-    def server_up(self, service: str, provider: str = "docker") -> dict[str, bool]:
-        if self._probes is None:
-            return super().server_up(service, provider)
-        return {node.url: self._probes[node.name] for node in self.cluster.pool.nodes() if node.name in self._probes}
-
-
-def reconciled(
-    cluster: FakeCluster,
-    builds: dict[str, TierBuild],
-    silent: Callable[[], bool] = lambda: False,
-    ghosts: bool = False,
-    probes: dict[str, bool] | None = None,
-) -> tuple[Reconciler, str]:
-    """Reconcile one node at a time; what was raised, in words."""
-    context = dataclasses.replace(
-        cluster.context(), builds=builds, tiers={name: build.tier for name, build in builds.items()}
-    )
-    actions = plan(cluster.pool.nodes(), context.targets, context.routed, surge_percent=1)
-    balancer = Balancer(cluster, silent, ghosts, probes)
-    reconciler = Reconciler(cluster.pool, lambda: balancer, builds, context.route_file(), workers=2, ready_timeout=0.6)
+def reconciled(cluster: FakeCluster, tiers: Mapping[str, Tier], **options: Any) -> tuple[Outcome, str]:
+    """What was done, and what was raised, in words."""
     try:
-        reconciler.apply(actions)
-    except ReconcileError as error:
-        return reconciler, str(error)
-    return reconciler, ""
+        request = cluster.request(tiers=tiers, limits=LIMITS)
+        return reconcile_locked(request, cluster.ports, clock=cluster.clock, **options), ""
+    except RunFailedError as error:
+        return error.outcome, str(error)
 
 
-def shop(cluster: FakeCluster, build: TierBuild) -> dict[str, TierBuild]:
-    return {**cluster.builds, "shop": build}
+def states(cluster: FakeCluster, tier: str = "shop") -> dict[str, str]:
+    return {node.name: node.state for node in cluster.engine.nodes() if node.tier == tier}
 
 
-def names(cluster: FakeCluster, tier: str = "shop") -> dict[str, str]:
-    return {node.name: node.state for node in cluster.pool.nodes() if node.tier == tier}
+def new_revision(cluster: FakeCluster) -> dict[str, Tier]:
+    shop = cluster.tiers["shop"]
+    return {**cluster.tiers, "shop": dataclasses.replace(shop, environment={"MARK": "1"})}
 
 
-def new_revision(cluster: FakeCluster) -> dict[str, TierBuild]:
-    return shop(cluster, renewed(cluster.builds["shop"], "mark", "fake"))
+def new_policy(cluster: FakeCluster) -> dict[str, Tier]:
+    """The tier ``dates``, whose image has no labels of ours, with sticky sessions."""
+    tier = cluster.tiers["dates"]
+    policy = policy_labels(True, tier.strategy, tier.cookie, tier.health_path, tier.max_failures)
+    service = service_name(tier.name, tier.port, policy)
+    labels = tier_labels(cluster.name, tier.name, service, policy)
+    return {**cluster.tiers, "dates": dataclasses.replace(tier, sticky=True, service=service, labels=labels)}
+
+
+def first_after(calls: list[str], call: str, other: str) -> bool:
+    return calls.index(call) < calls.index(other)
 
 
 def test_a_roll_keeps_no_old_node(cluster: FakeCluster) -> None:
-    reconciler, problem = reconciled(cluster, new_revision(cluster))
+    outcome, problem = reconciled(cluster, new_revision(cluster))
     assert problem == ""
-    assert names(cluster) == {"shop-3": "running", "shop-4": "running"}
-    assert len(reconciler.done) == 4
+    assert states(cluster) == {"shop-3": "running", "shop-4": "running"}
+    assert len(outcome.actions) == 4
+
+
+def test_a_node_leaves_only_after_the_balancer_has_probed_its_replacement(cluster: FakeCluster) -> None:
+    reconciled(cluster, new_revision(cluster))
+    timeline = [call for call in cluster.engine.calls if call.startswith(("start", "stop"))]
+    assert timeline == ["start shop-3", "stop shop-2 30", "start shop-4", "stop shop-1 30"]
+    assert any(call.startswith("server_up") for call in cluster.balancer.calls)
 
 
 def test_a_later_wave_that_fails_returns_the_tier_to_its_old_revision(cluster: FakeCluster) -> None:
-    before = cluster.pool.nodes()
-    cluster.pool.fails = lambda call: call == "start shop-4"
-    reconciler, problem = reconciled(cluster, new_revision(cluster))
-    assert problem == (
-        "start shop-4: got 'no', want success (fix: see dockerd's log); tier shop was returned to what it was,"
-        " 1 node started again, 1 node removed"
-    )
-    assert sorted(cluster.pool.nodes(), key=lambda node: node.name) == sorted(before, key=lambda node: node.name)
-    assert reconciler.done == []
+    before = states(cluster)
+    cluster.engine.fails = lambda call: call == "start shop-4"
+    outcome, problem = reconciled(cluster, new_revision(cluster))
+    assert problem.startswith("start shop-4: got ")
+    assert problem.endswith("; tier shop was returned to what it was, 1 node started again, 1 node removed")
+    assert states(cluster) == before
+    assert [action for action in outcome.actions if action.tier == "shop"] == []
     # The new node served, so it drained; the old one was there again before that.
-    calls = cluster.pool.calls
-    assert calls.index("start again shop-2") < calls.index("stop shop-3 30")
+    assert first_after(cluster.engine.calls, "start again shop-2", "stop shop-3 30")
+    assert cluster.declared()
 
 
-def test_the_first_wave_that_fails_lets_nobody_leave(cluster: FakeCluster) -> None:
-    cluster.pool.fails = lambda call: call == "start shop-3"
+def test_the_first_wave_that_fails_lets_no_node_leave(cluster: FakeCluster) -> None:
+    cluster.engine.fails = lambda call: call == "start shop-3"
     _, problem = reconciled(cluster, new_revision(cluster))
-    assert problem == "start shop-3: got 'no', want success (fix: see dockerd's log)"
-    assert names(cluster) == {"shop-1": "running", "shop-2": "running"}
-    assert not [call for call in cluster.pool.calls if call.startswith("stop")]
+    assert problem.startswith("start shop-3: got ")
+    assert "returned" not in problem
+    assert states(cluster) == {"shop-1": "running", "shop-2": "running"}
+    assert not [call for call in cluster.engine.calls if call.startswith("stop")]
 
 
 @pytest.mark.parametrize("answer", [{}, {"shop-3": False}], ids=["not asked yet", "asked in vain"])
-def test_nobody_leaves_for_nodes_that_the_balancer_cannot_reach(cluster: FakeCluster, answer: dict[str, bool]) -> None:
-    reconciler, problem = reconciled(cluster, new_revision(cluster), probes=answer)
-    assert problem.startswith("node shop-3: got no 200 from /healthz when the balancer asks within 0.6 s")
-    assert names(cluster) == {"shop-1": "running", "shop-2": "running"}
-    assert reconciler.done == []
-    assert "stop shop-1 30" not in cluster.pool.calls
+def test_no_node_leaves_for_one_that_the_balancer_cannot_reach(cluster: FakeCluster, answer: dict[str, bool]) -> None:
+    cluster.balancer.probes = answer
+    outcome, problem = reconciled(cluster, new_revision(cluster))
+    assert problem.startswith("node shop-3: got no 200 from /healthz when the balancer asks within 6 s")
+    assert states(cluster) == {"shop-1": "running", "shop-2": "running"}
+    assert outcome.actions == []
+    assert "stop shop-1 30" not in cluster.engine.calls
 
 
 def test_nodes_that_join_others_need_no_probe(cluster: FakeCluster) -> None:
-    more = shop(cluster, dataclasses.replace(cluster.builds["shop"], tier=resized(cluster, 3)))
-    _, problem = reconciled(cluster, more, probes={})
+    cluster.balancer.probes = {}
+    _, problem = reconciled(cluster, cluster.resized("shop", 3))
     assert problem == ""
-    assert "shop-3" in names(cluster)
+    assert "shop-3" in states(cluster)
 
 
-def test_an_api_that_falls_silent_during_a_drain_undoes_it(
-    cluster: FakeCluster, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr(rollout, "_SILENCE_SECONDS", 0.3)
-    _, problem = reconciled(
-        cluster, new_revision(cluster), silent=lambda: any(call.startswith("stop") for call in cluster.pool.calls)
-    )
+def test_an_api_that_falls_silent_during_a_drain_undoes_it(cluster: FakeCluster) -> None:
+    cluster.balancer.fails = lambda call: any(done.startswith("stop") for done in cluster.engine.calls)
+    _, problem = reconciled(cluster, new_revision(cluster))
     assert problem == (
         "balancer API: got no answer, want an answer (fix: check that it runs); tier shop was returned to what it was,"
         " 1 node started again; 1 node kept until the balancer can be asked"
     )
-    assert names(cluster) == {"shop-1": "running", "shop-2": "running", "shop-3": "running"}
+    assert states(cluster) == {"shop-1": "running", "shop-2": "running", "shop-3": "running"}
 
 
-def test_an_api_that_is_silent_before_a_drain_lets_nobody_leave(cluster: FakeCluster) -> None:
-    builds = shop(cluster, dataclasses.replace(cluster.builds["shop"], tier=resized(cluster, 1)))
-    _, problem = reconciled(cluster, builds, silent=lambda: True)
+def test_an_api_that_is_silent_for_a_moment_during_a_drain_is_waited_for(cluster: FakeCluster) -> None:
+    since: list[float] = []
+
+    def silent(call: str) -> bool:
+        if any(done.startswith("stop") for done in cluster.engine.calls):
+            since.append(cluster.clock.now())
+            return cluster.clock.now() - since[0] < 2
+        return False
+
+    cluster.balancer.fails = silent
+    _, problem = reconciled(cluster, cluster.resized("shop", 1))
+    assert problem == ""
+    assert states(cluster) == {"shop-1": "running"}
+
+
+def test_an_api_that_is_silent_before_a_drain_lets_no_node_leave(cluster: FakeCluster) -> None:
+    # It tells its version, and nothing else.
+    cluster.balancer.fails = lambda call: call != "version"
+    _, problem = reconciled(cluster, cluster.resized("shop", 1))
     assert problem == "balancer API: got no answer, want an answer (fix: check that it runs)"
-    assert names(cluster) == {"shop-1": "running", "shop-2": "running"}
-    assert cluster.pool.calls == []
-
-
-def resized(cluster: FakeCluster, count: int) -> Any:
-    return dataclasses.replace(cluster.builds["shop"].tier, nodes=count)
+    assert states(cluster) == {"shop-1": "running", "shop-2": "running"}
+    assert not [call for call in cluster.engine.calls if call.startswith("stop")]
 
 
 def test_a_balancer_that_does_not_follow_undoes_the_drain(cluster: FakeCluster) -> None:
-    builds = shop(cluster, dataclasses.replace(cluster.builds["shop"], tier=resized(cluster, 1)))
-    _, problem = reconciled(cluster, builds, ghosts=True)
+    cluster.balancer.ghosts = True
+    _, problem = reconciled(cluster, cluster.resized("shop", 1))
     assert problem == (
-        "node shop-2: got a place in the balancer's rotation 0.6 s after its end, want none (fix: see whether the"
+        "node shop-2: got a place in the balancer's rotation 6 s after its end, want none (fix: see whether the"
         " balancer still follows Docker's events: docker logs); tier shop was returned to what it was,"
         " 1 node started again"
     )
-    assert names(cluster) == {"shop-1": "running", "shop-2": "running"}
+    assert states(cluster) == {"shop-1": "running", "shop-2": "running"}
+
+
+def test_a_recycled_address_is_the_new_nodes(cluster: FakeCluster) -> None:
+    """The balancer lists the address of a guest that left, because another node has it now."""
+    old = cluster.engine.node("shop-2")
+    cluster.balancer.extra = {old.service: {old.url: "UP"}}
+    cluster.engine.add("brave_bell", cluster.builds["shop"], url=old.url, managed=False)
+    cluster.engine.add("kind_bell", cluster.builds["shop"], url=old.url, managed=False)
+    _, problem = reconciled(cluster, cluster.resized("shop", 3))
+    assert problem == ""
+    assert len(states(cluster)) == 3
 
 
 def test_a_scale_up_that_fails_keeps_the_nodes_that_serve(cluster: FakeCluster) -> None:
-    cluster.pool.fails = lambda call: call == "start shop-4"
-    builds = shop(cluster, dataclasses.replace(cluster.builds["shop"], tier=resized(cluster, 4)))
-    _, problem = reconciled(cluster, builds)
+    cluster.engine.fails = lambda call: call == "start shop-4"
+    _, problem = reconciled(cluster, cluster.resized("shop", 4))
     assert "start shop-4" in problem
-    assert {"shop-1", "shop-2"} <= names(cluster).keys()
-    assert "shop-4" not in names(cluster)
+    assert {"shop-1", "shop-2"} <= states(cluster).keys()
+    assert "shop-4" not in states(cluster)
 
 
 def test_a_change_of_policy_that_fails_leads_the_route_back(cluster: FakeCluster) -> None:
-    build = cluster.builds["shop"]
-    tier = other_policy(build.tier, "fake")
-    routes = cluster.routes.read_text()
-    cluster.pool.fails = lambda call: call.startswith("stop shop-1 ") and "start again shop-2" not in cluster.pool.calls
-    _, problem = reconciled(cluster, shop(cluster, dataclasses.replace(build, tier=tier, revision="other")))
-    assert "stop shop-1" in problem
-    assert "tier shop was returned to what it was, 2 nodes started again, 2 nodes removed" in problem
-    assert cluster.routes.read_text() == routes
-    assert names(cluster) == {"shop-1": "running", "shop-2": "running"}
+    routes = cluster.routes.path.read_text()
+    calls = cluster.engine.calls
+    cluster.engine.fails = lambda call: call.startswith("stop dates-1 ") and "start again dates-2" not in calls
+    _, problem = reconciled(cluster, new_policy(cluster))
+    assert "stop dates-1" in problem
+    assert "tier dates was returned to what it was, 2 nodes started again, 2 nodes removed" in problem
+    assert cluster.routes.path.read_text() == routes
+    assert states(cluster, "dates") == {"dates-1": "running", "dates-2": "running"}
 
 
-def test_a_node_that_does_not_end_by_itself_is_killed_and_named(
-    cluster: FakeCluster, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    stop = cluster.pool.stop
-    monkeypatch.setattr(cluster.pool, "stop", lambda container, timeout: 137 if stop(container, timeout) == 0 else None)
-    builds = shop(cluster, dataclasses.replace(cluster.builds["shop"], tier=resized(cluster, 1)))
-    reconciler, problem = reconciled(cluster, builds)
+def test_a_change_of_policy_switches_once_all_new_nodes_serve(cluster: FakeCluster) -> None:
+    steps: list[Step] = []
+    outcome, problem = reconciled(cluster, new_policy(cluster), on_step=steps.append)
     assert problem == ""
-    assert reconciler.warnings == [
+    order = [step.step for step in steps if step.step in {"in_rotation", "route_switched", "drain_began"}]
+    assert order == ["in_rotation", "in_rotation", "route_switched", "drain_began", "drain_began"]
+    assert outcome.view["tiers"]["dates"]["drift"] == []
+    assert set(outcome.switched) == {"dates"}
+
+
+def test_a_route_counts_as_switched_only_when_the_balancer_has_its_rule(cluster: FakeCluster) -> None:
+    """The service is the same before and after, so the rule alone tells."""
+    cluster.routes.note = lambda: None  # type: ignore[method-assign]  # the balancer does not read the file again
+    moved = dataclasses.replace(cluster.tiers["shop"], path="/moved/")
+    _, problem = reconciled(cluster, {**cluster.tiers, "shop": moved})
+    assert problem.startswith("route of tier shop: got another service than")
+
+
+def test_a_node_that_does_not_end_by_itself_is_killed_and_named(cluster: FakeCluster) -> None:
+    cluster.engine.delays = dataclasses.replace(cluster.engine.delays, drain=100.0)
+    outcome, problem = reconciled(cluster, cluster.resized("shop", 1))
+    assert problem == ""
+    assert outcome.warnings == [
         "node shop-2: got no end within 30 s of SIGTERM, want it to drain and exit"
         " (it was killed; fix: see the node image contract)"
     ]
-    assert names(cluster) == {"shop-1": "running"}
+    assert states(cluster) == {"shop-1": "running"}
+
+
+def test_a_halt_is_asked_for_before_each_wave(cluster: FakeCluster) -> None:
+    asked: list[int] = []
+
+    def halt() -> str:
+        asked.append(len([call for call in cluster.engine.calls if call.startswith("start")]))
+        return "a person said stop" if asked[-1] else ""
+
+    outcome, problem = reconciled(cluster, new_revision(cluster), halt=halt)
+    assert problem == (
+        "tier shop: got 'a person said stop' before all waves were done, want all of them (fix: run it again)"
+    )
+    assert asked == [0, 1]
+    # The first wave is done, and the second has not begun: as many nodes as before serve.
+    assert states(cluster) == {"shop-1": "running", "shop-3": "running"}
+    assert [str(action) for action in outcome.actions] == [
+        "start shop-3 (replaces a stale node)",
+        "drain shop-2 (stale node)",
+    ]
+    _, problem = reconciled(cluster, new_revision(cluster))
+    assert problem == ""
+    assert states(cluster) == {"shop-2": "running", "shop-3": "running"}
+
+
+# -- what is told ------------------------------------------------------------------------
+
+
+def lines(cluster: FakeCluster, tiers: Mapping[str, Tier]) -> list[str]:
+    """The lines of a reconciliation, without their times."""
+    steps: list[Step] = []
+    outcome, _ = reconciled(cluster, tiers, on_step=steps.append)
+    for step in steps:
+        if step.step in {"started", "in_rotation", "gone"}:
+            assert step.line.endswith(f" {getattr(outcome.timings[step.node], step.step):.1f} s")
+    shown = [step.line for step in steps if step.line]
+    return [line if line.endswith("drains") else line.rsplit(" ", 2)[0] for line in shown]
+
+
+def test_what_is_told_of_nodes_that_join_and_leave(cluster: FakeCluster) -> None:
+    tiers = {**cluster.resized("shop", 3), "dates": dataclasses.replace(cluster.tiers["dates"], nodes=1)}
+    told = lines(cluster, tiers)
+    assert [line for line in told if line.startswith("shop")] == ["shop-3: started", "shop-3: in rotation"]
+    assert [line for line in told if line.startswith("dates")] == ["dates-2: drains", "dates-2: gone"]
+
+
+def test_what_is_told_of_what_is_broken_and_of_routes(cluster: FakeCluster) -> None:
+    cluster.engine.freeze(cluster.engine.node("shop-2").id)
+    tiers = {"shop": dataclasses.replace(cluster.tiers["shop"], path="/moved/", nodes=1)}
+    told = lines(cluster, tiers)
+    assert [line for line in told if line.startswith("shop")] == ["shop-2: removed", "shop: route switched"]
+    assert told.index("dates: route dropped") < told.index("dates-1: drains")
+
+
+def test_a_node_that_does_not_come_up_is_told(cluster: FakeCluster) -> None:
+    cluster.engine.delays = dataclasses.replace(cluster.engine.delays, ready=100.0)
+    assert lines(cluster, cluster.resized("shop", 3)) == ["shop-3: started", "shop-3: did not come up, removed"]
+
+
+def test_nothing_to_do_tells_nothing(cluster: FakeCluster) -> None:
+    assert lines(cluster, cluster.tiers) == []
+
+
+def test_tiers_go_on_beside_one_that_fails(cluster: FakeCluster) -> None:
+    cluster.engine.fails = lambda call: call == "start shop-3"
+    tiers = {**cluster.resized("shop", 3), "dates": dataclasses.replace(cluster.tiers["dates"], nodes=3)}
+    outcome, problem = reconciled(cluster, tiers)
+    assert problem.startswith("start shop-3")
+    assert [(action.kind, action.node) for action in outcome.actions] == [(START, "dates-3")]
+    assert ROUTE not in {action.kind for action in outcome.planned}

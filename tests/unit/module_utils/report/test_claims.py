@@ -4,10 +4,9 @@ from __future__ import annotations
 
 import dataclasses
 from collections.abc import Callable
-from typing import Any
 
 import pytest
-from tests.unit.made_measurements import drill, measurements, tier
+from tests.unit.made_measurements import drill, measurements, part, tier
 
 from ansible_collections.evenkeel.cluster.plugins.module_utils.report.claim import TITLES, Claim, Measurements
 from ansible_collections.evenkeel.cluster.plugins.module_utils.report.claims import claims_of, overall
@@ -21,13 +20,6 @@ def by_id(measured: Measurements) -> dict[str, Claim]:
 
 def red(measured: Measurements) -> list[str]:
     return [claim.id for claim in claims_of(measured) if claim.red]
-
-
-def part(measured: Measurements, *path: str) -> Any:
-    found: Any = getattr(measured, path[0])
-    for key in path[1:]:
-        found = found[key]
-    return found
 
 
 def test_claims_come_in_the_order_of_the_text() -> None:
@@ -59,7 +51,7 @@ def test_a_quick_verification_says_what_it_does_not_measure() -> None:
 
 
 def double_weight(measured: Measurements) -> None:
-    result = measured.balance["dynamic"]
+    result = part(measured, "balance", "dynamic")
     line = "got 30 of 60 requests on dynamic-1, want 20 each (fix: docker inspect dynamic-1)"
     for side, share in (("client", 30), ("access_log", 30), ("node", 30)):
         result["sides"]["nodes"]["dynamic-1"][side] = share
@@ -74,7 +66,7 @@ def stickiness_off(measured: Measurements) -> None:
 
 
 def not_listed(measured: Measurements) -> None:
-    node = measured.pool["nodes"][0]
+    node = part(measured, "pool", "nodes")[0]
     node.update(in_rotation=False, balancer_status="not listed")
     part(measured, "pool", "tiers", "static")["in_rotation"] = 2
     counts = part(measured, "balance", "static", "counts")
@@ -108,7 +100,7 @@ def drill_control_passes(measured: Measurements) -> None:
 
 
 def open_dashboard(measured: Measurements) -> None:
-    measured.management["checks"][1].update(got=200, ok=False)
+    part(measured, "management", "checks")[1].update(got=200, ok=False)
     part(measured, "management", "aspects")["control"].append("got status 200 without a password")
 
 
@@ -168,7 +160,7 @@ def test_a_control_that_passed_is_told_as_such() -> None:
     balance_control_passes(measured)
     claim = by_id(measured)["round-robin"]
     assert [control.failed for control in claim.controls] == [False, True]
-    assert claim.problems[0].startswith("control: static: as many requests to one node")
+    assert claim.problems[0].startswith("control: static: the same number of requests to one node")
 
 
 def test_what_a_control_was_found_guilty_of_is_no_trouble_to_mend() -> None:
@@ -242,7 +234,7 @@ def test_nodes_without_counters_are_told_not_judged() -> None:
     claim = by_id(measured)["distribution"]
     assert claim.verdict == "pass"
     assert claim.notes == (
-        "static: no counters to read at static-1, static-2, static-3; compared with the access log only",
+        "static: no counters at static-1, static-2, static-3; only clients and access log are compared",
     )
 
 

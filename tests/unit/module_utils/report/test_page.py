@@ -10,8 +10,9 @@ import pytest
 from tests.unit.made_measurements import drill, measurements, tier
 from tests.unit.module_utils.report.test_document import document
 
-from ansible_collections.evenkeel.cluster.plugins.module_utils.report.charts import draw, short
-from ansible_collections.evenkeel.cluster.plugins.module_utils.report.claim import Chart
+from ansible_collections.evenkeel.cluster.plugins.module_utils.report.chart_data import BarsData, Chart
+from ansible_collections.evenkeel.cluster.plugins.module_utils.report.chart_style import short
+from ansible_collections.evenkeel.cluster.plugins.module_utils.report.charts import draw
 from ansible_collections.evenkeel.cluster.plugins.module_utils.report.claims import claims_of
 from ansible_collections.evenkeel.cluster.plugins.module_utils.report.comparison import compare
 from ansible_collections.evenkeel.cluster.plugins.module_utils.report.page import (
@@ -140,7 +141,7 @@ def test_a_fence_cannot_be_ended_by_what_is_in_it(text: str, marks: int) -> None
 
 def test_a_comparison_is_a_page() -> None:
     old = document()
-    new = {**old, "cluster": NASTY, "claims": [{**old["claims"][0], "verdict": "fail"}, *old["claims"][1:]]}
+    new: Any = {**old, "cluster": NASTY, "claims": [{**old["claims"][0], "verdict": "fail"}, *old["claims"][1:]]}
     made = comparison_pages(TEMPLATES, old, new, compare(old, new))
     page = Page(made["comparison.html"])
     assert not page.of("script")
@@ -160,7 +161,7 @@ def test_a_missing_template_is_one_line(tmp_path: Path) -> None:
 
 def test_charts_of_an_unknown_kind_are_refused() -> None:
     with pytest.raises(ValueError, match="chart: got kind 'pie', want one of bars, sequence"):
-        draw(Chart("pie", "x", "y", {}), 1)
+        draw(Chart("pie", "x", "y", BarsData(groups=[], series={}, unit="")), 1)
 
 
 def test_charts_are_the_same_each_time() -> None:

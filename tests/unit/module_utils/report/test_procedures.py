@@ -23,7 +23,7 @@ ROOT = Path(__file__).parents[4]
 DOCUMENT = ROOT / "docs/validation.md"
 
 
-def default_place() -> ClusterAddresses:
+def default_addresses() -> ClusterAddresses:
     """The cluster of the role's defaults, as root has it."""
     defaults = yaml.safe_load((ROOT / "roles/cluster/defaults/main.yml").read_text())
     tiers = []
@@ -47,37 +47,37 @@ def default_place() -> ClusterAddresses:
 def test_the_documentation_says_what_the_report_says(claim: str) -> None:
     text = DOCUMENT.read_text()
     (written,) = re.findall(rf"<!-- steps: {claim} -->\n\n(.*?)\n<!-- end of steps -->", text, re.DOTALL)
-    assert written == as_markdown(PROCEDURES[claim](default_place()))
+    assert written == as_markdown(PROCEDURES[claim](default_addresses()))
 
 
 def test_the_documentation_has_the_order_of_the_claims() -> None:
     assert re.findall(r"<!-- steps: (\S+) -->", DOCUMENT.read_text()) == list(PROCEDURES)
 
 
-def commands(place: ClusterAddresses) -> list[str]:
-    return [command for steps in PROCEDURES.values() for step in steps(place) for command in step.commands]
+def commands(addresses: ClusterAddresses) -> list[str]:
+    return [command for steps in PROCEDURES.values() for step in steps(addresses) for command in step.commands]
 
 
-PLACES = [
-    default_place(),
+CLUSTERS = [
+    default_addresses(),
     addresses_of({**spec(), "portainer": True}),
     addresses_of({**spec(tier("web", True, nodes=1)), "hosts": ["shop.example.org"]}),
     addresses_of(spec(tier("a b$(reboot)'\"", True))),
 ]
 
 
-@pytest.mark.parametrize("place", PLACES, ids=["default", "portainer", "one node", "nasty"])
-def test_nothing_but_curl_and_docker(place: ClusterAddresses) -> None:
-    for command in commands(place):
+@pytest.mark.parametrize("addresses", CLUSTERS, ids=["default", "portainer", "one node", "nasty"])
+def test_nothing_but_curl_and_docker(addresses: ClusterAddresses) -> None:
+    for command in commands(addresses):
         # What is between $( and ) starts with docker, too.
         outer = re.sub(r"\$\(docker [^()]*(?:\([^()]*\)[^()]*)*\)", "X", command)
         assert shlex.split(outer)[0] in {"curl", "docker"}, command
         assert not re.search(r"[|;&]", re.sub(r"'[^']*'", "", outer)), command
 
 
-@pytest.mark.parametrize("place", PLACES, ids=["default", "portainer", "one node", "nasty"])
-def test_commands_are_correct_shell(place: ClusterAddresses) -> None:
-    for command in commands(place):
+@pytest.mark.parametrize("addresses", CLUSTERS, ids=["default", "portainer", "one node", "nasty"])
+def test_commands_are_correct_shell(addresses: ClusterAddresses) -> None:
+    for command in commands(addresses):
         done = subprocess.run(["bash", "-n", "-c", command], capture_output=True, text=True, check=False)
         assert (done.returncode, done.stderr) == (0, ""), command
 
@@ -85,16 +85,16 @@ def test_commands_are_correct_shell(place: ClusterAddresses) -> None:
 def test_each_procedure_has_a_control() -> None:
     for claim, steps in PROCEDURES.items():
         if claim != "nodes":
-            assert any("Control, which must" in step.text for step in steps(default_place())), claim
+            assert any("Control, which must" in step.text for step in steps(default_addresses())), claim
 
 
 def test_a_host_name_is_sent_where_localhost_is_not_answered() -> None:
-    place = addresses_of({**spec(), "hosts": ["shop.example.org"]})
-    assert place.header == "-H 'Host: shop.example.org' "
+    addresses = addresses_of({**spec(), "hosts": ["shop.example.org"]})
+    assert addresses.header == "-H 'Host: shop.example.org' "
     assert addresses_of({**spec(), "hosts": []}).header == ""
 
 
 def test_a_tier_that_is_not_built_here_gets_no_guest() -> None:
-    place = addresses_of(spec(tier("web", False, context="")))
-    assert "docker run" not in as_markdown(PROCEDURES["membership"](place))
-    assert "docker stop web-1" in as_markdown(PROCEDURES["membership"](place))
+    addresses = addresses_of(spec(tier("web", False, context="")))
+    assert "docker run" not in as_markdown(PROCEDURES["membership"](addresses))
+    assert "docker stop shop-web-1" in as_markdown(PROCEDURES["membership"](addresses))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import re
 
 import pytest
@@ -13,6 +14,7 @@ from ansible_collections.evenkeel.cluster.plugins.module_utils.traefik.routes im
     Route,
     active_routes,
     host_rule,
+    leads_to,
     render,
     routes_config,
 )
@@ -34,7 +36,7 @@ def test_host_rule(hosts: list[str], rule: str) -> None:
 
 
 def test_every_tier_has_a_guard_just_below_its_router() -> None:
-    routers = routes_config([STATIC, DYNAMIC], ["localhost"])["http"]["routers"]
+    routers = routes_config([STATIC, DYNAMIC], "docker")["http"]["routers"]
     for tier in ("static", "dynamic"):
         assert routers[tier]["rule"] == routers[f"{tier}-guard"]["rule"]
         assert routers[tier]["priority"] > routers[f"{tier}-guard"]["priority"]
@@ -42,19 +44,19 @@ def test_every_tier_has_a_guard_just_below_its_router() -> None:
 
 
 def test_a_route_leads_to_the_nodes_with_the_last_resort_behind_them() -> None:
-    config = routes_config([STATIC], [])["http"]
+    config = routes_config([STATIC], "docker")["http"]
     assert config["services"][config["routers"]["static"]["service"]] == {
         "failover": {"service": "static-1a2b3c4d@docker", "fallback": "static-1a2b3c4d-unchecked@docker"}
     }
 
 
 def test_the_longer_path_wins_even_when_its_tier_is_empty() -> None:
-    routers = routes_config([STATIC, DYNAMIC], [])["http"]["routers"]
+    routers = routes_config([STATIC, DYNAMIC], "docker")["http"]["routers"]
     assert routers["dynamic-guard"]["priority"] > routers["static"]["priority"]
 
 
 def test_the_path_is_stripped_only_where_asked_for() -> None:
-    config = routes_config([STATIC, DYNAMIC], [])["http"]
+    config = routes_config([STATIC, DYNAMIC], "docker")["http"]
     assert "dynamic-strip" in config["routers"]["dynamic"]["middlewares"]
     assert config["middlewares"]["dynamic-strip"] == {"stripPrefix": {"prefixes": ["/api/dates"]}}
     assert "static-strip" not in config["routers"]["static"]["middlewares"]
@@ -70,14 +72,14 @@ def test_the_path_is_stripped_only_where_asked_for() -> None:
     ],
 )
 def test_the_path_without_its_slash_redirects(url: str, location: str | None) -> None:
-    middleware = routes_config([DYNAMIC], [])["http"]["middlewares"]["dynamic-slash"]["redirectRegex"]
+    middleware = routes_config([DYNAMIC], "docker")["http"]["middlewares"]["dynamic-slash"]["redirectRegex"]
     match = re.match(middleware["regex"], url)
     got = middleware["replacement"].replace("${1}", match[1]).replace("${2}", match[2] or "") if match else None
     assert got == location
 
 
 def test_no_route_is_no_configuration() -> None:
-    assert routes_config([], ["localhost"]) == {}
+    assert routes_config([], "docker") == {}
 
 
 services = st.from_regex(r"[a-z]{1,8}-[0-9a-f]{8}", fullmatch=True)
@@ -89,19 +91,44 @@ paths = st.lists(st.from_regex(r"[a-z0-9_~.-]{1,6}", fullmatch=True), max_size=3
 @given(
     routes=st.lists(
         st.builds(
-            Route, tier=st.sampled_from(["a", "b", "web"]), path=paths, strip_path=st.booleans(), service=services
+            Route,
+            tier=st.sampled_from(["a", "b", "web"]),
+            path=paths,
+            strip_path=st.booleans(),
+            service=services,
+            hosts=st.lists(st.sampled_from(["localhost", "a.example", "10.0.0.1"]), unique=True).map(tuple),
         ),
         unique_by=lambda route: route.tier,
     ),
-    hosts=st.lists(st.sampled_from(["localhost", "a.example"]), unique=True),
+    provider=st.sampled_from(["docker", "swarm"]),
 )
-def test_what_is_written_is_read_back(routes: list[Route], hosts: list[str]) -> None:
-    read = active_routes(render(routes_config(routes, hosts)))
-    assert {name: (route.path, route.service) for name, route in read.items()} == {
-        route.tier: (route.path, route.service) for route in routes
-    }
-    # "/" has nothing to strip, so the wish does not survive there; everywhere else it does.
-    assert all(read[route.tier].strip_path == route.strip_path for route in routes if route.path != "/")
+def test_what_is_written_is_read_back(routes: list[Route], provider: str) -> None:
+    read = active_routes(render(routes_config(routes, provider)))
+    # The path / has nothing to strip.
+    written = [dataclasses.replace(route, strip_path=route.strip_path and route.path != "/") for route in routes]
+    assert read == {route.tier: route for route in written}
+
+
+def test_the_services_are_those_of_the_engines_provider() -> None:
+    (service,) = routes_config([STATIC], "swarm")["http"]["services"].values()
+    assert service["failover"] == {"service": "static-1a2b3c4d@swarm", "fallback": "static-1a2b3c4d-unchecked@swarm"}
+
+
+@pytest.mark.parametrize(
+    "record, route, leads",
+    [
+        (None, None, True),
+        (None, STATIC, False),
+        ({"service": "static-1a2b3c4d-pool@file", "rule": "PathPrefix(`/`)"}, None, False),
+        ({"service": "static-1a2b3c4d-pool@file", "rule": "PathPrefix(`/`)"}, STATIC, True),
+        ({"service": "static-1a2b3c4d-pool@file", "rule": "PathPrefix(`/old/`)"}, STATIC, False),
+        ({"service": "static-00000000-pool@file", "rule": "PathPrefix(`/`)"}, STATIC, False),
+    ],
+)
+def test_a_router_leads_to_a_route_when_service_and_rule_are_its(
+    record: dict[str, str] | None, route: Route | None, leads: bool
+) -> None:
+    assert leads_to(record, route) is leads
 
 
 @pytest.mark.parametrize("text", ["", "not json", "[]", "{}", '{"http": null}', '{"http": {"routers": {"a": {}}}}'])

@@ -16,7 +16,7 @@ description:
     M(ansible.builtin.set_stats), so that the result stays on the screen.
   - A run with a single stage prints no table.
 author:
-  - Evenkeel contributors
+  - Evenkeel contributors (!UNKNOWN)
 requirements:
   - Enable it in the configuration.
 """

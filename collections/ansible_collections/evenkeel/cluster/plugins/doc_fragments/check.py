@@ -74,5 +74,5 @@ options:
 requirements:
   - requests
 author:
-  - Evenkeel contributors
+  - Evenkeel contributors (!UNKNOWN)
 """

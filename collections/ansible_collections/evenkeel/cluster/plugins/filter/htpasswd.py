@@ -9,7 +9,7 @@ name: htpasswd
 short_description: Make a line of an htpasswd file
 version_added: 0.1.0
 author:
-  - Evenkeel contributors
+  - Evenkeel contributors (!UNKNOWN)
 description:
   - Hashes a password with bcrypt, for basic authentication by Traefik, Apache and others.
   - The salt is derived from user and password, so the same input gives the same line and a second run changes nothing.
@@ -42,14 +42,21 @@ RETURN = r"""
 _value:
   description: The line, C(user:hash).
   type: str
+  sample: "admin:$2b$05$tQtA/XOTw9LpxTYWK0ohUeBoVlLMGWN9URrJfM5m/DMKWhyWN.Bim"
 """
 
 import base64
 import hashlib
 from collections.abc import Callable
 
-import bcrypt
 from ansible.errors import AnsibleFilterError
+
+try:
+    import bcrypt
+
+    IMPORT_ERROR: ImportError | None = None
+except ImportError as error:  # told when the filter is used
+    IMPORT_ERROR = error
 
 _COST = 5
 _MAX_BYTES = 72
@@ -64,8 +71,12 @@ def htpasswd(password: str, user: str) -> str:
     """One line ``user:bcrypt-hash``.
 
     Raises:
-        AnsibleFilterError: an empty or too long password, or a user with a colon.
+        AnsibleFilterError: an empty or too long password, a user with a colon, or bcrypt is not installed.
     """
+    if IMPORT_ERROR is not None:
+        raise AnsibleFilterError(
+            f"htpasswd: got {IMPORT_ERROR}, want bcrypt on the controller (fix: pip install bcrypt)"
+        )
     secret = str(password).encode()
     if not 0 < len(secret) <= _MAX_BYTES:
         raise AnsibleFilterError(f"password: got {len(secret)} bytes, want 1 to {_MAX_BYTES} (fix: generate another)")

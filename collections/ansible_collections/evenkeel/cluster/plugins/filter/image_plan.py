@@ -14,7 +14,7 @@ description:
   - Plans the image of each tier that has a build context, in the order of the tiers, and the balancer's after them.
   - An image's tag is a hash of its build context, see P(evenkeel.cluster.tree_hash#filter), of its base, its labels,
     its build arguments and O(serial); and of O(node), if the Dockerfile copies C(node/). So a change of any of them
-    builds the image anew.
+    builds the image again.
 positional: _input
 options:
   _input:
@@ -42,7 +42,7 @@ options:
     type: str
     default: ""
   serial:
-    description: Any text; another one builds every image anew.
+    description: Any text; another one builds every image again.
     type: str
     default: ""
   root:

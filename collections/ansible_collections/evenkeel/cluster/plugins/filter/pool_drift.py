@@ -9,7 +9,7 @@ name: pool_drift
 short_description: List where declaration, Docker and the balancer differ
 version_added: 0.1.0
 author:
-  - Evenkeel contributors
+  - Evenkeel contributors (!UNKNOWN)
 description:
   - Converts the result of M(evenkeel.cluster.node_pool_info) into the drift that C(playbooks/status.yml) writes as JSON
     and the evidence report shows.
@@ -33,17 +33,38 @@ RETURN = r"""
 _value:
   description: Whether all agree, the balancer's version, the differences in words, and the counts per tier.
   type: dict
+  contains:
+    agreed:
+      description: Whether declaration, Docker and the balancer agree.
+      type: bool
+      sample: false
+    balancer:
+      description: The balancer's version; empty when it did not answer.
+      type: str
+      sample: 3.7.15
+    lines:
+      description: The differences in words.
+      type: list
+      elements: str
+      sample: ["tier static: got 2 nodes running, want 3 (fix: ansible-playbook site.yml)"]
+    tiers:
+      description: Per tier its counts on the three sides, and what a run does about it.
+      type: list
+      elements: dict
+      sample:
+        - {tier: static, declared: 3, docker: 2, balancer: 2, guests: 0, revision: 0c1d2e3f4a5b,
+           to_do: [start static-3 (scale up)]}
 """
 
 from collections.abc import Callable
-from typing import Any
 
+from ..module_utils.core.results import DriftReport
 from ..module_utils.pool.drift import drift_report
 
 
 class FilterModule:
     """The filters of this file."""
 
-    def filters(self) -> dict[str, Callable[..., dict[str, Any]]]:
+    def filters(self) -> dict[str, Callable[..., DriftReport]]:
         """Name to function."""
         return {"pool_drift": drift_report}

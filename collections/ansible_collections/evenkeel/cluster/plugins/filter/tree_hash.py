@@ -9,7 +9,7 @@ name: tree_hash
 short_description: Hash a build context and list its files
 version_added: 0.1.0
 author:
-  - Evenkeel contributors
+  - Evenkeel contributors (!UNKNOWN)
 description:
   - Walks a directory on the controller and hashes names, types, executable bits and contents, together with a salt.
   - Files that the directory's C(.dockerignore) excludes are excluded here too.
@@ -47,13 +47,16 @@ _value:
     digest:
       description: SHA-256 in hexadecimal digits.
       type: str
+      sample: b9ed47b62c5b8a1f6d1f0d5c3f5f0f6a0f3c9e0b7d4e8a2c1b6f5d3e7a9c8b10
     tag:
       description: The first 12 digits of the digest, for an image tag.
       type: str
+      sample: b9ed47b62c5b
     files:
       description: The files and symbolic links covered, relative to the directory, sorted.
       type: list
       elements: str
+      sample: [Dockerfile, src/app.js]
 """
 
 import hashlib
@@ -64,7 +67,13 @@ from pathlib import Path
 from typing import Any
 
 from ansible.errors import AnsibleFilterError
-from docker.utils.build import exclude_paths
+
+try:
+    from docker.utils.build import exclude_paths
+
+    IMPORT_ERROR: ImportError | None = None
+except ImportError as error:  # told when the filter is used
+    IMPORT_ERROR = error
 
 _IGNORE_FILE = ".dockerignore"
 _TAG_DIGITS = 12
@@ -103,8 +112,11 @@ def tree_hash(path: str, salt: object = None, exclude: Iterable[str] = ()) -> di
     :param exclude: ``.dockerignore`` patterns that overrule the directory's own file.
     :returns: ``digest`` (64 hexadecimal digits), ``tag`` (the first 12) and ``files`` (sorted, relative).
     :raises AnsibleFilterError: when the directory is missing or unreadable, or holds a name or an entry
-        that no build context can hold.
+        that no build context can hold; or when the Docker SDK is not installed.
     """
+    if IMPORT_ERROR is not None:
+        message = f"tree_hash: got {IMPORT_ERROR}, want the Docker SDK on the controller (fix: pip install docker)"
+        raise AnsibleFilterError(message)
     root = Path(path)
     if not root.is_dir():
         message = f"build context: got '{path}', want a directory on the controller (fix: correct the tier's context)"

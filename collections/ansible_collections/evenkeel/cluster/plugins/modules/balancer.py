@@ -145,7 +145,7 @@ attributes:
     description: A second run has nothing to do.
     support: full
 author:
-  - Evenkeel contributors
+  - Evenkeel contributors (!UNKNOWN)
 """
 
 EXAMPLES = r"""
@@ -193,6 +193,16 @@ revision:
   returned: success with O(state=present)
   type: str
   sample: 0c1d2e3f4a5b
+warnings:
+  description: What people should know although the run succeeded, such as connections that may have been refused.
+  returned: when there are any
+  type: list
+  elements: str
+  sample:
+    - >-
+      new connections: got 'no perl in the edge container', want all of them directed to evenkeel-balancer-blue while
+      the balancer is replaced; some may have reached a balancer without routes (fix: an edge image with perl, Linux 4.5
+      or newer)
 """
 
 from typing import Any

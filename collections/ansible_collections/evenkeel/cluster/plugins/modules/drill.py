@@ -240,7 +240,7 @@ attributes:
     description: Each run is a new drill.
     support: none
 author:
-  - Evenkeel contributors
+  - Evenkeel contributors (!UNKNOWN)
 """
 
 EXAMPLES = r"""

@@ -32,7 +32,7 @@ extends_documentation_fragment:
 requirements:
   - requests
 author:
-  - Evenkeel contributors
+  - Evenkeel contributors (!UNKNOWN)
 """
 
 EXAMPLES = r"""
@@ -78,13 +78,15 @@ checks:
 
 import contextlib
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from http import HTTPStatus
 from typing import Any
 
 from ansible.module_utils.basic import AnsibleModule
 
 from ..module_utils.core.errors import Finding, message
+from ..module_utils.core.results import ManagementQuestion, ManagementResult
+from ..module_utils.core.verdict import verdict_from
 from ..module_utils.measure.http_load import HttpLoadError, Target, check_target
 from ..module_utils.measure.options import MAX_TIMEOUT, CheckInputError, in_range, outcome
 from ..module_utils.traefik.api import read_password
@@ -143,6 +145,19 @@ class Check:
         """It was asked without the right credentials, and had to be refused."""
         return self.credentials != RIGHT
 
+    def as_result(self) -> ManagementQuestion:
+        """As the module returns it."""
+        return {
+            "what": self.what,
+            "url": self.url,
+            "credentials": self.credentials,
+            "want": self.want,
+            "got": self.got,
+            "error": self.error,
+            "ok": self.ok,
+            "control": self.control,
+        }
+
     def problem(self) -> Finding:
         """What is wrong with the answer."""
         got = f"status {self.got}" if self.got is not None else self.error
@@ -154,7 +169,7 @@ class Check:
         )
 
 
-def judge(checks: Sequence[Check]) -> dict[str, Any]:
+def judge(checks: Sequence[Check]) -> ManagementResult:
     """The module's result from the answers."""
     aspects = {
         "access": [check.problem() for check in checks if not check.control and not check.ok],
@@ -168,11 +183,11 @@ def judge(checks: Sequence[Check]) -> dict[str, Any]:
         " without it refused, as they must"
     )
     return {
-        "verdict": "fail" if problems else "pass",
+        "verdict": verdict_from(problems),
         "message": message("management", problems) if problems else f"management: {text}",
         "problems": [str(problem) for problem in problems],
         "aspects": {name: [str(problem) for problem in found] for name, found in aspects.items()},
-        "checks": [{**asdict(check), "ok": check.ok, "control": check.control} for check in checks],
+        "checks": [check.as_result() for check in checks],
     }
 
 
@@ -222,7 +237,7 @@ def portainer_checks(session: Any, url: str, password: str, timeout: float) -> l
     return found
 
 
-def check(params: Mapping[str, Any]) -> dict[str, Any]:
+def check(params: Mapping[str, Any]) -> ManagementResult:
     """Ask, judge, and give the module's result.
 
     Raises:

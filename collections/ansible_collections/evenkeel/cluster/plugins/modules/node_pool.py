@@ -19,7 +19,7 @@ description:
   - Removes broken nodes (exited, or never started), replaces stale nodes in waves, and counts guests (containers
     started by hand from a tier's image). When a tier shrinks, guests are removed first.
   - Changes only containers with the cluster's labels. Another container with the name of a node is an error.
-  - Check mode, diff, RV(actions) and RV(changed) come from one plan, so the prediction is what a run does.
+  - Check mode, diff, RV(actions) and C(changed) come from one plan, so the prediction is what a run does.
   - Only one reconciliation per cluster runs at a time; others wait for its lock and then reconcile the state they find.
 options:
   state:
@@ -37,6 +37,17 @@ options:
     type: list
     elements: str
     default: []
+  routes_file:
+    description: File in the balancer's dynamic folder which holds the tiers' routes. Required by O(state=present).
+    type: path
+  api_url:
+    description:
+      - Address of the balancer's dashboard entry point, such as V(http://127.0.0.1:9000).
+      - It answers C(/api) and C(/metrics). Required by O(state=present).
+    type: str
+  api_password_file:
+    description: File with the password of O(api_user) in its first line. Required by O(state=present).
+    type: path
   declaration_file:
     description:
       - File on the target in which the declaration is left, for what changes the pool without Ansible.
@@ -58,7 +69,7 @@ attributes:
     description: A second run has nothing to do.
     support: full
 author:
-  - Evenkeel contributors
+  - Evenkeel contributors (!UNKNOWN)
 """
 
 EXAMPLES = r"""
@@ -154,6 +165,10 @@ warnings:
   returned: when there are any
   type: list
   elements: str
+  sample:
+    - >-
+      node static-2: got no end within 30 s of SIGTERM, want it to drain and exit (it was killed; fix: see the node
+      image contract)
 """
 
 from typing import Any
@@ -171,7 +186,7 @@ from ..module_utils.pool.reconcile import Outcome, RunFailedError, as_result, di
 def argument_spec() -> dict[str, dict[str, Any]]:
     """The module's options."""
     return {
-        **pool_arguments(),
+        **pool_arguments(required=False),
         "state": {"type": "str", "choices": ["present", "absent"], "default": "present"},
         **number_specs(RECONCILE_NUMBERS),
         "renew": {"type": "list", "elements": "str", "default": []},

@@ -28,7 +28,7 @@ extends_documentation_fragment:
   - evenkeel.cluster.api
   - evenkeel.cluster.read_only
 author:
-  - Evenkeel contributors
+  - Evenkeel contributors (!UNKNOWN)
 """
 
 EXAMPLES = r"""
@@ -61,7 +61,8 @@ nodes:
   elements: dict
   sample:
     - {name: static-1, tier: static, managed: true, state: running, revision: 0c1d2e3f4a5b, address: 172.18.0.3,
-       url: "http://static-1:8080", served_by: static-1, in_rotation: true, balancer_status: UP}
+       url: "http://static-1:8080", direct_url: "http://172.18.0.3:8080/", served_by: static-1,
+       in_rotation: true, balancer_status: UP}
 undeclared:
   description: Tiers with nodes or routes that the inventory does not declare, and what a run would change there.
   returned: always
@@ -86,6 +87,7 @@ from ansible.module_utils.basic import AnsibleModule
 
 from ..module_utils.core.errors import EvenkeelError
 from ..module_utils.core.poll import wait_until
+from ..module_utils.core.results import PoolResult
 from ..module_utils.pool.drift import disagreements
 from ..module_utils.pool.options import pool_arguments, ports_of, request_of
 from ..module_utils.pool.reconcile import status
@@ -109,12 +111,12 @@ def main() -> None:
         supports_check_mode=True,
     )
     must_agree = module.params["require_agreement"]
-    view: dict[str, Any] = {}
+    found: list[PoolResult] = []
 
     def disagreement() -> str:
-        view.update(status(request, ports))
-        view["agreement"] = disagreements(view)
-        return "\n".join(view["agreement"])
+        view = status(request, ports)
+        found.append({**view, "agreement": disagreements(view)})
+        return "\n".join(found[-1]["agreement"])
 
     try:
         request, ports = request_of(module.params), ports_of(module.params)
@@ -122,8 +124,8 @@ def main() -> None:
     except (EvenkeelError, OSError) as error:
         module.fail_json(msg=str(error))
     if must_agree and problem:
-        module.fail_json(msg=problem, **view)
-    module.exit_json(changed=False, **view)
+        module.fail_json(msg=problem, **found[-1])
+    module.exit_json(changed=False, **found[-1])
 
 
 if __name__ == "__main__":

@@ -113,7 +113,7 @@ attributes:
     description: Changes nothing.
     support: full
 author:
-  - Evenkeel contributors
+  - Evenkeel contributors (!UNKNOWN)
 """
 
 EXAMPLES = r"""
@@ -162,36 +162,47 @@ docker:
     usable:
       description: Whether this user can use Docker as it is; it answers, is recent enough, and the SDK is there.
       type: bool
+      sample: true
     reason:
       description: Why it is not usable; empty if it is.
       type: str
+      sample: ""
     installed:
       description: Whether a Docker Engine is on this machine, running or not.
       type: bool
+      sample: true
     answers:
       description: Whether a Docker Engine answers.
       type: bool
+      sample: true
     sdk:
       description: Whether the interpreter that runs modules has the Docker SDK for Python.
       type: bool
+      sample: true
     version:
       description: Version of the engine that answers, or empty.
       type: str
+      sample: 20.10.24+dfsg1
     api_version:
       description: Version of its API, or empty.
       type: str
+      sample: "1.41"
     socket:
       description: The socket that was used.
       type: str
+      sample: /var/run/docker.sock
     socket_group:
       description: Numeric group of the socket, or null.
       type: int
+      sample: 999
     network:
       description: Whether the cluster's network exists.
       type: bool
+      sample: true
     images:
       description: The images on this machine, as C(name:tag), each with its ID.
       type: dict
+      sample: {"evenkeel/static:b9ed47b62c5b": "sha256:63c0..."}
 machine:
   description: The machine, and the user that the module runs as. Memory is in bytes.
   returned: success, unless RV(become) is true

@@ -22,7 +22,7 @@ extends_documentation_fragment:
 notes:
   - Run it on the Docker host, as a user with access to its socket.
 author:
-  - Evenkeel contributors
+  - Evenkeel contributors (!UNKNOWN)
 """
 
 EXAMPLES = r"""
@@ -53,15 +53,11 @@ images:
        containers: [static-1, static-2, static-3]}
 """
 
-import dataclasses
-import platform
-from pathlib import Path
 from typing import Any
 
 from ansible.module_utils.basic import AnsibleModule
 
-from ..module_utils.engine.docker_facts import read_provenance
-from ..module_utils.host.facts import parse_memory_total, parse_os_release, parse_processor, read_machine
+from ..module_utils.host.provenance import read_provenance_of
 
 
 def argument_spec() -> dict[str, Any]:
@@ -69,37 +65,10 @@ def argument_spec() -> dict[str, Any]:
     return {"cluster": {"type": "str", "required": True}}
 
 
-def _text(path: str) -> str:
-    try:
-        return Path(path).read_text(encoding="utf-8", errors="replace")
-    except OSError:
-        return ""
-
-
-def look(cluster: str) -> dict[str, Any]:
-    """The module's result."""
-    machine = read_machine()
-    release = parse_os_release(_text("/etc/os-release"))
-    engine = read_provenance({"evenkeel.cluster": cluster})
-    return {
-        "machine": {
-            "system": release.get("PRETTY_NAME", machine.os_id),
-            "kernel": platform.release(),
-            "architecture": machine.architecture,
-            "processor": parse_processor(_text("/proc/cpuinfo")),
-            "cpus": machine.cpus,
-            "memory_bytes": parse_memory_total(_text("/proc/meminfo")),
-            "python": platform.python_version(),
-        },
-        "docker": {"version": engine.version, "api_version": engine.api_version, "reason": engine.reason},
-        "images": [dataclasses.asdict(image) for image in engine.images],
-    }
-
-
 def main() -> None:
     """Entry point."""
     module = AnsibleModule(argument_spec=argument_spec(), supports_check_mode=True)
-    module.exit_json(changed=False, **look(module.params["cluster"]))
+    module.exit_json(changed=False, **read_provenance_of(module.params["cluster"]))
 
 
 if __name__ == "__main__":

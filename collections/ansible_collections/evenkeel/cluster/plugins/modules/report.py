@@ -71,6 +71,9 @@ options:
     description: User of the balancer's dashboard, for the commands in the report.
     type: str
     default: admin
+  portainer_password_file:
+    description: File with the password of Portainer's user C(admin); by default the one in the cluster's state folder.
+    type: path
   raw:
     description: Files to copy to C(raw/) beside the report; of files with the same name, one is copied.
     type: list
@@ -90,7 +93,7 @@ attributes:
     description: Each run writes a new report.
     support: none
 author:
-  - Evenkeel contributors
+  - Evenkeel contributors (!UNKNOWN)
 """
 
 EXAMPLES = r"""
@@ -132,6 +135,17 @@ lines:
   type: list
   elements: str
   sample: ["proved: Each tier has several nodes"]
+summary:
+  description: The addresses of the cluster, its tiers, the measurements and the claims, as text for a terminal.
+  returned: always
+  type: list
+  elements: str
+  sample: ["Cluster evenkeel is up.", "  Web        http://labo-http.res.ch:8080/  http://localhost:8080/"]
+failure:
+  description: Why the run must fail, one line per problem; empty if RV(verdict) is V(pass).
+  returned: always
+  type: str
+  sample: ""
 path:
   description: The report's folder; empty in check mode.
   returned: always
@@ -151,31 +165,15 @@ drift:
 """
 
 import datetime
-import gzip
-import json
-import os
-import platform
-import re
-import subprocess
-from collections.abc import Mapping, Sequence
-from importlib import metadata
-from pathlib import Path
 from typing import Any
 
+from ansible.module_utils.ansible_release import __version__ as ansible_version
 from ansible.module_utils.basic import AnsibleModule, missing_required_lib
-from ansible.release import __version__ as ansible_version
 
-from ..module_utils.core.folder import FolderError, write_folder
-from ..module_utils.report import charts
-from ..module_utils.report.claim import Claim, Measurements
-from ..module_utils.report.comparison import summary_lines
-from ..module_utils.report.document import FULL, QUICK, ReportContext, as_json, clean, document_of
-from ..module_utils.report.page import PageError, report_pages
-
-_GIT_SECONDS = 5.0
-_VERIFICATION = "raw/verification.json.gz"
-_WHAT = {".jsonl.gz": "one line per request of a drill", ".json": "the figures of a drill"}
-_MACHINE = ("system", "kernel", "architecture", "processor", "cpus", "memory_bytes", "python")
+from ..module_utils.core.errors import EvenkeelError
+from ..module_utils.report import chart_style
+from ..module_utils.report.document import FULL, QUICK
+from ..module_utils.report.write import write_report
 
 
 def argument_spec() -> dict[str, Any]:
@@ -194,184 +192,21 @@ def argument_spec() -> dict[str, Any]:
         "provenance": {"type": "dict", "default": {}},
         "variables": {"type": "dict", "default": {}},
         "user": {"type": "str", "default": "admin"},
+        # The path is not secret, the content of the file is.
+        "portainer_password_file": {"type": "path", "no_log": False},
         "raw": {"type": "list", "elements": "path", "default": []},
     }
-
-
-# --------------------------------------------------------------------------
-# What this machine tells
-# --------------------------------------------------------------------------
-
-
-def controller() -> dict[str, str]:
-    """The versions of what ran the measurement and writes the report."""
-    return {
-        "ansible_core": ansible_version,
-        "community_docker": collection_version("community/docker"),
-        "python": platform.python_version(),
-        "matplotlib": package_version("matplotlib"),
-        "system": f"{platform.system()} {platform.release()}",
-    }
-
-
-def package_version(name: str) -> str:
-    """Version of a Python package; empty when it is not there."""
-    try:
-        return metadata.version(name)
-    except metadata.PackageNotFoundError:
-        return ""
-
-
-def collection_version(name: str) -> str:
-    """Version of a collection of the package ansible; empty when it is not there."""
-    try:
-        base = Path(str(metadata.distribution("ansible").locate_file("ansible_collections")))
-        manifest = json.loads((base / name / "MANIFEST.json").read_text(encoding="utf-8"))
-        return str(manifest["collection_info"]["version"])
-    except (metadata.PackageNotFoundError, OSError, ValueError, KeyError):
-        return ""
-
-
-def project(root: Path) -> dict[str, Any]:
-    """Version of Evenkeel and, where the folder is a Git repository, its revision and whether files differ from it."""
-    galaxy = root / "collections/ansible_collections/evenkeel/cluster/galaxy.yml"
-    try:
-        found = re.search(r"^version: *(\S+)", galaxy.read_text(encoding="utf-8"), re.MULTILINE)
-    except OSError:
-        found = None
-    revision = _git(root, "rev-parse", "HEAD")
-    changes = _git(root, "status", "--porcelain", "--untracked-files=no") if revision else None
-    return {
-        "version": found[1] if found else "",
-        "revision": revision or "",
-        "dirty": None if changes is None else bool(changes),
-    }
-
-
-def _git(root: Path, *arguments: str) -> str | None:
-    """What Git says; None when it says nothing of use."""
-    # A repository above this one is not ours.
-    environment = {**os.environ, "GIT_CEILING_DIRECTORIES": str(root.parent), "GIT_OPTIONAL_LOCKS": "0"}
-    try:
-        done = subprocess.run(
-            ["git", "-C", str(root), *arguments],
-            capture_output=True,
-            text=True,
-            check=False,
-            timeout=_GIT_SECONDS,
-            env=environment,
-        )
-    except (OSError, subprocess.TimeoutExpired):
-        return None
-    return done.stdout.strip() if done.returncode == 0 else None
-
-
-def provenance_of(told: Mapping[str, Any], root: Path) -> dict[str, Any]:
-    """Everything that the measurement depends on."""
-    machine = told.get("machine") or {}
-    return {
-        "machine": {key: machine[key] for key in _MACHINE if key in machine},
-        "docker": dict(told.get("docker") or {"reason": told.get("msg", "not asked")}),
-        "images": list(told.get("images") or ()),
-        "controller": controller(),
-        "evenkeel": project(root),
-    }
-
-
-# --------------------------------------------------------------------------
-# The report
-# --------------------------------------------------------------------------
-
-
-def raw_files(paths: Sequence[str]) -> tuple[dict[str, Path], dict[str, str]]:
-    """Files to copy beside the report, and what each holds."""
-    copies, told = {}, {}
-    for path in map(Path, paths):
-        name = f"raw/{path.name}"
-        copies[name] = path
-        told[name] = next((what for ending, what in _WHAT.items() if name.endswith(ending)), "as it was measured")
-    return copies, told
-
-
-def drawn(claims: Sequence[Claim]) -> list[list[str]]:
-    """Per claim its charts."""
-    pictures: list[list[str]] = []
-    number = 0
-    for claim in claims:
-        pictures.append([])
-        for chart in claim.charts:
-            number += 1
-            pictures[-1].append(charts.draw(chart, number))
-    return pictures
-
-
-def make(params: Mapping[str, Any], now: datetime.datetime, write: bool) -> dict[str, Any]:
-    """Judge, and write the report.
-
-    Raises:
-        FolderError: the folder cannot be written.
-        PageError: a page cannot be made.
-    """
-    measured = Measurements(
-        spec=params["cluster"],
-        pool=params["pool"],
-        balance=params["balance"],
-        sticky=params["sticky"],
-        management=params["management"],
-        drills=params["drills"],
-        drills_due=params["kind"] == FULL,
-        user=params["user"],
-    )
-    copies, told = raw_files(params["raw"])
-    told = {_VERIFICATION: "the results of all measurements", **told}
-    circumstances = ReportContext(
-        created=now.strftime("%Y-%m-%dT%H:%M:%SZ"),
-        kind=params["kind"],
-        provenance=provenance_of(params["provenance"], Path(params["root"])),
-        variables=params["variables"],
-        raw=told,
-    )
-    document, claims = document_of(measured, circumstances)
-    result: dict[str, Any] = {
-        "changed": False,
-        "verdict": document["verdict"],
-        "message": document["message"],
-        "claims": [
-            {key: claim[key] for key in ("id", "title", "verdict", "red", "problems")} for claim in document["claims"]
-        ],
-        "lines": summary_lines(claims),
-        "drift": document["drift"],
-        "path": "",
-        "files": [],
-    }
-    if not write:
-        return result
-    pages = report_pages(params["templates"], document, drawn(claims))
-    files = {
-        **{name: text.encode() for name, text in pages.items()},
-        "results.json": as_json(document).encode(),
-        _VERIFICATION: gzip.compress(_verification(measured).encode(), mtime=0),
-    }
-    # No colon, which some file systems do not take.
-    name = f"{now.strftime('%Y%m%dT%H%M%SZ')}-{params['cluster']['name']}"
-    path = write_folder(Path(params["folder"]), name, files, copies)
-    return {**result, "changed": True, "path": str(path), "files": sorted([*files, *copies])}
-
-
-def _verification(measured: Measurements) -> str:
-    whole = clean(measured)
-    parts = {name: getattr(whole, name) for name in ("pool", "balance", "sticky", "management", "drills")}
-    return json.dumps(parts, ensure_ascii=False) + "\n"
 
 
 def main() -> None:
     """Entry point."""
     module = AnsibleModule(argument_spec=argument_spec(), supports_check_mode=True)
-    if charts.IMPORT_ERROR is not None:
-        module.fail_json(msg=missing_required_lib("matplotlib"), exception=charts.IMPORT_ERROR)
+    if chart_style.IMPORT_ERROR is not None:
+        module.fail_json(msg=missing_required_lib("matplotlib"), exception=chart_style.IMPORT_ERROR)
+    now = datetime.datetime.now(datetime.timezone.utc)
     try:
-        result = make(module.params, datetime.datetime.now(datetime.timezone.utc), not module.check_mode)
-    except (FolderError, PageError) as error:
+        result = write_report(module.params, now, ansible_version, write=not module.check_mode)
+    except EvenkeelError as error:
         module.fail_json(msg=str(error))
     module.exit_json(**result)
 

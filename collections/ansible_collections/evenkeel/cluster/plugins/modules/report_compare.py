@@ -41,7 +41,7 @@ attributes:
     description: Each run writes a new page.
     support: none
 author:
-  - Evenkeel contributors
+  - Evenkeel contributors (!UNKNOWN)
 """
 
 EXAMPLES = r"""
@@ -73,18 +73,13 @@ path:
   sample: /home/me/evenkeel/evidence/20260602T103000Z-comparison
 """
 
-import dataclasses
 import datetime
-from collections.abc import Mapping
-from pathlib import Path
 from typing import Any
 
 from ansible.module_utils.basic import AnsibleModule
 
-from ..module_utils.core.folder import FolderError, write_folder
-from ..module_utils.report.comparison import compare, comparison_lines
-from ..module_utils.report.document import DocumentError, parse_document
-from ..module_utils.report.page import PageError, comparison_pages
+from ..module_utils.core.errors import EvenkeelError
+from ..module_utils.report.write import write_comparison
 
 
 def argument_spec() -> dict[str, Any]:
@@ -97,55 +92,13 @@ def argument_spec() -> dict[str, Any]:
     }
 
 
-def read(path: Path, what: str) -> dict[str, Any]:
-    """The report in a folder, or of a results.json.
-
-    Raises:
-        DocumentError: it cannot be read, or is none.
-    """
-    file = path / "results.json" if path.is_dir() else path
-    try:
-        return parse_document(file.read_text(encoding="utf-8"), f"{what} ({file})")
-    except OSError as error:
-        raise DocumentError(
-            f"{what}: got {error.strerror} for {file}, want a report (fix: pass the folder of one, see evidence/)"
-        ) from error
-    except UnicodeDecodeError as error:
-        raise DocumentError(
-            f"{what}: got bytes that are no text in {file}, want a report (fix: pass another)"
-        ) from error
-
-
-def make(params: Mapping[str, Any], now: datetime.datetime, write: bool) -> dict[str, Any]:
-    """Compare, and write the page.
-
-    Raises:
-        DocumentError: one of them is no report.
-        FolderError: the folder cannot be written.
-        PageError: the page cannot be made.
-    """
-    old, new = read(Path(params["old"]), "old"), read(Path(params["new"]), "new")
-    found = compare(old, new)
-    path = ""
-    if write and params["folder"]:
-        pages = comparison_pages(params["templates"], old, new, found)
-        name = f"{now.strftime('%Y%m%dT%H%M%SZ')}-comparison"
-        files = {file: text.encode() for file, text in pages.items()}
-        path = str(write_folder(Path(params["folder"]), name, files, {}))
-    return {
-        "changed": bool(path),
-        "differences": {part: [dataclasses.asdict(one) for one in changed] for part, changed in found.items()},
-        "lines": [f"{old['cluster']} {old['created']} -> {new['cluster']} {new['created']}", *comparison_lines(found)],
-        "path": path,
-    }
-
-
 def main() -> None:
     """Entry point."""
     module = AnsibleModule(argument_spec=argument_spec(), supports_check_mode=True)
+    now = datetime.datetime.now(datetime.timezone.utc)
     try:
-        result = make(module.params, datetime.datetime.now(datetime.timezone.utc), not module.check_mode)
-    except (DocumentError, FolderError, PageError) as error:
+        result = write_comparison(module.params, now, write=not module.check_mode)
+    except EvenkeelError as error:
         module.fail_json(msg=str(error))
     module.exit_json(**result)
 

@@ -15,6 +15,8 @@ MANAGED = "evenkeel.managed"
 SERVICE = "evenkeel.service"
 REVISION = "evenkeel.revision"
 SLOT = "evenkeel.slot"
+#: On images: names what is in them, the same on every host that has them.
+CONTENT = "evenkeel.content"
 #: The name of the drill that made it.
 DRILL = "evenkeel.drill"
 

@@ -11,40 +11,42 @@ import tempfile
 from collections.abc import Mapping
 from pathlib import Path
 
-from ..measure.options import CheckInputError
-from .errors import EvenkeelError
+from .errors import EvenkeelError, Problem
+
+
+class FolderError(EvenkeelError):
+    """A folder was not written, and nothing of it is left."""
 
 
 def make_folder(folder: str) -> None:
-    """Make the folder to write to before the drill, so that its result is not lost after it.
+    """Make a folder before there is something to write, so that a result is not lost for want of it.
+
+    Args:
+        folder: made with its parents if it is missing; empty makes none.
 
     Raises:
-        CheckInputError: it cannot be made.
+        FolderError: it cannot be made.
     """
     try:
         if folder:
             Path(folder).mkdir(parents=True, exist_ok=True)
     except OSError as error:
-        raise CheckInputError(
-            f"folder: got '{error.strerror}' for {folder}, want a folder to write to (fix: pass another one)"
+        raise FolderError(
+            Problem("folder", f"'{error.strerror}' for {folder}", "a folder to write to", "pass another one")
         ) from error
 
 
-class FolderError(EvenkeelError):
-    """The folder was not written, and nothing of it is left; one line ``what: got ..., want ... (fix: ...)``."""
-
-
 def write_folder(parent: Path, name: str, files: Mapping[str, bytes], copies: Mapping[str, Path]) -> Path:
-    """Make the folder *name* in *parent*, with these files; it appears under its name when all is on the disk.
+    """Make the folder *name* in *parent*, with these files; it gets its name when everything is on the disk.
 
     Args:
-        parent: made when it is missing.
+        parent: made if it is missing.
         name: of the new folder.
         files: path inside the folder -> content.
         copies: path inside the folder -> file to copy.
 
     Raises:
-        FolderError: there is one of that name, or something could not be written.
+        FolderError: there is a folder of this name, or something could not be written.
     """
     target = parent / name
     made = not parent.is_dir()
@@ -52,7 +54,7 @@ def write_folder(parent: Path, name: str, files: Mapping[str, bytes], copies: Ma
     try:
         parent.mkdir(parents=True, exist_ok=True)
         if os.path.lexists(target):
-            raise FolderError(f"report: got an existing {target}, want a new folder (fix: run it again)")
+            raise FolderError(Problem("report", f"an existing {target}", "a new folder", "run it again"))
         temporary = Path(tempfile.mkdtemp(prefix=f".{name}-", dir=parent))
         for inside, content in files.items():
             _write(temporary / inside, content)
@@ -67,8 +69,12 @@ def write_folder(parent: Path, name: str, files: Mapping[str, bytes], copies: Ma
     except OSError as error:
         where = error.filename or target
         raise FolderError(
-            f"report: got {error.strerror or error} for {where}, want a folder that can be written"
-            " (fix: free some space, or set evidence_folder to another place)"
+            Problem(
+                "report",
+                f"{error.strerror or error} for {where}",
+                "a folder that can be written",
+                "free some space, or set evidence_folder to another place",
+            )
         ) from error
     finally:
         if temporary is not None:

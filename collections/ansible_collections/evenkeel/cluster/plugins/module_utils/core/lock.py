@@ -27,7 +27,7 @@ _POLL_SECONDS = 0.05
 # The holder is named to those that wait for longer.
 _PATIENCE_SECONDS = 1.0
 
-# All users may be able to write to the folder: no symbolic link is followed, and no FIFO is waited for.
+# The folder may be writable to everyone: no symbolic link is followed, and no FIFO is waited for.
 _FLAGS = os.O_CLOEXEC | os.O_NOFOLLOW | os.O_NONBLOCK
 _NO_ACCESS = frozenset({errno.EACCES, errno.EPERM, errno.EROFS})
 # What open() says of a symbolic link, a socket and a folder.
@@ -69,7 +69,7 @@ def cluster_lock(
         wait_seconds: how long to wait for another holder.
         on_progress: takes one line that names the other holder, when the wait takes longer than a second.
         now: a clock that only goes forward, in seconds.
-        sleep: waits for a number of seconds of that clock.
+        sleep: waits for so many seconds of that clock.
 
     Raises:
         LockBusyError: another run still holds it after ``wait_seconds``, or its file cannot be used.
@@ -168,8 +168,8 @@ def _attempt(path: Path) -> int | None:
     """The open file, locked; None when another has it.
 
     A file that was removed or replaced between open and lock guards nothing: the next one makes a file of its own
-    and locks that. So the locked file must be the one that has the name. The file is opened again for each try, so a
-    wait follows the name.
+    and locks that. So the locked file must be the one that has the name. The file is opened anew for each try, hence
+    a wait follows the name.
     """
     while True:
         descriptor = _open(path)
@@ -251,7 +251,7 @@ def _create(path: Path) -> int | None:
         raise LockBusyError(
             f"cluster lock: got no right to make {path}, want it to be there (fix: as root: touch {path})"
         ) from None
-    # Every user may lock it, whatever the umask; users that may use Docker may leave their name as well.
+    # Everyone may lock it, whatever the umask; those who may use Docker may leave their name as well.
     with contextlib.suppress(OSError):
         os.fchmod(descriptor, 0o644)
     with contextlib.suppress(OSError, KeyError):

@@ -2,7 +2,7 @@
 # SPDX-License-Identifier: MIT
 """What holds the cluster's lock: the note in its file, compared with the kernel's list of locks.
 
-The note alone may lie: a killed holder leaves its note behind, and a user with read access only cannot write one.
+The note alone may lie: a killed holder leaves its note behind, and a user who may only read the file cannot write one.
 The list alone is not enough: it knows a number only, and no process outside of this PID namespace and those below it.
 """
 

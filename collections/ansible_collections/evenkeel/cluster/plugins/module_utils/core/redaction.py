@@ -1,9 +1,9 @@
 # Copyright: Evenkeel contributors
 # SPDX-License-Identifier: MIT
-"""Take secrets out of what is to be shown. Pure.
+"""Remove secrets from data that is going to be shown. Pure.
 
-Rather too much than too little: a value is removed for its name alone. Names that say where a secret lies
-(``..._file``) are kept, because the place is no secret.
+Too much is removed rather than too little: a name is enough to remove its value. Paths (``..._file``) are kept, because
+the path of a secret is not secret.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ _SECRET = re.compile(
 )
 _PLACE = re.compile(r"(?:_|-)(?:file|path|folder|dir)s?$")
 _CAMEL = re.compile(r"(?<=[a-z0-9])(?=[A-Z])")
-# What stands between // and @ in an address: user, password or a token.
+# Between // and @ of an address: user, password or token.
 _URL_CREDENTIALS = re.compile(r"(?<=://)[^/?#\s\"'<>@]+(?:@[^/?#\s\"'<>@]+)*@")
 
 
@@ -35,14 +35,14 @@ def without_credentials(text: str) -> str:
 
 
 def redacted(value: Any, name: str = "") -> Any:
-    """A copy without secrets: values whose name is one's, and credentials in addresses.
+    """A copy without secrets: values whose name says that they are secret, and credentials in addresses.
 
-    Numbers, truth values and nothing are kept: they say whether a secret is there, not which.
+    Numbers, booleans and null are kept: they can say that there is a secret, but not which.
     """
     if isinstance(value, Mapping):
         return {without_credentials(str(key)): redacted(item, str(key)) for key, item in value.items()}
     if isinstance(value, (list, tuple)):
-        # Variables of a process are often written NAME=value.
+        # Environment variables are often written NAME=value.
         return [redacted(_assignment(item), name) for item in value]
     if isinstance(value, str):
         if not value:
@@ -52,7 +52,7 @@ def redacted(value: Any, name: str = "") -> Any:
 
 
 def without_address_credentials(value: Any) -> Any:
-    """A copy without the credentials of addresses; names say nothing here."""
+    """A copy without credentials in addresses; names do not matter here."""
     if isinstance(value, Mapping):
         return {without_credentials(str(key)): without_address_credentials(item) for key, item in value.items()}
     if isinstance(value, (list, tuple)):

@@ -12,8 +12,9 @@ from bisect import bisect_left
 from collections import Counter, defaultdict
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Any
 
+from ..core.drill_results import EventLoad, Span
+from ..core.results import Quantiles
 from ..core.stats import percentile
 from ..measure.access_log import LogLine
 from .records import THIS_MACHINE, EventReport, Record
@@ -87,16 +88,16 @@ def achieved_rate(records: Sequence[Record], offered: float) -> Rate:
     return Rate(offered, len(sent) / took, percentile((record.late for record in records), 99))
 
 
-def quantiles(values: Iterable[float], scale: float = 1.0) -> dict[str, float]:
+def quantiles(values: Iterable[float], scale: float = 1.0) -> Quantiles:
     """p50, p95, p99 and max of the values, and how many there are; only the number when there is none."""
     ordered = sorted(values)
     if not ordered:
         return {"count": 0}
-    shares = {f"p{share}": round(percentile(ordered, share) * scale, 3) for share in (50, 95, 99)}
-    return {"count": len(ordered), **shares, "max": round(ordered[-1] * scale, 3)}
+    p50, p95, p99 = (round(percentile(ordered, share) * scale, 3) for share in (50, 95, 99))
+    return {"count": len(ordered), "p50": p50, "p95": p95, "p99": p99, "max": round(ordered[-1] * scale, 3)}
 
 
-def latency_ms(records: Iterable[Record]) -> dict[str, float]:
+def latency_ms(records: Iterable[Record]) -> Quantiles:
     """Latency of the answered requests in milliseconds."""
     return quantiles((record.latency for record in records if record.answered), _MS)
 
@@ -274,17 +275,16 @@ def _answers(records: Iterable[Record]) -> dict[str, list[Record]]:
     return by_node
 
 
-def around(records: Sequence[Record], report: EventReport, seconds: float) -> dict[str, Any]:
+def around(records: Sequence[Record], report: EventReport, seconds: float) -> EventLoad:
     """Throughput, latency and failures before, during and after an event."""
-    spans = {
-        "before": (report.began - seconds, report.began),
-        "during": (report.began, report.ended),
-        "after": (report.ended, report.ended + seconds),
+    return {
+        "before": window(records, max(report.began - seconds, 0.0), report.began),
+        "during": window(records, max(report.began, 0.0), report.ended),
+        "after": window(records, max(report.ended, 0.0), report.ended + seconds),
     }
-    return {name: window(records, max(begin, 0.0), end) for name, (begin, end) in spans.items()}
 
 
-def window(records: Sequence[Record], begin: float, end: float) -> dict[str, Any]:
+def window(records: Sequence[Record], begin: float, end: float) -> Span:
     """Figures of the requests that were due in [begin, end); the records must be in the order of due."""
     first, last = (bisect_left(records, moment, key=lambda record: record.at) for moment in (begin, end))
     inside = records[first:last]

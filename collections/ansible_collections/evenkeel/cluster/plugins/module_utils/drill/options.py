@@ -9,6 +9,7 @@ import re
 from collections.abc import Mapping, Sequence
 from typing import Any
 
+from ..core.drill_results import DrillPlanned
 from ..core.errors import quote
 from ..core.values import NumberOption, number_specs, of_role, read_numbers
 from ..measure.http_load import HttpLoadError, Target, check_target
@@ -124,7 +125,7 @@ class Settings:
         """What the verdict is about."""
         return f"drill {self.scenario} of {', '.join(self.tiers)}"
 
-    def plan(self) -> dict[str, Any]:
+    def plan(self) -> DrillPlanned:
         """What is going to happen, for the result."""
         return {
             "rate": self.rate,

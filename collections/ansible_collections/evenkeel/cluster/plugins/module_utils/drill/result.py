@@ -5,8 +5,8 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Any
 
+from ..core.drill_results import EventResult, LoadFigures
 from .figures import around, failures, latency_ms, nameless_tiers, quantiles
 from .judge import Evidence, Figures
 from .records import EventReport, Record
@@ -17,7 +17,7 @@ _AROUND_SECONDS = 2.0
 _SHOWN = 10
 
 
-def figures_result(evidence: Evidence, figures: Figures) -> dict[str, Any]:
+def figures_result(evidence: Evidence, figures: Figures) -> LoadFigures:
     """The figures as the module returns them."""
     counts = figures.counts
     return {
@@ -74,7 +74,7 @@ def figures_result(evidence: Evidence, figures: Figures) -> dict[str, Any]:
     }
 
 
-def event_result(records: Sequence[Record], report: EventReport) -> dict[str, Any]:
+def event_result(records: Sequence[Record], report: EventReport) -> EventResult:
     """One event as the module returns it."""
     return {
         "kind": report.kind,

@@ -14,6 +14,7 @@ from typing import Any
 
 from ..balancer.containers import BalancerPool
 from ..balancer.swap import renew
+from ..core.drill_results import ControlFigures, DrillResult
 from ..core.errors import Finding
 from ..core.folder import make_folder
 from ..core.lock import cluster_lock
@@ -78,8 +79,7 @@ def run(
                 # What the drill itself has shown is not lost with its control.
                 control = Evidence([], (EventReport(0, "control", "", 0.0, 0.0, error=str(error)),), 1)
     result = conclude(settings, evidence, control)
-    result["files"] = write(settings, name, result, {"": evidence, "-control": control})
-    return result
+    return {**result, "files": write(settings, name, result, {"": evidence, "-control": control})}
 
 
 def drill_context(params: Mapping[str, Any]) -> PoolContext:
@@ -271,21 +271,17 @@ def planned(settings: Settings) -> dict[str, Any]:
     }
 
 
-def conclude(settings: Settings, evidence: Evidence, control: Evidence | None) -> dict[str, Any]:
+def conclude(settings: Settings, evidence: Evidence, control: Evidence | None) -> DrillResult:
     """The module's result."""
     figures = add_up(evidence)
     verdict, problems = verdict_of(evidence, figures, settings.limits)
     text = success(evidence, figures)
-    result: dict[str, Any] = {
-        "changed": bool(evidence.reports),
-        "plan": settings.plan(),
-        "drill": figures_result(evidence, figures),
-    }
+    controlled: ControlFigures | None = None
     if control is not None:
         control_figures = add_up(control)
         failed, control_problems = judge_control(control, control_figures, settings.limits)
         line = control_line(control, control_figures, failed)
-        result["control"] = {"failed": failed, "message": line, **figures_result(control, control_figures)}
+        controlled = {"failed": failed, "message": line, **figures_result(control, control_figures)}
         text += f"; {line}"
         problems = [*problems, *control_problems]
         if control_problems and verdict == PASSED:
@@ -295,12 +291,17 @@ def conclude(settings: Settings, evidence: Evidence, control: Evidence | None) -
         problems = [Finding("a signal before the control", "the whole drill", "run it again")]
     else:
         text += "; no control"
-    return {
-        **result,
+    result: DrillResult = {
+        "changed": bool(evidence.reports),
+        "plan": settings.plan(),
+        "drill": figures_result(evidence, figures),
         "verdict": verdict,
         "message": summary_line(settings.subject, verdict, problems, text),
         "problems": [str(problem) for problem in problems],
     }
+    if controlled is not None:
+        result["control"] = controlled
+    return result
 
 
 def write(settings: Settings, name: str, result: Mapping[str, Any], loads: Mapping[str, Evidence | None]) -> list[str]:

@@ -6,8 +6,8 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterable, Mapping, Sequence
-from typing import Any
 
+from ..core.drill_results import Timeline
 from ..core.stats import percentile
 from .records import Record
 
@@ -31,7 +31,7 @@ def bin_seconds(rate: float, seconds: float) -> float:
     return BIN_SECONDS * max(1, math.ceil(wanted / BIN_SECONDS - 1e-9))
 
 
-def timeline(records: Iterable[Record], rate: float, seconds: float) -> dict[str, Any]:
+def timeline(records: Iterable[Record], rate: float, seconds: float) -> Timeline:
     """What became of the requests that were due in each bin.
 
     A bin with nothing to tell has null. A node counts as in use in a bin when it answered a request that was due then.

@@ -16,17 +16,16 @@ import json
 import os
 import socket
 import threading
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import Any
 from urllib.parse import quote, urlencode
 
+from ..cluster import labels
 from ..core.errors import Problem
 from .container_spec import ContainerSpec
 from .port import EngineError, Image
 
 DEFAULT_SOCKET = "/var/run/docker.sock"
-#: Names what is in an image that was built here; see :attr:`Image.content`.
-CONTENT_LABEL = "evenkeel.content"
 _API_TIMEOUT_SECONDS = 60
 _LOG_LINES = 8
 
@@ -39,6 +38,10 @@ def sdk_missing() -> bool:
 def _sdk(name: str) -> Any:
     """A part of the Docker SDK, loaded when something is to be changed."""
     return importlib.import_module(name)
+
+
+def _sdk_client(address: str, version: str) -> Any:
+    return _sdk("docker").APIClient(base_url=address, version=version, timeout=_API_TIMEOUT_SECONDS)
 
 
 class DockerNotFoundError(EngineError):
@@ -62,9 +65,15 @@ class _UnixConnection(http.client.HTTPConnection):
 class DockerClient:
     """One Docker Engine. Threads may share an instance: each gets a connection of its own."""
 
-    def __init__(self) -> None:
-        """Nothing is sent yet."""
-        self._address = os.environ.get("DOCKER_HOST", f"unix://{DEFAULT_SOCKET}")
+    def __init__(self, address: str | None = None, sdk_client: Callable[[str, str], Any] = _sdk_client) -> None:
+        """Nothing is sent yet.
+
+        Args:
+            address: of the engine, ``unix://<socket>``; None for what the environment names.
+            sdk_client: makes the SDK's client from that address and a version of the API; called once per thread.
+        """
+        self._address = address or os.environ.get("DOCKER_HOST") or f"unix://{DEFAULT_SOCKET}"
+        self._sdk_client = sdk_client
         self._local = threading.local()
         self._api_version = "auto"
 
@@ -114,9 +123,9 @@ class DockerClient:
             raise kind(_refused(what, told))
         return found
 
-    def containers(self, labels: Sequence[str] = ()) -> list[dict[str, Any]]:
+    def containers(self, having: Sequence[str] = ()) -> list[dict[str, Any]]:
         """All containers with these labels (``name=value`` each), in whatever state."""
-        filters = json.dumps({"label": list(labels)})
+        filters = json.dumps({"label": list(having)})
         found: list[dict[str, Any]] = self.read("list of containers", "/containers/json", all="1", filters=filters)
         return found
 
@@ -135,10 +144,10 @@ class DockerClient:
             info = self.read(f"image {reference}", f"/images/{quote(reference)}/json")
         except DockerNotFoundError:
             return None
-        labels = dict((info.get("Config") or {}).get("Labels") or {})
+        found = dict((info.get("Config") or {}).get("Labels") or {})
         digests = sorted(str(item).partition("@")[2] for item in info.get("RepoDigests") or ())
-        content = labels.get(CONTENT_LABEL) or (digests[0] if digests else "") or str(info["Id"])
-        return Image(str(info["Id"]), labels, content)
+        content = found.get(labels.CONTENT) or (digests[0] if digests else "") or str(info["Id"])
+        return Image(str(info["Id"]), found, content)
 
     # -- changing ------------------------------------------------------------------
 
@@ -147,10 +156,7 @@ class DockerClient:
         """The SDK's client of this thread."""
         api = getattr(self._local, "api", None)
         if api is None:
-            api = _sdk("docker").APIClient(
-                base_url=self._address, version=self._api_version, timeout=_API_TIMEOUT_SECONDS
-            )
-            self._local.api = api
+            api = self._local.api = self._sdk_client(self._address, self._api_version)
         return api
 
     def run(self, spec: ContainerSpec) -> str:

@@ -13,7 +13,7 @@ import re
 from collections.abc import Container, Mapping, Sequence
 from typing import Any
 
-from ..cluster.labels import ROLE
+from ..cluster.labels import CONTENT, ROLE
 from .plan import BALANCER
 
 _HASH = re.compile(r"-[0-9a-f]{12}$")
@@ -103,7 +103,7 @@ def _image_build(image: Mapping[str, Any], settings: BuildSettings) -> Build:
         also=image["latest"],
         path=f"{settings.directory}/image-{image['name']}",
         args=dict([*image["args"].items(), ("BASE", image["base"]), *settings.environment.items()]),
-        labels=dict(image["labels"].items()),
+        labels={**dict(image["labels"].items()), CONTENT: image["ref"].rpartition(":")[2]},
     )
 
 

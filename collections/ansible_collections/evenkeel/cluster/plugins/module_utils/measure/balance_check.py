@@ -9,6 +9,7 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 from ..core.errors import Finding, join_some
+from ..core.results import BalanceControl, BalanceResult
 from ..core.stats import MIN_EXPECTED, sample_size_for_balance, sample_size_for_coverage, sample_size_for_cycles
 from .balance import BalanceRule, judge_balance, judge_shares
 from .http_load import Bounds, HttpLoadError, Target, check_target, send
@@ -84,7 +85,7 @@ def make_plan(params: Mapping[str, Any]) -> MeasurementPlan:
     return MeasurementPlan(target, bounds, requests, params["connections"], rule, control if compared else None, sides)
 
 
-def run_control(plan: MeasurementPlan, rule: BalanceRule) -> tuple[dict[str, Any], list[Finding]]:
+def run_control(plan: MeasurementPlan, rule: BalanceRule) -> tuple[BalanceControl, list[Finding]]:
     """Send as many requests to one node, judge them alike, and demand that the judgement fails."""
     if plan.control is None:
         return {"applicable": False, "failed": None, "url": None, "requests": 0, "counts": {}, "message": ""}, []
@@ -113,7 +114,7 @@ def run_control(plan: MeasurementPlan, rule: BalanceRule) -> tuple[dict[str, Any
     }, problems
 
 
-def success(plan: MeasurementPlan, observed: Observed, judgement: Judgement, control: Mapping[str, Any]) -> str:
+def success(plan: MeasurementPlan, observed: Observed, judgement: Judgement, control: BalanceControl) -> str:
     """The verdict of a passed check in words."""
     count, nodes = len(observed.replies), plan.rule.nodes
     if not nodes:
@@ -134,7 +135,7 @@ def success(plan: MeasurementPlan, observed: Observed, judgement: Judgement, con
     return text + ("; control failed as it must" if control["failed"] else "; no control")
 
 
-def check(params: Mapping[str, Any]) -> dict[str, Any]:
+def check(params: Mapping[str, Any]) -> BalanceResult:
     """Measure, judge, run the control, and give the module's result.
 
     Raises:
@@ -168,24 +169,21 @@ def check(params: Mapping[str, Any]) -> dict[str, Any]:
         "control": control_problems,
     }
     problems = [problem for found in aspects.values() for problem in found]
-    return conclude(
-        f"balance of {params['tier']}",
-        problems,
-        success(plan, observed, judgement, control) if not problems else "",
-        {
-            "notes": [*judgement.notes, *observed.notes, *agreement.notes],
-            "method": judgement.method,
-            "requests": plan.requests,
-            "sent": observed.sent,
-            "lost": observed.lost if rule.nodes else not_guarded(observed.replies),
-            "counts": node_counts(observed.replies, rule.nodes),
-            "sequence": [reply.served_by or "" for reply in observed.replies[:_SEQUENCE_SHOWN]],
-            "statistic": judgement.chi_square.statistic if judgement.chi_square else None,
-            "p_value": judgement.chi_square.p_value if judgement.chi_square else None,
-            "latency_ms": latency_summary(observed.replies),
-            "generation": observed.facts,
-            "control": control,
-            "sides": agreement.as_result(),
-            "aspects": {name: [str(problem) for problem in found] for name, found in aspects.items()},
-        },
-    )
+    words = success(plan, observed, judgement, control) if not problems else ""
+    return {
+        **conclude(f"balance of {params['tier']}", problems, words),
+        "notes": [*judgement.notes, *observed.notes, *agreement.notes],
+        "method": judgement.method,
+        "requests": plan.requests,
+        "sent": observed.sent,
+        "lost": observed.lost if rule.nodes else not_guarded(observed.replies),
+        "counts": node_counts(observed.replies, rule.nodes),
+        "sequence": [reply.served_by or "" for reply in observed.replies[:_SEQUENCE_SHOWN]],
+        "statistic": judgement.chi_square.statistic if judgement.chi_square else None,
+        "p_value": judgement.chi_square.p_value if judgement.chi_square else None,
+        "latency_ms": latency_summary(observed.replies),
+        "generation": observed.facts,
+        "control": control,
+        "sides": agreement.as_result(),
+        "aspects": {name: [str(problem) for problem in found] for name, found in aspects.items()},
+    }

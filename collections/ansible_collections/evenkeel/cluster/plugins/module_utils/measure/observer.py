@@ -5,12 +5,13 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from typing import Any
 
 from ..core.errors import Finding, message
+from ..core.results import CheckResult, Generation, Quantiles
 from ..core.stats import percentile
+from ..core.verdict import verdict_from
 from ..traefik.api import Snapshot, TraefikApi, TraefikApiError
 from .replies import Reply
 
@@ -39,7 +40,7 @@ class Observed:
     sent: int
     disturbed: str
     problems: tuple[Finding, ...]
-    facts: dict[str, Any]
+    facts: Generation
 
     @property
     def lost(self) -> int:
@@ -97,7 +98,8 @@ class Observer:
             after = self._settled(before, sum(reply.answered for reply in replies))
             sent += len(replies)
             if not _moved(before, after) or attempt >= self.attempts:
-                return self._conclude(before, after, replies, Observed(replies, lost, sent, "", (), {}), attempt)
+                so_far = Observed(replies, lost, sent, "", (), {"observed": True, "attempts": attempt})
+                return self._conclude(before, after, so_far)
             lost += [reply for reply in replies if not reply.answered]
             self._wait_until_quiet()
 
@@ -127,9 +129,8 @@ class Observer:
             raise TraefikApiError("no client", "one", "pass api_url")
         return self.api
 
-    def _conclude(
-        self, before: Snapshot, after: Snapshot, replies: list[Reply], so_far: Observed, attempt: int
-    ) -> Observed:
+    def _conclude(self, before: Snapshot, after: Snapshot, so_far: Observed) -> Observed:
+        replies, attempt = so_far.replies, so_far.facts["attempts"]
         answered = sum(reply.answered for reply in replies)
         counted = after.requests - before.requests
         disturbed = ""
@@ -183,7 +184,7 @@ def lost_before_problems(observed: Observed) -> list[Finding]:
     ]
 
 
-def latency_summary(replies: Sequence[Reply]) -> dict[str, float]:
+def latency_summary(replies: Sequence[Reply]) -> Quantiles:
     """Nearest-rank percentiles of the answered requests in milliseconds; {} when there is none."""
     values = [reply.latency * 1000 for reply in replies if reply.answered]
     if not values:
@@ -195,11 +196,10 @@ def latency_summary(replies: Sequence[Reply]) -> dict[str, float]:
     }
 
 
-def conclude(subject: str, problems: Sequence[Finding], success: str, measured: Mapping[str, Any]) -> dict[str, Any]:
-    """The module's result: verdict, one line, all problems, and the measurements."""
+def conclude(subject: str, problems: Sequence[Finding], success: str) -> CheckResult:
+    """Verdict, one line, and all problems."""
     return {
-        "verdict": "fail" if problems else "pass",
+        "verdict": verdict_from(problems),
         "message": message(subject, problems) if problems else f"{subject}: {success}",
         "problems": [str(problem) for problem in problems],
-        **measured,
     }

@@ -9,6 +9,8 @@ from collections.abc import Callable, Mapping
 from typing import Any
 
 from ..core.errors import EvenkeelError
+from ..core.results import CheckResult
+from ..core.verdict import PASSED
 from ..traefik.api import TraefikApi, TraefikApiError, read_password
 from .http_load import Bounds, HttpLoadError, Target, check_target
 from .observer import Observer
@@ -93,7 +95,7 @@ def observer_of(params: Mapping[str, Any]) -> Observer:
 
 
 def outcome(
-    subject: str, check: Callable[[Mapping[str, Any]], dict[str, Any]], params: Mapping[str, Any]
+    subject: str, check: Callable[[Mapping[str, Any]], CheckResult], params: Mapping[str, Any]
 ) -> tuple[bool, dict[str, Any]]:
     """Run a check.
 
@@ -111,6 +113,6 @@ def outcome(
         return True, {"msg": str(error)}
     except TraefikApiError as error:
         return True, {"msg": f"{subject}: {error}"}
-    if result["verdict"] != "pass":
+    if result["verdict"] != PASSED:
         return True, {"msg": result["message"], "changed": False, **result}
     return False, {"changed": False, **result}

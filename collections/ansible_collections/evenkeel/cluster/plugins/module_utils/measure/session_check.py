@@ -9,6 +9,7 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 from ..core.errors import Finding
+from ..core.results import CookieSeen, SessionControl, StickyResult
 from ..core.stats import clients_for_spread
 from .http_load import Bounds, Target, send_clients
 from .observer import Observed, conclude, latency_summary, lost_before_problems, unobserved
@@ -76,12 +77,20 @@ def make_plan(params: Mapping[str, Any]) -> MeasurementPlan:
     return MeasurementPlan(target, bounds, clients, params["requests_per_client"] if nodes else 1, rule)
 
 
-def run_control(plan: MeasurementPlan) -> tuple[dict[str, Any], list[Finding]]:
+def run_control(plan: MeasurementPlan) -> tuple[SessionControl, list[Finding]]:
     """Let the same clients send without cookie jars, and demand that they do not stay."""
     rule = plan.rule
     if not rule.sticky or len(rule.nodes) <= 1 or rule.strategy in ("hrw", "leasttime"):
-        facts = {"applicable": False, "failed": None, "clients": 0, "requests": 0, "stayed": 0, "moved": 0}
-        return {**facts, "sessions": [], "message": ""}, []
+        return {
+            "applicable": False,
+            "failed": None,
+            "clients": 0,
+            "requests": 0,
+            "stayed": 0,
+            "moved": 0,
+            "sessions": [],
+            "message": "",
+        }, []
     replies = plan.send(keep_cookies=False)
     sessions = sessions_of(replies, plan.clients)
     moved = len(moved_clients(sessions))
@@ -109,7 +118,7 @@ def run_control(plan: MeasurementPlan) -> tuple[dict[str, Any], list[Finding]]:
     }, problems
 
 
-def success(plan: MeasurementPlan, judgement: Judgement, picks: Mapping[str, int], control: Mapping[str, Any]) -> str:
+def success(plan: MeasurementPlan, judgement: Judgement, picks: Mapping[str, int], control: SessionControl) -> str:
     """The verdict of a passed check in words."""
     nodes = plan.rule.nodes
     if not nodes:
@@ -123,14 +132,14 @@ def success(plan: MeasurementPlan, judgement: Judgement, picks: Mapping[str, int
     return text + ("; control failed as it must" if control["failed"] else "; control not applicable")
 
 
-def _cookie_seen(replies: Sequence[Reply], name: str) -> dict[str, Any] | None:
+def _cookie_seen(replies: Sequence[Reply], name: str) -> CookieSeen | None:
     for reply in replies:
         for cookie in cookies_named(reply, name):
             return {"name": cookie.name, "attributes": cookie.attributes}
     return None
 
 
-def check(params: Mapping[str, Any]) -> dict[str, Any]:
+def check(params: Mapping[str, Any]) -> StickyResult:
     """Measure, judge, run the control, and give the module's result.
 
     Raises:
@@ -155,25 +164,22 @@ def check(params: Mapping[str, Any]) -> dict[str, Any]:
     sessions = sessions_of(observed.replies, plan.clients)
     moved = len(moved_clients(sessions))
     picks = node_counts((session[0] for session in sessions if session), plan.rule.nodes)
-    return conclude(
-        f"sticky sessions of {params['tier']}",
-        problems,
-        success(plan, judgement, picks, control) if not problems else "",
-        {
-            "notes": [*judgement.notes, *observed.notes],
-            "method": judgement.method,
-            "clients": plan.clients,
-            "requests": plan.requests,
-            "sent": observed.sent,
-            "lost": observed.lost if plan.rule.nodes else not_guarded(observed.replies),
-            "stayed": plan.clients - moved,
-            "moved": moved,
-            "first_picks": picks,
-            "sessions": [[reply.served_by or "" for reply in session] for session in sessions],
-            "counts": node_counts(observed.replies, plan.rule.nodes),
-            "cookie_seen": _cookie_seen(observed.replies, plan.rule.cookie.name),
-            "latency_ms": latency_summary(observed.replies),
-            "generation": observed.facts,
-            "control": control,
-        },
-    )
+    words = success(plan, judgement, picks, control) if not problems else ""
+    return {
+        **conclude(f"sticky sessions of {params['tier']}", problems, words),
+        "notes": [*judgement.notes, *observed.notes],
+        "method": judgement.method,
+        "clients": plan.clients,
+        "requests": plan.requests,
+        "sent": observed.sent,
+        "lost": observed.lost if plan.rule.nodes else not_guarded(observed.replies),
+        "stayed": plan.clients - moved,
+        "moved": moved,
+        "first_picks": picks,
+        "sessions": [[reply.served_by or "" for reply in session] for session in sessions],
+        "counts": node_counts(observed.replies, plan.rule.nodes),
+        "cookie_seen": _cookie_seen(observed.replies, plan.rule.cookie.name),
+        "latency_ms": latency_summary(observed.replies),
+        "generation": observed.facts,
+        "control": control,
+    }

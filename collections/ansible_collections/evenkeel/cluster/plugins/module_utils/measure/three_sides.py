@@ -20,6 +20,8 @@ with contextlib.suppress(ImportError):  # check_target reports what is missing
 
 from ..cluster.contract import STATS_PORT
 from ..core.errors import Finding
+from ..core.results import SideCounts
+from ..core.results import Sides as SidesResult
 from .access_log import AccessLogReader, LogLine
 from .replies import Reply
 
@@ -95,16 +97,16 @@ class Agreement:
         notes: what was not compared.
     """
 
-    nodes: Mapping[str, Mapping[str, int | None]]
+    nodes: Mapping[str, SideCounts]
     log_missing: int | None
     log_differs: int
     problems: tuple[Finding, ...]
     notes: tuple[str, ...]
 
-    def as_result(self) -> dict[str, Any]:
+    def as_result(self) -> SidesResult:
         """As a module returns it."""
         return {
-            "nodes": {node: dict(counts) for node, counts in self.nodes.items()},
+            "nodes": dict(self.nodes),
             "access_log_missing": self.log_missing,
             "access_log_differs": self.log_differs,
         }
@@ -129,7 +131,7 @@ def compare(
     logged = Counter(by_server.get(line.server, line.server) for line in lines.values())
     known = [member.node for member in members]
     names = [*known, *sorted(name for name in got if name not in known)]
-    nodes = {
+    nodes: dict[str, SideCounts] = {
         name: {
             "client": got[name],
             "access_log": None if reading.log is None else logged[name],
@@ -166,10 +168,10 @@ def _judge_log(missing: int, differs: int, answered: int) -> list[Finding]:
     ]
 
 
-def _judge_counters(nodes: Mapping[str, Mapping[str, int | None]], foreign: int | None) -> list[Finding]:
+def _judge_counters(nodes: Mapping[str, SideCounts], foreign: int | None) -> list[Finding]:
     problems = []
     for name, counts in nodes.items():
-        counted, client = counts["node"], counts["client"] or 0
+        counted, client = counts["node"], counts["client"]
         if counted is None:
             continue
         if counted < client or (counted > client and foreign == 0):

@@ -101,7 +101,8 @@ class Ports:
 
 def tier_route(tier: Tier, hosts: Iterable[str]) -> Route:
     """The tier's route as declared."""
-    return Route(tier.name, tier.path, tier.strip_path, tier.service, tuple(hosts))
+    # The path / has nothing to strip.
+    return Route(tier.name, tier.path, tier.strip_path and tier.path != "/", tier.service, tuple(hosts))
 
 
 def node_health_url(node: Node, tier: Tier) -> str:

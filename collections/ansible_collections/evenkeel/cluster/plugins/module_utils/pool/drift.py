@@ -1,14 +1,13 @@
 # Copyright: Evenkeel contributors
 # SPDX-License-Identifier: MIT
-"""Where declaration, Docker and the balancer differ. Pure functions from what node_pool_info tells."""
+"""Where declaration, Docker and the balancer differ. Pure functions of node_pool_info's result."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from typing import Any
+from ..core.results import DriftReport, NoResult, PoolView, TierDrift, TierView
 
 
-def disagreements(view: Mapping[str, Any]) -> list[str]:
+def disagreements(view: PoolView) -> list[str]:
     """Where the three sides differ, one line each."""
     if not view["balancer"]["reachable"]:
         return [view["balancer"]["reason"] or "balancer API: got no answer, want one (fix: docker ps)"]
@@ -43,33 +42,45 @@ def disagreements(view: Mapping[str, Any]) -> list[str]:
     return lines
 
 
-def drift_report(view: Mapping[str, Any]) -> dict[str, Any]:
-    """What is declared beside what Docker and the balancer have, for programs and for the report.
+def drift_report(view: PoolView | NoResult) -> DriftReport:
+    """The declared counts beside those of Docker and the balancer, for programs and for the report.
 
-    A look that did not come about (its result has only a message) gives that message and no tiers.
+    Without a view (the module gave only a message) it has this message and no tiers.
     """
     if "tiers" not in view:
         return {"agreed": False, "balancer": "", "lines": [str(view.get("msg", "not looked at"))], "tiers": []}
-    reachable = bool(view["balancer"]["reachable"])
+    reachable = view["balancer"]["reachable"]
     lines = disagreements(view)
     return {
         "agreed": not lines,
-        "balancer": str(view["balancer"].get("version", "")),
+        "balancer": view["balancer"]["version"],
         "lines": lines,
         "tiers": [
-            {
-                "tier": name,
-                "declared": tier["desired"],
-                "docker": tier["running"],
-                "balancer": tier["in_rotation"] if reachable else None,
-                "guests": tier["guests"],
-                "revision": tier["revision"],
-                "to_do": list(tier["drift"]),
-            }
-            for name, tier in view["tiers"].items()
-        ]
-        + [
-            {"tier": name, "declared": 0, "docker": None, "balancer": None, "guests": 0, "revision": "", "to_do": found}
-            for name, found in view["undeclared"].items()
+            *(_tier_drift(name, tier, reachable) for name, tier in view["tiers"].items()),
+            *(_undeclared(name, found) for name, found in view["undeclared"].items()),
         ],
+    }
+
+
+def _tier_drift(name: str, tier: TierView, reachable: bool) -> TierDrift:
+    return {
+        "tier": name,
+        "declared": tier["desired"],
+        "docker": tier["running"],
+        "balancer": tier["in_rotation"] if reachable else None,
+        "guests": tier["guests"],
+        "revision": tier["revision"],
+        "to_do": list(tier["drift"]),
+    }
+
+
+def _undeclared(name: str, found: list[str]) -> TierDrift:
+    return {
+        "tier": name,
+        "declared": 0,
+        "docker": None,
+        "balancer": None,
+        "guests": 0,
+        "revision": "",
+        "to_do": found,
     }

@@ -26,11 +26,11 @@ RECONCILE_NUMBERS = {
 }
 
 
-def pool_arguments(*, required: bool = False) -> dict[str, dict[str, Any]]:
+def pool_arguments(*, required: bool = True) -> dict[str, dict[str, Any]]:
     """The options that all modules of the pool have in common.
 
     Args:
-        required: the balancer is always needed; node_pool needs it only to reconcile.
+        required: the balancer is always needed; False where that depends on another option.
     """
     return {
         "cluster": {"type": "str", "required": True},

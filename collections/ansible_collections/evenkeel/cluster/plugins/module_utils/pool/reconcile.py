@@ -21,6 +21,7 @@ from ..core.files import write_atomically
 from ..core.lock import cluster_lock
 from ..core.poll import SYSTEM_CLOCK, Clock
 from ..core.progress import no_progress
+from ..core.results import PoolView
 from ..engine.port import BalancerView
 from .context import Declaration, PoolInputError, PoolState, Ports, declare, observe
 from .plan import START, PoolAction, plan, plan_removal, predict, summary
@@ -173,7 +174,7 @@ def reconcile_locked(
     return dataclasses.replace(_done(outcome, rollout, clock.now() - began), after=state.nodes, view=view)
 
 
-def status(request: PoolRequest, ports: Ports) -> dict[str, Any]:
+def status(request: PoolRequest, ports: Ports) -> PoolView:
     """The pool from three sides, and what a run would do; see :func:`view.describe`. No lock is taken.
 
     Raises:

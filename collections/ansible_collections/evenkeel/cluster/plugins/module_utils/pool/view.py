@@ -4,20 +4,19 @@
 
 from __future__ import annotations
 
-import dataclasses
 from collections.abc import Iterable, Mapping
-from typing import Any
 
-from ..cluster.node import Node
+from ..cluster.endpoints import Endpoint
+from ..cluster.node import RUNNING, Node
+from ..cluster.spec import Tier
+from ..core.results import BalancerState, NodeView, PoolView, TierView
 from ..engine.port import BalancerView
 from ..traefik.api import TraefikApiError
 from .context import Declaration, PoolState
 from .plan import drift
 
 
-def describe(
-    declaration: Declaration, state: PoolState, balancer: BalancerView | None, reason: str = ""
-) -> dict[str, Any]:
+def describe(declaration: Declaration, state: PoolState, balancer: BalancerView | None, reason: str = "") -> PoolView:
     """The pool from three sides.
 
     Args:
@@ -32,20 +31,20 @@ def describe(
     """
     members = sorted(state.nodes, key=lambda node: (node.tier, not node.managed, node.number, node.name))
     status: dict[str, dict[str, str]] = {}
-    told = {"reachable": balancer is not None, "version": "", "reason": reason}
+    told: BalancerState = {"reachable": balancer is not None, "version": "", "reason": reason}
     services = {node.service for node in members} | {tier.service for tier in declaration.tiers.values()}
     if balancer is not None:
         try:
             told["version"] = balancer.version()
             status = {service: balancer.server_status(service) for service in sorted(services) if service}
         except TraefikApiError as error:
-            told |= {"reachable": False, "reason": str(error)}
-    entries = [_entry(node, status) for node in members]
+            told["reachable"], told["reason"] = False, str(error)
+    entries = [_entry(node, status, declaration.tiers.get(node.tier)) for node in members]
     differences = drift(members, declaration.targets, state.table)
-    tiers = {
+    tiers: dict[str, TierView] = {
         name: {
             "desired": build.tier.nodes,
-            "running": sum(1 for entry in entries if entry["tier"] == name and entry["state"] == "running"),
+            "running": sum(1 for entry in entries if entry["tier"] == name and entry["state"] == RUNNING),
             "in_rotation": sum(1 for entry in entries if entry["tier"] == name and entry["in_rotation"]),
             "guests": sum(1 for entry in entries if entry["tier"] == name and not entry["managed"]),
             "service": build.tier.service,
@@ -59,15 +58,37 @@ def describe(
     return {"tiers": tiers, "nodes": entries, "undeclared": undeclared, "balancer": told}
 
 
-def _entry(node: Node, status: Mapping[str, Mapping[str, str]]) -> dict[str, Any]:
-    entry = dataclasses.asdict(node)
+def _entry(node: Node, status: Mapping[str, Mapping[str, str]], tier: Tier | None) -> NodeView:
     seen = status.get(node.service, {}).get(node.url)
-    return {**entry, "in_rotation": node.running and seen == "UP", "balancer_status": seen or "not listed"}
+    return {
+        "id": node.id,
+        "name": node.name,
+        "tier": node.tier,
+        "managed": node.managed,
+        "state": node.state,
+        "detail": node.detail,
+        "revision": node.revision,
+        "image_id": node.image_id,
+        "service": node.service,
+        "address": node.address,
+        "served_by": node.served_by,
+        "url": node.url,
+        "leaving": node.leaving,
+        "host": node.host,
+        "direct_url": _direct_url(node, tier),
+        "in_rotation": node.running and seen == "UP",
+        "balancer_status": seen or "not listed",
+    }
 
 
-def _unknown_servers(
-    service: str, status: Mapping[str, Mapping[str, str]], entries: Iterable[Mapping[str, Any]]
-) -> list[str]:
+def _direct_url(node: Node, tier: Tier | None) -> str:
+    """The tier's path at the node, past the balancer; empty if that is not known."""
+    if tier is None or not node.address:
+        return ""
+    return Endpoint("http", node.address, tier.port).at("/" if tier.strip_path else tier.path)
+
+
+def _unknown_servers(service: str, status: Mapping[str, Mapping[str, str]], entries: Iterable[NodeView]) -> list[str]:
     """Servers that the balancer lists and the engine does not know as running nodes."""
-    known = {entry["url"] for entry in entries if entry["state"] == "running"}
+    known = {entry["url"] for entry in entries if entry["state"] == RUNNING}
     return sorted(set(status.get(service, {})) - known)

@@ -1,6 +1,6 @@
 # Copyright: Evenkeel contributors
 # SPDX-License-Identifier: MIT
-"""What a claim consists of, and the measurements that it is made from."""
+"""The parts of a claim, and the measurements that claims are made from."""
 
 from __future__ import annotations
 
@@ -9,16 +9,14 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
+from ..cluster.node import RUNNING
+from ..core.drill_results import DrillResult, RefusedDrill
+from ..core.results import BalanceResult, ManagementResult, NodeView, NoResult, PoolResult, StickyResult
 from ..core.verdict import FAILED, NOT_MEASURED, PASSED
-from .procedures import PROCEDURES, ClusterAddresses, Step
+from .chart_data import Chart
+from .procedures import PROCEDURES, ClusterAddresses, Step, addresses_of
 
-# Charts
-BARS = "bars"
-SEQUENCE = "sequence"
-SESSIONS = "sessions"
-TIMELINE = "timeline"
-TIMES = "times"
-LOSSES = "losses"
+_FIX = re.compile(r" \(fix: .*\)$")
 
 
 @dataclass(frozen=True)
@@ -27,32 +25,13 @@ class Control:
 
     Attributes:
         what: what was done.
-        failed: whether it failed as it must; None when there was none.
-        told: what it was found guilty of, or what is wrong with it.
+        failed: whether it failed, as it must; None when there was no control.
+        told: the fault that it found, or what is wrong with the control.
     """
 
     what: str
     failed: bool | None
     told: str = ""
-
-
-@dataclass(frozen=True)
-class Chart:
-    """What a chart shows.
-
-    Attributes:
-        kind: how it is drawn.
-        title: its heading.
-        text: the same in words, for those who do not see it.
-        data: what is drawn.
-        note: how to read it.
-    """
-
-    kind: str
-    title: str
-    text: str
-    data: Mapping[str, Any]
-    note: str = ""
 
 
 @dataclass(frozen=True)
@@ -70,17 +49,17 @@ class Claim:
 
     Attributes:
         id: short name.
-        title: the claim in the words of the text that the project began with.
-        procedure: how to repeat it by hand.
+        title: the claim in the words of the original lab text.
+        procedure: how to repeat the measurement by hand.
         thresholds: what must hold, one line each.
         measured: what was measured, one line each.
         verdict: ``pass``, ``fail`` or ``not measured``.
         due: it should have been measured.
         problems: why it does not hold.
         notes: what a reader must know.
-        controls: what had to fail.
-        charts: pictures.
-        tables: numbers.
+        controls: measurements that must fail.
+        charts: charts.
+        tables: tables.
         figures: single numbers, to compare two reports by.
     """
 
@@ -116,54 +95,65 @@ TITLES = {
 
 @dataclass(frozen=True)
 class Measurements:
-    """What was measured; each part is a module's result, and has only a message where the module gave up.
+    """The results of the measuring modules; a module that failed early gives only a message.
 
     Attributes:
         spec: the declared cluster.
-        pool: of node_pool_info.
-        balance: tier -> of balance_check.
-        sticky: tier -> of sticky_check.
-        management: of management_check.
-        drills: of drill, one each.
-        drills_due: drills were asked for.
-        user: who may use the dashboard.
+        pool: result of node_pool_info.
+        balance: result of balance_check per tier.
+        sticky: result of sticky_check per tier.
+        management: result of management_check.
+        drills: results of drill.
+        drills_due: drills should have been run.
+        user: user of the dashboard.
+        portainer_password: file with Portainer's password; empty for the one in the state folder.
     """
 
     spec: Mapping[str, Any]
-    pool: Mapping[str, Any] = field(default_factory=dict)
-    balance: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
-    sticky: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
-    management: Mapping[str, Any] = field(default_factory=dict)
-    drills: Sequence[Mapping[str, Any]] = ()
+    pool: PoolResult | NoResult = field(default_factory=NoResult)
+    balance: Mapping[str, BalanceResult | NoResult] = field(default_factory=dict)
+    sticky: Mapping[str, StickyResult | NoResult] = field(default_factory=dict)
+    management: ManagementResult | NoResult = field(default_factory=NoResult)
+    drills: Sequence[DrillResult | RefusedDrill] = ()
     drills_due: bool = False
     user: str = "admin"
+    portainer_password: str = ""
+
+    @property
+    def addresses(self) -> ClusterAddresses:
+        """The addresses and files of the cluster."""
+        return addresses_of(self.spec, self.user, self.portainer_password)
 
     @property
     def tiers(self) -> list[Mapping[str, Any]]:
         """The declared tiers."""
         return list(self.spec["tiers"])
 
+    def balance_of(self, tier: str) -> BalanceResult | NoResult:
+        """The tier's result of balance_check."""
+        return self.balance.get(tier, NoResult())
+
+    def sticky_of(self, tier: str) -> StickyResult | NoResult:
+        """The tier's result of sticky_check."""
+        return self.sticky.get(tier, NoResult())
+
     def running(self, tier: str) -> list[str]:
-        """What the running nodes of a tier call themselves."""
-        return [node["served_by"] for node in self.pool.get("nodes", ()) if node["tier"] == tier and _runs(node)]
+        """Names of the tier's running nodes, as they send them in ``X-Served-By``."""
+        return [node["served_by"] for node in self._nodes(tier) if node["state"] == RUNNING]
 
-    def in_rotation(self, tier: str) -> list[str]:
-        """Those of them that the balancer sends requests to."""
-        return [
-            node["served_by"] for node in self.pool.get("nodes", ()) if node["tier"] == tier and node["in_rotation"]
-        ]
-
-
-def _runs(node: Mapping[str, Any]) -> bool:
-    return bool(node["state"] == "running")
+    def _nodes(self, tier: str) -> list[NodeView]:
+        if "nodes" not in self.pool:
+            return []
+        return [node for node in self.pool["nodes"] if node["tier"] == tier]
 
 
 class ClaimBuilder:
-    """Collects what a claim consists of."""
+    """Collects the parts of a claim."""
 
-    def __init__(self, name: str, place: ClusterAddresses) -> None:
+    def __init__(self, name: str, addresses: ClusterAddresses) -> None:
+        """Begin a claim without measurements."""
         self.name = name
-        self.procedure = tuple(PROCEDURES[name](place))
+        self.procedure = tuple(PROCEDURES[name](addresses))
         self.thresholds: list[str] = []
         self.measured: list[str] = []
         self.problems: list[str] = []
@@ -175,23 +165,26 @@ class ClaimBuilder:
         self.proves = False
         self.unmeasured: list[str] = []
 
-    def missing(self, what: str, result: Mapping[str, Any]) -> None:
-        """Something that should have been measured was not."""
-        # A measurement that was skipped had nobody to ask.
+    def missing(self, what: str, result: NoResult | RefusedDrill) -> None:
+        """Note a measurement that should have been made and was not."""
+        # A check is skipped when node_pool_info gave no nodes to check.
         reason = result.get("msg") or ("the pool is not known" if result.get("skipped") else "no result")
         self.unmeasured.append(f"{what}: not measured: {reason}")
 
-    def control(self, what: str, control: Mapping[str, Any], applies: bool) -> None:
-        """Take a control in; one that did not fail is a problem of the claim."""
-        if applies:
-            # What it was found guilty of is no trouble to be mended.
-            told = re.sub(r" \(fix: .*\)$", "", str(control.get("message", "")))
-            self.controls.append(Control(what, bool(control.get("failed")), told))
-            if not control.get("failed"):
-                self.problems.append(f"control: {what}: {control.get('message') or 'it did not fail'}")
+    def control(self, what: str, failed: bool | None, message: str) -> None:
+        """Note a control; one that did not fail is a problem of the claim."""
+        # The fault that a control found is no problem to fix.
+        self.controls.append(Control(what, bool(failed), _FIX.sub("", message)))
+        if not failed:
+            self.problems.append(f"control: {what}: {message or 'it did not fail'}")
 
-    def claim(self, nothing: str, due: bool = True) -> Claim:
-        """The claim; *nothing* says why there is nothing to prove, should that be so."""
+    def claim(self, unproved: str, due: bool = True) -> Claim:
+        """The claim.
+
+        Args:
+            unproved: why nothing was proved; a note of the claim if nothing was.
+            due: it should have been measured.
+        """
         verdict = PASSED
         if self.problems:
             verdict = FAILED
@@ -199,7 +192,7 @@ class ClaimBuilder:
             verdict = NOT_MEASURED
         elif not self.proves:
             verdict, due = NOT_MEASURED, False
-            self.notes.insert(0, nothing)
+            self.notes.insert(0, unproved)
         return Claim(
             id=self.name,
             title=TITLES[self.name],

@@ -2,35 +2,35 @@
 # SPDX-License-Identifier: MIT
 """What a report claims, and whether it is proved: pure functions from measurements to claims.
 
-A claim is proved when its measurement passed, its control failed as it must, and all who counted agree. What could not
-be measured although it should have been is not proved, and fails the report; what a quick verification does not even
-try is told as such.
+A claim is proved when its measurement passed, its control failed as it must, and all counts agree. A measurement that
+should have been made and was not fails the report. What a quick verification does not try is noted.
 """
 
 from __future__ import annotations
 
 import copy
-from collections.abc import Mapping, Sequence
-from typing import Any
+from collections.abc import Sequence
 
+from ..core.results import ManagementQuestion, NodeView, PoolResult, TierView
 from ..core.verdict import FAILED, NOT_MEASURED, PASSED
 from ..pool.drift import disagreements
-from .claim import BARS, Chart, Claim, ClaimBuilder, Measurements, Table
+from .chart_data import BARS, BarsData, Chart
+from .claim import Claim, ClaimBuilder, Measurements, Table
 from .claims_membership import membership_claim
 from .claims_traffic import distribution_claim, round_robin_claim, sticky_claim
-from .procedures import ClusterAddresses, addresses_of
+from .procedures import ClusterAddresses
 
 
 def claims_of(measured: Measurements) -> list[Claim]:
-    """All claims, in the order of the text that the project began with."""
-    place = addresses_of(measured.spec, measured.user)
+    """All claims, in the order of the original lab text."""
+    addresses = measured.addresses
     return [
-        nodes_claim(measured, place),
-        distribution_claim(measured, place),
-        round_robin_claim(measured, place),
-        sticky_claim(measured, place),
-        membership_claim(measured, place),
-        management_claim(measured, place),
+        nodes_claim(measured, addresses),
+        distribution_claim(measured, addresses),
+        round_robin_claim(measured, addresses),
+        sticky_claim(measured, addresses),
+        membership_claim(measured, addresses),
+        management_claim(measured, addresses),
     ]
 
 
@@ -47,119 +47,115 @@ def overall(claims: Sequence[Claim]) -> tuple[str, str]:
     return (FAILED if red else PASSED), text
 
 
-def nodes_claim(measured: Measurements, place: ClusterAddresses) -> Claim:
+def nodes_claim(measured: Measurements, addresses: ClusterAddresses) -> Claim:
     """Each tier has the nodes that it declares; Docker runs them and the balancer uses them."""
-    draft = ClaimBuilder("nodes", place)
+    builder = ClaimBuilder("nodes", addresses)
     pool = measured.pool
-    draft.thresholds.append("per tier: nodes declared = running in Docker = in rotation at the balancer, and no others")
+    builder.thresholds.append("per tier: nodes declared = running in Docker = in rotation at the balancer")
     if "tiers" not in pool:
-        draft.missing("pool", pool)
-        return draft.claim("")
-    draft.problems += disagreements(pool)
+        builder.missing("pool", pool)
+        return builder.claim("")
+    builder.problems += disagreements(pool)
     declared = [tier["name"] for tier in measured.tiers]
-    tiers = sorted(pool["tiers"], key=lambda name: declared.index(name) if name in declared else len(declared))
-    for name in tiers:
-        tier = pool["tiers"][name]
+    order = sorted(pool["tiers"], key=lambda name: declared.index(name) if name in declared else len(declared))
+    tiers = {name: pool["tiers"][name] for name in order}
+    for name, tier in tiers.items():
         guests = f", {tier['guests']} of them guests" if tier["guests"] else ""
-        draft.measured.append(
+        builder.measured.append(
             f"{name}: {tier['desired']} declared, {tier['running']} running{guests}, {tier['in_rotation']} in rotation"
         )
-        draft.figures |= {f"{name}: nodes in rotation": tier["in_rotation"]}
-    draft.proves = any(tier["desired"] > 1 for tier in pool["tiers"].values())
-    if not draft.problems and pool["tiers"]:
-        draft.control(*_one_node_more(pool, tiers[0]), applies=True)
-    draft.charts.append(
-        Chart(
-            BARS,
-            "Nodes per tier",
-            "; ".join(draft.measured),
-            {
-                "groups": tiers,
-                "series": {
-                    "declared": [pool["tiers"][name]["desired"] for name in tiers],
-                    "running in Docker": [pool["tiers"][name]["running"] for name in tiers],
-                    "in rotation": [pool["tiers"][name]["in_rotation"] for name in tiers],
-                },
-                "unit": "nodes",
-            },
-        )
-    )
-    draft.tables.append(
-        Table(
-            "Nodes",
-            ("node", "tier", "state", "at the balancer", "address", "revision", "container"),
-            tuple(
-                (
-                    node["name"],
-                    node["tier"] + ("" if node["managed"] else " (guest)"),
-                    node["state"],
-                    node["balancer_status"],
-                    node["address"],
-                    node["revision"],
-                    str(node.get("id", ""))[:12],
-                )
-                for node in pool["nodes"]
-            ),
-        )
-    )
-    return draft.claim("no tier declares more than one node")
+        builder.figures |= {f"{name}: nodes in rotation": tier["in_rotation"]}
+    builder.proves = any(tier["desired"] > 1 for tier in tiers.values())
+    if not builder.problems and tiers:
+        _one_node_more(builder, pool, order[0])
+    builder.charts.append(Chart(BARS, "Nodes per tier", "; ".join(builder.measured), _nodes_per_tier(tiers)))
+    builder.tables.append(_nodes_table(pool["nodes"]))
+    return builder.claim("no tier declares more than one node")
 
 
-def _one_node_more(pool: Mapping[str, Any], name: str) -> tuple[str, dict[str, Any]]:
-    """The same comparison with a declaration that is wrong by one node; it must disagree."""
-    wrong = copy.deepcopy(dict(pool))
+def _nodes_per_tier(tiers: dict[str, TierView]) -> BarsData:
+    return {
+        "groups": list(tiers),
+        "series": {
+            "declared": [tier["desired"] for tier in tiers.values()],
+            "running in Docker": [tier["running"] for tier in tiers.values()],
+            "in rotation": [tier["in_rotation"] for tier in tiers.values()],
+        },
+        "unit": "nodes",
+    }
+
+
+def _nodes_table(nodes: Sequence[NodeView]) -> Table:
+    return Table(
+        "Nodes",
+        ("node", "tier", "state", "at the balancer", "address", "revision", "container"),
+        tuple(
+            (
+                node["name"],
+                node["tier"] + ("" if node["managed"] else " (guest)"),
+                node["state"],
+                node["balancer_status"],
+                node["address"],
+                node["revision"],
+                node["id"][:12],
+            )
+            for node in nodes
+        ),
+    )
+
+
+def _one_node_more(builder: ClaimBuilder, pool: PoolResult, name: str) -> None:
+    """The control: the same comparison with a declaration that is wrong by one node."""
+    wrong = copy.deepcopy(pool)
     wrong["tiers"][name]["desired"] += 1
     found = disagreements(wrong)
-    return (
-        f"the same comparison with one node of {name} too many declared must find it",
-        {"failed": bool(found), "message": found[0] if found else "it found nothing"},
+    builder.control(
+        f"the same comparison, with one node too many declared for {name}, must find a difference",
+        bool(found),
+        found[0] if found else "it found none",
     )
 
 
-def management_claim(measured: Measurements, place: ClusterAddresses) -> Claim:
+def management_claim(measured: Measurements, addresses: ClusterAddresses) -> Claim:
     """Dashboard, API and Portainer answer with the password, and refuse without."""
-    draft = ClaimBuilder("management", place)
+    builder = ClaimBuilder("management", addresses)
     result = measured.management
-    draft.thresholds.append("with the password every page answers 200; without it, and with a wrong one, 401 or 403")
-    if not place.portainer:
-        draft.notes.append("Portainer is not part of this cluster (cluster_portainer: false)")
+    builder.thresholds.append("with the password every page answers 200; without it, and with a wrong one, 401 or 403")
+    if addresses.portainer is None:
+        builder.notes.append("Portainer is not part of this cluster (cluster_portainer: false)")
     if "verdict" not in result:
-        draft.missing("management", result)
-        return draft.claim("")
-    draft.proves = True
-    draft.problems += result["aspects"]["access"]
-    checks = result["checks"]
-    let_in = [check for check in checks if not check["control"]]
-    refused = [check for check in checks if check["control"]]
-    draft.measured.append(
-        f"{sum(check['ok'] for check in let_in)} of {len(let_in)} pages answered with the password:"
-        f" {', '.join(dict.fromkeys(check['what'] for check in let_in))}"
+        builder.missing("management", result)
+        return builder.claim("")
+    builder.proves = True
+    builder.problems += result["aspects"]["access"]
+    admitted = [check for check in result["checks"] if not check["control"]]
+    refused = [check for check in result["checks"] if check["control"]]
+    builder.measured.append(
+        f"{sum(check['ok'] for check in admitted)} of {len(admitted)} pages answered with the password:"
+        f" {', '.join(dict.fromkeys(check['what'] for check in admitted))}"
     )
     right = sum(check["ok"] for check in refused)
-    draft.control(
-        "the same questions without the password, or with a wrong one, must be refused",
-        {
-            "failed": right == len(refused) and bool(refused),
-            "message": f"{right} of {len(refused)} refused"
-            if right == len(refused)
-            else result["aspects"]["control"][0],
-        },
-        applies=True,
+    builder.control(
+        "the same requests without the password, or with a wrong one, must be refused",
+        right == len(refused) > 0,
+        f"{right} of {len(refused)} refused" if right == len(refused) else result["aspects"]["control"][0],
     )
-    draft.figures |= {"questions refused without the password": right}
-    draft.tables.append(
-        Table(
-            "Questions",
-            ("asked", "credentials", "want", "got"),
-            tuple(
-                (
-                    check["url"],
-                    check["credentials"],
-                    " or ".join(str(status) for status in check["want"]),
-                    check["got"] if check["got"] is not None else check["error"],
-                )
-                for check in checks
-            ),
-        )
+    builder.figures |= {"questions refused without the password": right}
+    builder.tables.append(_questions_table(result["checks"]))
+    return builder.claim("")
+
+
+def _questions_table(checks: Sequence[ManagementQuestion]) -> Table:
+    return Table(
+        "Requests",
+        ("address", "credentials", "want", "got"),
+        tuple(
+            (
+                check["url"],
+                check["credentials"],
+                " or ".join(str(status) for status in check["want"]),
+                check["got"] if check["got"] is not None else check["error"],
+            )
+            for check in checks
+        ),
     )
-    return draft.claim("")

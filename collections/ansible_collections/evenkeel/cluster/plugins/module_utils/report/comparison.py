@@ -6,31 +6,29 @@ from __future__ import annotations
 
 import dataclasses
 import json
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
-from .claim import Claim
+from .document import ClaimDocument, ReportDocument
 
 _SHOWN = 80
 
 
 @dataclasses.dataclass(frozen=True)
 class Difference:
-    """What changed; None where it was or is absent."""
+    """A value that changed; None where it is absent."""
 
     what: str
     old: Any
     new: Any
 
 
-def compare(old: Mapping[str, Any], new: Mapping[str, Any]) -> dict[str, list[Difference]]:
-    """What changed from the old report to the new one, in claims, figures, provenance and inventory."""
-    olds, news = ({claim["id"]: claim for claim in report["claims"]} for report in (old, new))
+def compare(old: ReportDocument, new: ReportDocument) -> dict[str, list[Difference]]:
+    """What changed from the old report to the new one: claims, figures, provenance, inventory."""
+    olds, news = _by_id(old), _by_id(new)
     ids = list(dict.fromkeys([*olds, *news]))
     verdicts = (
-        Difference(
-            (news.get(key) or olds[key])["title"], olds.get(key, {}).get("verdict"), news.get(key, {}).get("verdict")
-        )
+        Difference((news.get(key) or olds[key])["title"], _verdict(olds.get(key)), _verdict(news.get(key)))
         for key in ids
     )
     return {
@@ -38,15 +36,27 @@ def compare(old: Mapping[str, Any], new: Mapping[str, Any]) -> dict[str, list[Di
         "figures": [
             Difference(f"{key}: {found.what}" if found.what else key, found.old, found.new)
             for key in ids
-            for found in differences(olds.get(key, {}).get("figures", {}), news.get(key, {}).get("figures", {}))
+            for found in differences(_figures(olds.get(key)), _figures(news.get(key)))
         ],
         "provenance": differences(old["provenance"], new["provenance"]),
         "inventory": differences(old["inventory"], new["inventory"]),
     }
 
 
+def _by_id(report: ReportDocument) -> dict[str, ClaimDocument]:
+    return {claim["id"]: claim for claim in report["claims"]}
+
+
+def _verdict(claim: ClaimDocument | None) -> str | None:
+    return claim["verdict"] if claim else None
+
+
+def _figures(claim: ClaimDocument | None) -> Mapping[str, float | None]:
+    return claim["figures"] if claim else {}
+
+
 def differences(old: Any, new: Any, name: str = "") -> list[Difference]:
-    """Leaves that differ, by their path."""
+    """The values that differ, by their path."""
     if isinstance(old, Mapping) and isinstance(new, Mapping):
         return [
             found
@@ -59,14 +69,14 @@ def differences(old: Any, new: Any, name: str = "") -> list[Difference]:
 
 
 def _named(value: Any) -> bool:
-    """A list of things with names, of which the order says nothing."""
+    """Whether it is a list of items with names; their order does not matter."""
     return (
         isinstance(value, list) and bool(value) and all(isinstance(item, Mapping) and "name" in item for item in value)
     )
 
 
 def comparison_lines(found: Mapping[str, Sequence[Difference]], most: int = 12) -> list[str]:
-    """The differences for a terminal, cut after some per part."""
+    """The differences for a terminal, *most* per part."""
     lines = []
     for part, changed in found.items():
         lines.append(f"{part}: {len(changed)} changed" if changed else f"{part}: unchanged")
@@ -77,22 +87,10 @@ def comparison_lines(found: Mapping[str, Sequence[Difference]], most: int = 12) 
 
 
 def abbreviate(value: Any) -> str:
-    """A value in few characters."""
+    """A value as short text."""
     if value is None:
         return "-"
     if isinstance(value, float):
         return f"{value:.4g}"
     text = value if isinstance(value, str) else json.dumps(value, ensure_ascii=False)
     return text if len(text) <= _SHOWN else text[: _SHOWN - 3] + "..."
-
-
-def summary_lines(claims: Iterable[Claim]) -> list[str]:
-    """One line per claim for a terminal, and the problems of those that are not proved."""
-    words = {"pass": "proved", "fail": "NOT PROVED", "not measured": "not measured"}
-    lines = []
-    for claim in claims:
-        lines.append(f"{words[claim.verdict]}: {claim.title}")
-        lines += [f"  {problem}" for problem in claim.problems]
-        if claim.verdict == "not measured" and claim.notes and not claim.problems:
-            lines.append(f"  {claim.notes[0]}")
-    return lines

@@ -1,6 +1,6 @@
 # Copyright: Evenkeel contributors
 # SPDX-License-Identifier: MIT
-"""Write a report for people: HTML and Markdown from its data. Nothing that comes from a cluster is taken for markup."""
+"""Write a report as HTML and Markdown. Text that comes from a cluster is escaped, never interpreted as markup."""
 
 from __future__ import annotations
 
@@ -13,11 +13,11 @@ from typing import Any
 from jinja2 import Environment, FileSystemLoader, StrictUndefined, select_autoescape
 from jinja2.exceptions import TemplateError
 
-from ..core.errors import EvenkeelError
+from ..core.errors import EvenkeelError, Problem
+from ..core.verdict import CLAIM_MARKS, CLAIM_WORDS, FAILED, PASSED
 from .comparison import Difference, abbreviate
+from .document import ReportDocument
 
-VERDICTS = {"pass": "proved", "fail": "not proved", "not measured": "not measured"}
-MARKS = {"pass": "✓", "fail": "✗", "not measured": "-"}
 _MARKDOWN = re.compile(r"([\\`*_\[\]|~$#])")
 _TICKS = re.compile(r"`+")
 
@@ -33,28 +33,28 @@ def markdown(value: object) -> str:
 
 
 def fence(text: str) -> Verbatim:
-    """A fence that the text cannot end."""
+    """The marks around a code block; longer than any in the text."""
     return Verbatim("`" * max(3, 1 + max((len(run) for run in _TICKS.findall(text)), default=0)))
 
 
 class Verbatim(str):
-    """Text that stands in a code block, where Markdown takes nothing for markup."""
+    """Text in a code block, which Markdown does not interpret."""
 
     __slots__ = ()
 
 
 class Element(str):
-    """An element of ours, whose texts are escaped: it stands in HTML as it is."""
+    """An SVG element that we drew: its texts are escaped already, so templates insert it unchanged."""
 
     __slots__ = ()
 
     def __html__(self) -> str:
-        """What templates ask before they escape."""
+        """What a template inserts instead of escaping it."""
         return str(self)
 
 
 def _for_markdown(value: object) -> object:
-    """What each expression of a Markdown template prints: escaped, unless it says that it is verbatim."""
+    """The output of an expression in a Markdown template: escaped, unless it is marked as verbatim."""
     return value if isinstance(value, Verbatim) else markdown(value)
 
 
@@ -69,7 +69,7 @@ def _environment(folder: str, name: str) -> Environment:
         keep_trailing_newline=True,
     )
     environment.filters |= {"verbatim": Verbatim, "fence": fence, "shown": abbreviate, "pretty": _pretty}
-    environment.globals |= {"VERDICTS": VERDICTS, "MARKS": MARKS}
+    environment.globals |= {"WORDS": CLAIM_WORDS, "MARKS": CLAIM_MARKS, "PASSED": PASSED, "FAILED": FAILED}
     return environment
 
 
@@ -82,8 +82,8 @@ def render(folder: str, name: str, **values: Any) -> str:
 
     Args:
         folder: where the templates are.
-        name: of the template; it says for what everything in it is escaped, HTML or Markdown.
-        values: what it shows.
+        name: of the template; its ending decides how values are escaped, for HTML or for Markdown.
+        values: the template's variables.
 
     Raises:
         PageError: the template is missing or broken.
@@ -92,18 +92,22 @@ def render(folder: str, name: str, **values: Any) -> str:
         return _environment(folder, name).get_template(name).render(**values)
     except TemplateError as error:
         raise PageError(
-            f"template {Path(folder) / name}: got {type(error).__name__} ({error}), want a page"
-            " (fix: restore the role's templates)"
+            Problem(
+                f"template {Path(folder) / name}",
+                f"{type(error).__name__} ({error})",
+                "a page",
+                "restore the role's templates",
+            )
         ) from error
 
 
-def report_pages(folder: str, document: Mapping[str, Any], charts: Sequence[Sequence[str]]) -> dict[str, str]:
-    """The files for people: name to text.
+def report_pages(folder: str, document: ReportDocument, charts: Sequence[Sequence[str]]) -> dict[str, str]:
+    """The pages of a report: name to text.
 
     Args:
         folder: where the templates are.
         document: the report as data.
-        charts: per claim its charts as SVG elements.
+        charts: the charts of each claim, as SVG elements.
     """
     drawn = [[Element(svg) for svg in some] for some in charts]
     return {
@@ -113,9 +117,9 @@ def report_pages(folder: str, document: Mapping[str, Any], charts: Sequence[Sequ
 
 
 def comparison_pages(
-    folder: str, old: Mapping[str, Any], new: Mapping[str, Any], found: Mapping[str, Sequence[Difference]]
+    folder: str, old: ReportDocument, new: ReportDocument, found: Mapping[str, Sequence[Difference]]
 ) -> dict[str, str]:
-    """The pages that say what changed from one report to the next: name to text."""
+    """The pages with the differences between two reports: name to text."""
     values = {"old": old, "new": new, "found": found}
     return {
         "comparison.html": render(folder, "comparison.html.j2", **values),

@@ -8,6 +8,8 @@ import re
 from collections.abc import Iterator
 from dataclasses import dataclass
 
+from ..cluster.engines import DEFAULT_PROVIDER
+
 
 @dataclass(frozen=True)
 class Sample:
@@ -81,6 +83,6 @@ def parse_server_up(text: str, service: str) -> dict[str, bool]:
     }
 
 
-def qualified(name: str, provider: str = "docker") -> str:
+def qualified(name: str, provider: str = DEFAULT_PROVIDER) -> str:
     """``name@provider``; a name which already bears a provider is kept."""
     return name if "@" in name else f"{name}@{provider}"

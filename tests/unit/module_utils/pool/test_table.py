@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from typing import Any
 
-from ansible_collections.evenkeel.cluster.plugins.filter.pool_table import pool_table
+from ansible_collections.evenkeel.cluster.plugins.module_utils.pool.table import pool_table
 
 
-def pool(**changes: Any) -> dict[str, Any]:
+def pool(**changes: Any) -> Any:
     tier = {"desired": 2, "running": 2, "in_rotation": 2, "guests": 0, "revision": "abc", "drift": []}
     node = {"name": "web-1", "state": "running", "balancer_status": "UP", "in_rotation": True}
     return {

@@ -1,0 +1,39 @@
+# Copyright: Evenkeel contributors
+# SPDX-License-Identifier: MIT
+"""The pool as a table for a terminal. Pure."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from ..core.results import PoolView
+
+_HEADER = ("TIER", "DESIRED", "RUNNING", "IN ROTATION", "GUESTS", "REVISION", "DRIFT")
+
+
+def align(rows: Sequence[Sequence[object]]) -> list[str]:
+    """Columns as wide as their widest cell, two spaces apart."""
+    cells = [[str(cell) for cell in row] for row in rows]
+    widths = [max(len(row[column]) for row in cells) for column in range(len(cells[0]))]
+    return ["  ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True)).rstrip() for row in cells]
+
+
+def pool_table(pool: PoolView) -> list[str]:
+    """One line per tier, then the nodes out of rotation and what a run would do."""
+    reachable = pool["balancer"]["reachable"]
+    rows: list[Sequence[object]] = [_HEADER]
+    for name, tier in pool["tiers"].items():
+        rotation = tier["in_rotation"] if reachable else "unknown"
+        drift = f"{len(tier['drift'])} to do" if tier["drift"] else "none"
+        rows.append((name, tier["desired"], tier["running"], rotation, tier["guests"], tier["revision"], drift))
+    lines = align(rows)
+    if not reachable and pool["balancer"]["reason"]:
+        lines.append(pool["balancer"]["reason"])
+    lines += [
+        f"{node['name']}: {node['state']}, {node['balancer_status']} at the balancer"
+        for node in pool["nodes"]
+        if reachable and not node["in_rotation"]
+    ]
+    for name, found in [*((n, t["drift"]) for n, t in pool["tiers"].items()), *pool["undeclared"].items()]:
+        lines += [f"{name}: would {action}" for action in found]
+    return lines

@@ -1,0 +1,149 @@
+"""What a node's container is made with: the whole of it, because a forgotten line is a lost protection."""
+
+from __future__ import annotations
+
+import dataclasses
+from typing import Any
+
+import docker
+import pytest
+
+from ansible_collections.evenkeel.cluster.plugins.module_utils.cluster.node import NodeOptions, TierBuild
+from ansible_collections.evenkeel.cluster.plugins.module_utils.cluster.spec import Cookie, Tier
+from ansible_collections.evenkeel.cluster.plugins.module_utils.engine.container_spec import ContainerSpec, node_spec
+from ansible_collections.evenkeel.cluster.plugins.module_utils.engine.docker_client import container_arguments
+
+TIER = Tier(
+    name="web",
+    image="res/web",
+    context="files/web",
+    port=8080,
+    path="/",
+    strip_path=False,
+    nodes=3,
+    sticky=False,
+    strategy="wrr",
+    cookie=Cookie("evenkeel_web"),
+    health_path="/healthz",
+    max_failures=10,
+    drain_seconds=3,
+    stop_seconds=30,
+    memory=2**28,
+    cpus=0.5,
+    pids=200,
+    environment={"A": "1"},
+    mounts=[],
+    service="web-1a2b3c4d",
+    labels={"evenkeel.tier": "web"},
+)
+OPTIONS = NodeOptions(
+    network="evenkeel",
+    environment={"A": "1", "EVENKEEL_DRAIN_SECONDS": "3"},
+    labels={"evenkeel.tier": "web", "evenkeel.managed": "true"},
+    memory=2**28,
+    nano_cpus=500_000_000,
+    pids=200,
+    stop_timeout=30,
+    mounts=(
+        {"source": "data", "target": "/data", "read_only": False},
+        {"source": "/srv/web", "target": "/srv", "read_only": True},
+    ),
+    tmpfs={"/tmp": "rw,noexec"},
+)
+BUILD = TierBuild(TIER, "res/web:3f2a", "sha256:aa", "0c1d2e3f4a5b", OPTIONS)
+
+
+@pytest.fixture
+def api() -> Any:
+    """The SDK's client; it asks no engine when it is given a version."""
+    client = docker.APIClient(base_url="unix:///nonexistent", version="1.41")
+    yield client
+    client.close()
+
+
+def test_a_nodes_container_as_a_whole(api: Any) -> None:
+    arguments = container_arguments(api, node_spec("web-1", BUILD))
+    host = arguments.pop("host_config")
+    assert arguments == {
+        "image": "res/web:3f2a",
+        "name": "web-1",
+        "hostname": "web-1",
+        "environment": {"A": "1", "EVENKEEL_DRAIN_SECONDS": "3"},
+        "labels": {
+            "evenkeel.tier": "web",
+            "evenkeel.managed": "true",
+            "evenkeel.revision": "0c1d2e3f4a5b",
+            "traefik.http.services.web-1a2b3c4d.loadbalancer.server.url": "http://web-1:8080",
+            "traefik.http.services.web-1a2b3c4d-unchecked.loadbalancer.server.url": "http://web-1:8080",
+        },
+        "stop_timeout": 30,
+    }
+    assert host == {
+        "NetworkMode": "evenkeel",
+        "ReadonlyRootfs": True,
+        "CapDrop": ["ALL"],
+        "SecurityOpt": ["no-new-privileges"],
+        "RestartPolicy": {"Name": "unless-stopped"},
+        "Memory": 2**28,
+        "NanoCpus": 500_000_000,
+        "PidsLimit": 200,
+        "Tmpfs": {"/tmp": "rw,noexec"},
+        "Mounts": [
+            {"Target": "/data", "Source": "data", "Type": "volume", "ReadOnly": False},
+            {"Target": "/srv", "Source": "/srv/web", "Type": "bind", "ReadOnly": True},
+        ],
+    }
+
+
+def test_no_limit_is_no_limit(api: Any) -> None:
+    options = dataclasses.replace(OPTIONS, nano_cpus=0, pids=0, mounts=(), tmpfs={})
+    host = container_arguments(api, node_spec("web-1", dataclasses.replace(BUILD, options=options)))["host_config"]
+    assert not {"NanoCpus", "PidsLimit", "Mounts", "Tmpfs"} & host.keys()
+
+
+def test_a_container_is_locked_down_unless_it_says_otherwise(api: Any) -> None:
+    plain = ContainerSpec(name="x", image="i", network="n", labels={})
+    host = container_arguments(api, plain)["host_config"]
+    assert host == {
+        "NetworkMode": "n",
+        "ReadonlyRootfs": True,
+        "CapDrop": ["ALL"],
+        "SecurityOpt": ["no-new-privileges"],
+        "RestartPolicy": {"Name": "unless-stopped"},
+    }
+
+
+def test_everything_that_a_spec_can_say_reaches_docker(api: Any) -> None:
+    spec = ContainerSpec(
+        name="x",
+        image="i",
+        network="container:edge",
+        labels={"a": "b"},
+        user="65532",
+        groups=["997"],
+        entrypoint=["sleep", "infinity"],
+        command=[],
+        binds=["/run/docker.sock:/var/run/docker.sock:ro"],
+        ports={"8000/tcp": ("0.0.0.0", 8080)},
+        sysctls={"net.ipv4.tcp_migrate_req": "1"},
+        stop_signal="SIGKILL",
+        stop_timeout=45,
+    )
+    arguments = container_arguments(api, spec)
+    host = arguments.pop("host_config")
+    assert arguments == {
+        "image": "i",
+        "name": "x",
+        "labels": {"a": "b"},
+        "user": "65532",
+        "entrypoint": ["sleep", "infinity"],
+        "command": [],
+        "ports": ["8000/tcp"],
+        "stop_signal": "SIGKILL",
+        "stop_timeout": 45,
+    }
+    assert host["NetworkMode"] == "container:edge"
+    assert host["GroupAdd"] == ["997"]
+    assert host["Binds"] == ["/run/docker.sock:/var/run/docker.sock:ro"]
+    assert host["PortBindings"] == {"8000/tcp": [{"HostIp": "0.0.0.0", "HostPort": "8080"}]}
+    assert host["Sysctls"] == {"net.ipv4.tcp_migrate_req": "1"}

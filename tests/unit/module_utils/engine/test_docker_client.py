@@ -1,0 +1,242 @@
+"""The Docker client: what is read over a real Unix socket, what is changed through the SDK, errors as one line."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+
+import docker.errors
+import pytest
+import requests
+from tests.unit.module_utils.engine.docker_socket import DockerSocket, RecordingSdk, gone, refused
+
+from ansible_collections.evenkeel.cluster.plugins.module_utils.engine import docker_client
+from ansible_collections.evenkeel.cluster.plugins.module_utils.engine.container_spec import ContainerSpec
+from ansible_collections.evenkeel.cluster.plugins.module_utils.engine.docker_client import (
+    DockerClient,
+    DockerNotFoundError,
+)
+from ansible_collections.evenkeel.cluster.plugins.module_utils.engine.port import EngineError, Image
+
+ROOT = Path(docker_client.__file__).parents[6]
+SPEC = ContainerSpec(name="web-1", image="res/web:1", network="evenkeel", labels={}, hostname="web-1", stop_timeout=30)
+
+
+@pytest.fixture
+def engine(tmp_path: Path) -> Iterator[DockerSocket]:
+    socket = DockerSocket(tmp_path / "docker.sock")
+    yield socket
+    socket.close()
+
+
+@pytest.fixture
+def sdk() -> RecordingSdk:
+    return RecordingSdk()
+
+
+@pytest.fixture
+def client(engine: DockerSocket, sdk: RecordingSdk) -> DockerClient:
+    return DockerClient(engine.address, lambda address, version: sdk)
+
+
+# -- reading -----------------------------------------------------------------------
+
+
+def test_the_engine_tells_its_version(client: DockerClient) -> None:
+    assert client.connect() == "20.10.24"
+
+
+def test_the_sdk_speaks_the_engines_version_of_the_api(engine: DockerSocket, sdk: RecordingSdk) -> None:
+    asked = []
+
+    def made(address: str, version: str) -> RecordingSdk:
+        asked.append((address, version))
+        return sdk
+
+    client = DockerClient(engine.address, made)
+    client.connect()
+    assert client.api is client.api is sdk
+    assert asked == [(engine.address, "1.41")]
+
+
+def test_containers_are_asked_for_by_all_labels(engine: DockerSocket, client: DockerClient) -> None:
+    engine.answers["/containers/json"] = (200, [{"Id": "a"}])
+    assert client.containers(["evenkeel.cluster=x", "evenkeel.role=node"]) == [{"Id": "a"}]
+    ((path, query),) = engine.seen
+    assert path == "/containers/json"
+    assert query["all"] == ["1"]
+    assert json.loads(query["filters"][0]) == {"label": ["evenkeel.cluster=x", "evenkeel.role=node"]}
+
+
+@pytest.mark.parametrize(
+    "record, content",
+    [
+        ({"Config": {"Labels": {"evenkeel.content": "3f2a"}}, "RepoDigests": ["r@sha256:dd"]}, "3f2a"),
+        ({"Config": {"Labels": None}, "RepoDigests": ["z@sha256:ee", "a@sha256:dd"]}, "sha256:dd"),
+        ({"Config": None, "RepoDigests": []}, "sha256:aa"),
+    ],
+    ids=["built here", "pulled", "loaded"],
+)
+def test_an_image_is_named_by_its_content(
+    engine: DockerSocket, client: DockerClient, record: dict[str, object], content: str
+) -> None:
+    engine.answers["/images/res/web:1/json"] = (200, {"Id": "sha256:aa", **record})
+    image = client.image("res/web:1")
+    assert image is not None
+    assert (image.id, image.content) == ("sha256:aa", content)
+
+
+def test_an_image_that_is_not_there_is_none(client: DockerClient) -> None:
+    assert client.image("res/none") is None
+
+
+def test_what_is_not_there_is_an_error_of_its_own(client: DockerClient) -> None:
+    with pytest.raises(DockerNotFoundError, match="got 'No such thing', want success"):
+        client.inspect("x")
+
+
+@pytest.mark.parametrize(
+    "answer, told",
+    [((500, {"message": "broken"}), "broken"), ((502, b"<html>"), "<html>")],
+    ids=["Docker's words", "no JSON"],
+)
+def test_a_refusal_is_one_line(
+    engine: DockerSocket, client: DockerClient, answer: tuple[int, object], told: str
+) -> None:
+    engine.answers["/containers/json"] = answer
+    with pytest.raises(EngineError) as raised:
+        client.containers()
+    assert str(raised.value) == f"list of containers: got '{told}', want success (fix: see dockerd's log)"
+
+
+def test_no_daemon_is_one_line(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("DOCKER_HOST", f"unix://{tmp_path}/none.sock")
+    with pytest.raises(EngineError) as raised:
+        DockerClient().connect()
+    assert str(raised.value) == (
+        f"Docker daemon: got no answer at unix://{tmp_path}/none.sock, want a running daemon"
+        " (fix: ansible-playbook site.yml starts it)"
+    )
+
+
+def test_a_remote_engine_is_refused() -> None:
+    with pytest.raises(EngineError, match="DOCKER_HOST: got 'tcp://x:1', want a socket of this machine"):
+        DockerClient("tcp://x:1").connect()
+
+
+@pytest.mark.parametrize(
+    "error, line",
+    [
+        (PermissionError(13, "Permission denied"), "got no permission for user"),
+        (docker.errors.DockerException("... PermissionError(13, 'Permission denied')"), "got no permission for user"),
+        (ConnectionRefusedError(111, "Connection refused"), "got no answer at"),
+        (requests.ConnectionError("FileNotFoundError(2, ...)"), "got no answer at"),
+        (TimeoutError("timed out"), "got 'timed out', want an answer"),
+    ],
+)
+def test_why_docker_is_not_reached(error: Exception, line: str) -> None:
+    assert line in str(docker_client.explain_connection_error(error))
+
+
+def test_reading_loads_neither_the_sdk_nor_requests(engine: DockerSocket) -> None:
+    code = (
+        "import sys\n"
+        "from ansible_collections.evenkeel.cluster.plugins.module_utils.engine.docker_nodes import DockerEngine\n"
+        f"from {docker_client.__name__} import DockerClient\n"
+        f"engine = DockerEngine('c', 'n', {{}}, DockerClient({engine.address!r}))\n"
+        "engine.connect(); engine.nodes(); engine.image('x')\n"
+        "print(sorted({'docker', 'requests'} & set(sys.modules)))\n"
+    )
+    engine.answers["/containers/json"] = (200, [])
+    done = subprocess.run(
+        [sys.executable, "-c", code],
+        env={"PYTHONPATH": str(ROOT)},
+        capture_output=True,
+        text=True,
+        check=False,
+        timeout=60,
+    )
+    assert (done.stdout, done.stderr) == ("[]\n", "")
+
+
+# -- changing ------------------------------------------------------------------------
+
+
+def test_a_container_is_created_and_started(client: DockerClient, sdk: RecordingSdk) -> None:
+    assert client.run(SPEC) == "c" * 64
+    assert [name for name, _ in sdk.calls] == ["create_container", "start"]
+    created = sdk.calls[0][1][0]
+    assert created["stop_timeout"] == 30
+    assert created["host_config"]["CapDrop"] == ["ALL"]
+
+
+def test_a_second_network_is_joined_before_the_start(client: DockerClient, sdk: RecordingSdk) -> None:
+    client.run(ContainerSpec(name="edge", image="i", network="n", labels={}, also_in="bridge"))
+    assert [name for name, _ in sdk.calls] == ["create_container", "connect_container_to_network", "start"]
+    assert sdk.calls[1][1] == ("c" * 64, "bridge")
+
+
+def test_nothing_half_made_is_left(client: DockerClient, sdk: RecordingSdk) -> None:
+    sdk.failures["start"] = refused("port is taken")
+    with pytest.raises(EngineError) as raised:
+        client.run(SPEC)
+    assert str(raised.value) == "node web-1: got 'port is taken', want success (fix: see dockerd's log)"
+    assert sdk.calls[-1] == ("remove_container", ("c" * 64, {"force": True, "v": True}))
+
+
+def test_a_stop_gives_the_seconds_that_it_is_told(
+    engine: DockerSocket, client: DockerClient, sdk: RecordingSdk
+) -> None:
+    engine.answers["/containers/web-1/json"] = (200, {"State": {"ExitCode": 137}})
+    assert client.stop("web-1", 33) == 137
+    assert sdk.calls == [("stop", ("web-1", {"timeout": 33}))]
+
+
+def test_what_vanished_while_it_was_stopped_has_no_exit_code(client: DockerClient, sdk: RecordingSdk) -> None:
+    assert client.stop("web-1", 3) is None
+    sdk.failures["stop"] = gone()
+    assert client.stop("web-1", 3) is None
+
+
+def test_what_is_gone_cannot_be_started_again(client: DockerClient, sdk: RecordingSdk) -> None:
+    client.start_again("web-1")
+    assert sdk.calls == [("start", ("web-1",))]
+    sdk.failures["start"] = gone()
+    with pytest.raises(EngineError) as raised:
+        client.start_again("web-1")
+    assert str(raised.value) == ("start of web-1: got no such container, want it there (fix: see who removed it)")
+
+
+@pytest.mark.parametrize("failure", [None, gone(), refused("removal of container x is already in progress")])
+def test_a_removal_that_somebody_else_makes_is_no_error(
+    client: DockerClient, sdk: RecordingSdk, failure: Exception | None
+) -> None:
+    if failure:
+        sdk.failures["remove_container"] = failure
+    client.remove("web-1")
+    assert sdk.calls == [("remove_container", ("web-1", {"force": True, "v": True}))]
+
+
+def test_a_removal_that_is_refused_is_an_error(client: DockerClient, sdk: RecordingSdk) -> None:
+    sdk.failures["remove_container"] = refused("device is busy")
+    with pytest.raises(EngineError, match="removal of web-1: got 'device is busy'"):
+        client.remove("web-1")
+
+
+def test_log_lines_are_joined_to_one(client: DockerClient, sdk: RecordingSdk) -> None:
+    assert client.logs("web-1") == "first | second"
+    sdk.failures["logs"] = refused()
+    assert client.logs("web-1") == ""
+
+
+def test_a_connection_that_breaks_is_one_line(client: DockerClient, sdk: RecordingSdk) -> None:
+    sdk.failures["start"] = requests.ConnectionError("Connection aborted")
+    with pytest.raises(EngineError, match="got 'Connection aborted', want an answer"):
+        client.start_again("web-1")
+
+
+def test_images_compare_by_value() -> None:
+    assert Image("a", {"x": "y"}, "c") == Image("a", {"x": "y"}, "c")

@@ -1,0 +1,198 @@
+"""The nodes of a cluster as Docker lists them, and what only a drill does to them."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+from tests.unit.module_utils.engine.docker_socket import DockerSocket, RecordingSdk, gone, refused
+from tests.unit.module_utils.engine.test_container_spec import BUILD
+
+from ansible_collections.evenkeel.cluster.plugins.module_utils.cluster.node import BROKEN, ENDED, RUNNING, Node
+from ansible_collections.evenkeel.cluster.plugins.module_utils.engine.docker_client import DockerClient
+from ansible_collections.evenkeel.cluster.plugins.module_utils.engine.docker_faults import DockerDrillEngine
+from ansible_collections.evenkeel.cluster.plugins.module_utils.engine.port import EngineError
+
+NODE_LABELS = {
+    "evenkeel.cluster": "evenkeel",
+    "evenkeel.role": "node",
+    "evenkeel.tier": "web",
+    "evenkeel.service": "web-1a",
+    "evenkeel.managed": "true",
+    "evenkeel.revision": "r1",
+    "traefik.http.services.web-1a.loadbalancer.server.url": "http://web-1:8080",
+}
+GUEST_LABELS = {key: value for key, value in NODE_LABELS.items() if "managed" not in key and "url" not in key}
+
+
+def record(name: str = "web-1", **differs: Any) -> dict[str, Any]:
+    """A container in Docker's list."""
+    return {
+        "Id": f"id-{name}",
+        "Names": [f"/{name}"],
+        "State": "running",
+        "ImageID": "sha256:aa",
+        "Image": "res/web",
+        "Labels": NODE_LABELS,
+        "NetworkSettings": {
+            "Networks": {"bridge": {"IPAddress": "172.17.0.2"}, "evenkeel": {"IPAddress": "172.18.0.2"}}
+        },
+        **differs,
+    }
+
+
+@pytest.fixture
+def socket(tmp_path: Path) -> Iterator[DockerSocket]:
+    found = DockerSocket(tmp_path / "docker.sock")
+    yield found
+    found.close()
+
+
+@pytest.fixture
+def sdk() -> RecordingSdk:
+    return RecordingSdk()
+
+
+@pytest.fixture
+def engine(socket: DockerSocket, sdk: RecordingSdk) -> DockerDrillEngine:
+    return DockerDrillEngine("evenkeel", "evenkeel", {"web": 8080}, DockerClient(socket.address, lambda *_: sdk))
+
+
+def test_a_managed_node(socket: DockerSocket, engine: DockerDrillEngine) -> None:
+    socket.answers["/containers/json"] = (200, [record()])
+    assert engine.nodes() == [
+        Node(
+            id="id-web-1",
+            name="web-1",
+            tier="web",
+            managed=True,
+            state=RUNNING,
+            detail="running",
+            revision="r1",
+            image_id="sha256:aa",
+            service="web-1a",
+            address="172.18.0.2",
+            served_by="web-1",
+            url="http://web-1:8080",
+        )
+    ]
+
+
+def test_only_nodes_of_this_cluster_are_asked_for(socket: DockerSocket, engine: DockerDrillEngine) -> None:
+    socket.answers["/containers/json"] = (200, [])
+    engine.nodes()
+    filters = socket.seen[0][1]["filters"][0]
+    assert '"evenkeel.cluster=evenkeel"' in filters
+    assert '"evenkeel.role=node"' in filters
+
+
+def test_a_guest_is_known_by_its_host_name_and_address(socket: DockerSocket, engine: DockerDrillEngine) -> None:
+    networks = {"Networks": {"bridge": {"IPAddress": "172.17.0.9"}}}
+    socket.answers["/containers/json"] = (
+        200,
+        [record("brave_bell", Labels=GUEST_LABELS, NetworkSettings=networks)],
+    )
+    socket.answers["/containers/id-brave_bell/json"] = (200, {"Config": {"Hostname": "0123456789ab"}})
+    (node,) = engine.nodes()
+    assert (node.managed, node.served_by, node.revision) == (False, "0123456789ab", "")
+    assert (node.address, node.url) == ("172.17.0.9", "http://172.17.0.9:8080")
+
+
+def test_a_guest_that_vanishes_while_it_is_listed_has_no_host_name(
+    socket: DockerSocket, engine: DockerDrillEngine
+) -> None:
+    socket.answers["/containers/json"] = (200, [record("brave_bell", Labels=GUEST_LABELS)])
+    assert engine.nodes()[0].served_by == ""
+
+
+@pytest.mark.parametrize(
+    "docker_state, state",
+    [
+        ("running", RUNNING),
+        ("exited", ENDED),
+        ("created", BROKEN),
+        ("paused", BROKEN),
+        ("restarting", BROKEN),
+        ("dead", BROKEN),
+        ("removing", BROKEN),
+    ],
+)
+def test_dockers_states(socket: DockerSocket, engine: DockerDrillEngine, docker_state: str, state: str) -> None:
+    socket.answers["/containers/json"] = (200, [record(State=docker_state, NetworkSettings=None)])
+    (node,) = engine.nodes()
+    assert (node.state, node.detail, node.address) == (state, docker_state, "")
+
+
+def test_names_of_foreign_containers(socket: DockerSocket, engine: DockerDrillEngine) -> None:
+    foreign = {**NODE_LABELS, "evenkeel.cluster": "other"}
+    edge = {**NODE_LABELS, "evenkeel.role": "edge"}
+    socket.answers["/containers/json"] = (
+        200,
+        [
+            record("web-1"),
+            record("web-2", Labels=None),
+            record("web-3", Labels=foreign),
+            record("web-4", Labels=edge),
+            record("web-9", Labels=None),
+        ],
+    )
+    assert engine.foreign_names(["web-1", "web-2", "web-3", "web-4"]) == dict.fromkeys(
+        ["web-2", "web-3", "web-4"], "res/web"
+    )
+
+
+def test_a_node_is_started_as_specified(engine: DockerDrillEngine, sdk: RecordingSdk) -> None:
+    engine.start("web-7", BUILD)
+    (created,) = sdk.calls[0][1]
+    assert (created["name"], created["image"], created["stop_timeout"]) == ("web-7", "res/web:3f2a", 30)
+    assert created["host_config"]["SecurityOpt"] == ["no-new-privileges"]
+    assert sdk.calls[1] == ("start", ("c" * 64,))
+
+
+# -- faults ----------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    "method, call",
+    [("kill", ("kill", ("id", "SIGKILL"))), ("freeze", ("pause", ("id",))), ("thaw", ("unpause", ("id",)))],
+)
+def test_what_a_fault_is_for_docker(
+    engine: DockerDrillEngine, sdk: RecordingSdk, method: str, call: tuple[str, Any]
+) -> None:
+    getattr(engine, method)("id")
+    assert sdk.calls == [call]
+
+
+@pytest.mark.parametrize("method, call", [("kill", "kill"), ("freeze", "pause")])
+def test_a_node_that_is_gone_takes_no_fault(
+    engine: DockerDrillEngine, sdk: RecordingSdk, method: str, call: str
+) -> None:
+    sdk.failures[call] = gone()
+    with pytest.raises(EngineError) as raised:
+        getattr(engine, method)("id")
+    assert str(raised.value) == (f"{method} of id: got 'No such container: x', want it there (fix: see who removed it)")
+
+
+def test_thawing_what_is_not_frozen_is_no_error(engine: DockerDrillEngine, sdk: RecordingSdk) -> None:
+    sdk.failures["unpause"] = refused("container is not paused")
+    engine.thaw("id")
+    assert sdk.calls == [("unpause", ("id",))]
+
+
+def test_a_guest_is_started_as_people_do_it(engine: DockerDrillEngine, sdk: RecordingSdk) -> None:
+    assert engine.run_guest("res/web", "drill-1") == "c" * 64
+    assert sdk.calls[0] == ("create_container", ("res/web", {"labels": {"evenkeel.drill": "drill-1"}}))
+
+
+def test_what_drills_left_is_found_by_its_label(socket: DockerSocket, engine: DockerDrillEngine) -> None:
+    socket.answers["/containers/json"] = (200, [record("a"), record("b")])
+    assert engine.of_drills() == ["id-a", "id-b"]
+    assert '"evenkeel.drill"' in socket.seen[0][1]["filters"][0]
+
+
+def test_an_image_that_is_not_there_is_no_error_to_remove(engine: DockerDrillEngine, sdk: RecordingSdk) -> None:
+    sdk.failures["remove_image"] = gone()
+    engine.remove_image("res/none")
+    assert sdk.calls == [("remove_image", ("res/none", {"force": True}))]
