@@ -25,7 +25,7 @@ def site(**variables: Any) -> Any:
     return play("site.yml", "--tags", "balancer", "-e", json.dumps(variables))
 
 
-def test_another_configuration_makes_another_balancer_and_nobody_notices(cluster: docker.DockerClient) -> None:
+def test_another_configuration_makes_another_balancer_and_no_client_notices(cluster: docker.DockerClient) -> None:
     before = balancers(cluster)
     edge = cluster.containers.get("evenkeel-edge").id
     try:
@@ -67,7 +67,7 @@ def test_a_balancer_that_died_is_replaced(cluster: docker.DockerClient) -> None:
 
 
 def test_a_replacement_that_was_interrupted_is_finished(cluster: docker.DockerClient) -> None:
-    """Killed between the two steps: two balancers run, and the old one turns its clients away."""
+    """Killed between the two steps: two balancers run, and the old one drains."""
     (name,) = (name for name in balancers(cluster) if name != "evenkeel-edge")
     old = cluster.containers.get(name)
     slot = old.labels["evenkeel.slot"]
@@ -88,7 +88,7 @@ def test_a_replacement_that_was_interrupted_is_finished(cluster: docker.DockerCl
     "variables, message",
     [
         ({"load_balancer_memory": "much"}, "memory: got 'much', want a size such as 1g"),
-        ({"load_balancer_closing_seconds": -1}, "closing_seconds: got -1, want 0 to 600"),
+        ({"load_balancer_drain_seconds": -1}, "drain_seconds: got -1, want a number from 0 to 600"),
         (
             {"load_balancer_static_extra": {"entryPoints": {"other": {"address": ":8001"}}}},
             "static.entryPoints.other: got no reusePort",

@@ -1,84 +1,147 @@
-"""The balancer module's options, and what it says of those that cannot be used."""
+"""The module parses, calls the use case and reports; its use case is tested with the library."""
 
 from __future__ import annotations
 
+import json
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 import pytest
+from ansible.module_utils.basic import AnsibleModule
+from ansible.module_utils.testing import patch_module_args
+from tests.unit.module_utils.balancer.fakes import FakeHost, made_options
 
-from ansible_collections.evenkeel.cluster.plugins.module_utils.balancer.containers import Options
-from ansible_collections.evenkeel.cluster.plugins.module_utils.balancer.swap import BalancerError
+from ansible_collections.evenkeel.cluster.plugins.module_utils.balancer.ports import Ports
+from ansible_collections.evenkeel.cluster.plugins.module_utils.core import lock
 from ansible_collections.evenkeel.cluster.plugins.modules import balancer
 
-GOOD: dict[str, Any] = {
-    **{name: option.get("default") for name, option in balancer.argument_spec().items()},
-    "cluster": "shop",
-    "network": "shop",
-    "image": "res/traefik:1",
-    "static": {"entryPoints": {"web": {"address": ":8000", "reusePort": True}}},
-    "ports": [{"inside": 8000, "address": "127.0.0.1", "outside": 8080}],
-    "config_dir": "/srv/balancer",
-    "log_dir": "/srv/log",
-    "api_password_file": "/srv/password",
-}
+Run = Callable[..., tuple[int, dict[str, Any]]]
+FIRST = ["start edge shop-edge (holds ports and addresses)", "start shop-balancer-blue (first start)"]
 
 
-def options(**differs: Any) -> Options:
-    return balancer.options_of({**GOOD, **differs})
+@pytest.fixture
+def host(tmp_path: Path) -> FakeHost:
+    return FakeHost(made_options(tmp_path))
 
 
-def test_options() -> None:
-    made = options(memory="512m", environment={"GOGC": 500})
-    assert made.memory == 512 * 1024**2
-    assert made.environment == {"GOGC": "500"}
-    assert made.ports == {8000: ("127.0.0.1", 8080)}
-    assert made.edge_image == "res/traefik:1"
-    assert made.edge_file == Path("/srv/balancer/dynamic/edge.yml")
-    assert options(edge_image="debian").edge_image == "debian"
+@pytest.fixture
+def warned(monkeypatch: pytest.MonkeyPatch) -> list[str]:
+    """What the module warns of. Ansible itself takes warnings elsewhere when the controller's code is loaded too."""
+    texts: list[str] = []
+    monkeypatch.setattr(AnsibleModule, "warn", lambda module, text: texts.append(text))
+    return texts
 
 
-@pytest.mark.parametrize(
-    "differs, message",
-    [
-        ({"image": ""}, "image: got nothing, want it with state present (fix: pass image)"),
-        ({"log_dir": None}, "log_dir: got nothing, want it with state present (fix: pass log_dir)"),
-        ({"memory": "lots"}, "memory: got 'lots', want a size such as 1g (fix: memory: 1g)"),
-        ({"pids": 0}, "pids: got 0, want 1 to 4194304 (fix: pids: 512)"),
-        ({"closing_seconds": float("nan")}, "closing_seconds: got nan, want 0 to 600 (fix: closing_seconds: 3.0)"),
-        ({"ready_seconds": 0.5}, "ready_seconds: got 0.5, want 1 to 3600 (fix: ready_seconds: 30.0)"),
-        (
-            {"static": {"entryPoints": {"web": {"address": ":8000"}}}},
-            "static.entryPoints.web: got no reusePort, want it, or no two balancers can listen beside each other"
-            " (fix: reusePort: true)",
+@pytest.fixture
+def run(monkeypatch: pytest.MonkeyPatch, tmp_path: Path, capsys: pytest.CaptureFixture[str], host: FakeHost) -> Run:
+    """Run the module on the fake host; its exit code and its result."""
+    (tmp_path / "password").write_text("secret\n")
+    monkeypatch.setattr(lock, "lock_path", lambda cluster: tmp_path / "lock")
+    monkeypatch.setattr(balancer, "BalancerPool", lambda cluster, network: host)
+    monkeypatch.setattr(balancer, "Ports", lambda containers: Ports(containers, host.api))
+    options: dict[str, Any] = {
+        "cluster": "shop",
+        "network": "shop-net",
+        "image": host.options.image,
+        "static": host.options.static,
+        "config_dir": str(host.options.config_dir),
+        "log_dir": str(host.options.log_dir),
+        "api_password_file": str(tmp_path / "password"),
+    }
+
+    def call(**differs: Any) -> tuple[int, dict[str, Any]]:
+        given = {name: value for name, value in {**options, **differs}.items() if value is not None}
+        with patch_module_args(given), pytest.raises(SystemExit) as left:
+            balancer.main()
+        result: dict[str, Any] = json.loads(capsys.readouterr().out)
+        return int(left.value.code or 0), result
+
+    return call
+
+
+def outcome(result: dict[str, Any], *names: str) -> dict[str, Any]:
+    return {name: result.get(name) for name in names}
+
+
+def test_a_run_tells_what_it_did(run: Run, host: FakeHost) -> None:
+    code, result = run()
+    assert code == 0
+    assert outcome(result, "changed", "actions", "slot", "diff") == {
+        "changed": True,
+        "actions": FIRST,
+        "slot": "blue",
+        "diff": None,
+    }
+    assert result["revision"] == host.found["shop-balancer-blue"].revision
+    code, again = run()
+    assert outcome(again, "changed", "actions", "slot") == {"changed": False, "actions": [], "slot": "blue"}
+
+
+def test_check_mode_changes_nothing_and_shows_the_difference(run: Run, host: FakeHost) -> None:
+    code, result = run(_ansible_check_mode=True, _ansible_diff=True)
+    assert code == 0
+    assert outcome(result, "changed", "actions") == {"changed": True, "actions": FIRST}
+    assert result["diff"]["before"] == ""
+    assert result["diff"]["after"].startswith("shop-balancer-blue: running, revision ")
+    assert host.found == {}
+
+
+def test_absent_needs_the_cluster_only(run: Run, host: FakeHost, tmp_path: Path) -> None:
+    run()
+    code, result = run(state="absent", image=None, config_dir=None, log_dir=None, api_password_file=None)
+    assert code == 0
+    assert outcome(result, "changed", "slot", "revision") == {"changed": True, "slot": "", "revision": None}
+    assert host.found == {}
+    assert not (tmp_path / "lock").exists()
+
+
+def test_present_needs_more(run: Run) -> None:
+    code, result = run(image=None, log_dir=None)
+    assert code == 1
+    assert result["msg"] == "state is present but all of the following are missing: image, log_dir"
+
+
+def test_bad_options_are_one_line_each(run: Run, host: FakeHost) -> None:
+    code, result = run(pids="many", memory="much")
+    assert code == 1
+    assert outcome(result, "changed", "actions", "msg") == {
+        "changed": False,
+        "actions": [],
+        "msg": (
+            "pids: got 'many', want a whole number from 1 to 4194304 (fix: -e load_balancer_pids=512)\n"
+            "memory: got 'much', want a size such as 1g (fix: -e load_balancer_memory=1g)"
         ),
-    ],
-)
-def test_what_cannot_be_used(differs: dict[str, Any], message: str) -> None:
-    with pytest.raises(BalancerError) as raised:
-        options(**differs)
-    assert str(raised.value) == message
+    }
+    assert host.log == []
 
 
-@pytest.mark.parametrize(
-    "differs, edge, serves",
-    [
-        ({}, True, True),
-        ({"closing_seconds": 9.0, "ready_seconds": 9.0}, True, True),
-        ({"static": {"entryPoints": {}}}, True, False),
-        ({"seed": "another password"}, True, False),
-        ({"environment": {"GOGC": "1"}}, True, False),
-        ({"log_dir": "/elsewhere"}, True, False),
-        ({"ports": [{"inside": 8000, "address": "127.0.0.1", "outside": 80}]}, False, True),
-        ({"network": "other"}, False, True),
-    ],
-)
-def test_what_makes_another_edge_or_balancer(differs: dict[str, Any], edge: bool, serves: bool) -> None:
-    before, after = options().wanted("sha256:1"), options(**differs).wanted("sha256:1")
-    assert (after.edge == before.edge, after.balancer == before.balancer) == (edge, serves)
+def test_a_failure_tells_what_was_done_and_warns(run: Run, host: FakeHost, warned: list[str]) -> None:
+    run()
+    host.clock.sleep(60)
+    host.perl_problem = "perl: not found"
+    host.refuse = "stop"
+    host.delay = 0
+    code, result = run(seed="other", drain_seconds=0)
+    assert code == 1
+    assert result["msg"].startswith("stop shop-balancer-blue")
+    assert outcome(result, "changed", "actions") == {
+        "changed": True,
+        "actions": ["start shop-balancer-green (image or configuration changed)"],
+    }
+    assert [text.partition(",")[0] for text in warned] == ["new connections: got 'perl: not found'"] * 2
 
 
-def test_another_image_makes_another_balancer() -> None:
-    before, after = options().wanted("sha256:1"), options().wanted("sha256:2")
-    assert before.edge == after.edge
-    assert before.balancer != after.balancer
+def test_a_run_that_succeeds_warns_too(run: Run, host: FakeHost, warned: list[str]) -> None:
+    run()
+    host.perl_problem = "perl: not found"
+    host.delay = 0
+    assert run(seed="other", drain_seconds=0)[0] == 0
+    assert [text.partition(",")[0] for text in warned] == ["new connections: got 'perl: not found'"] * 2
+
+
+def test_a_missing_sdk_is_named(run: Run, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(balancer, "sdk_missing", lambda: True)
+    code, result = run()
+    assert code == 1
+    assert "docker" in result["msg"]

@@ -13,6 +13,7 @@ from ansible_collections.evenkeel.cluster.plugins.module_utils.balancer.config i
     SLOTS,
     draining_slot,
     edge_config,
+    reload_config,
     static_config,
 )
 from ansible_collections.evenkeel.cluster.plugins.module_utils.balancer.plan import (
@@ -22,10 +23,12 @@ from ansible_collections.evenkeel.cluster.plugins.module_utils.balancer.plan imp
     lacking,
     plan,
     plan_removal,
+    plan_renewal,
     predict,
+    summary,
 )
 
-WANTED = Desired("shop", "edge-new", "new")
+DESIRED = Desired("shop", "edge-new", "new")
 EDGE = BalancerContainer("e1", "shop-edge", "", "running", "edge-new")
 
 
@@ -33,18 +36,18 @@ def balancer(slot: str, revision: str = "new", state: str = "running", network: 
     return BalancerContainer(f"id-{slot}", f"shop-balancer-{slot}", slot, state, revision, network)
 
 
-def steps(holders: Sequence[BalancerContainer], closing: str = "") -> list[str]:
-    return [str(action) for action in plan(WANTED, holders, closing)]
+def steps(containers: Sequence[BalancerContainer], draining: str = "") -> list[str]:
+    return [str(action) for action in plan(DESIRED, containers, draining)]
 
 
-HOLD = "hold shop-edge (holds ports and addresses)"
+EDGE_STARTS = "start edge shop-edge (holds ports and addresses)"
 FIRST = "start shop-balancer-blue (first start)"
 
 
 @pytest.mark.parametrize(
-    "holders, closing, expected",
+    "containers, draining, expected",
     [
-        ([], "", [HOLD, FIRST]),
+        ([], "", [EDGE_STARTS, FIRST]),
         ([EDGE], "", [FIRST]),
         ([EDGE, balancer("blue")], "", []),
         ([EDGE, balancer("green")], "blue", []),
@@ -66,11 +69,11 @@ FIRST = "start shop-balancer-blue (first start)"
         ),
         # A run that was killed between the two steps.
         ([EDGE, balancer("blue", "old"), balancer("green")], "blue", ["retire shop-balancer-blue (is replaced)"]),
-        # The change was taken back meanwhile: who was to go stays.
+        # The change was undone meanwhile: the balancer that was to go stays.
         (
             [EDGE, balancer("blue"), balancer("green", "other")],
             "blue",
-            ["keep open shop-balancer-blue (was to be retired)", "retire shop-balancer-green (is replaced)"],
+            ["cancel drain of shop-balancer-blue (is as declared again)", "retire shop-balancer-green (is replaced)"],
         ),
         # Both slots taken by earlier revisions.
         (
@@ -82,7 +85,7 @@ FIRST = "start shop-balancer-blue (first start)"
                 "retire shop-balancer-blue (is replaced)",
             ],
         ),
-        # A balancer that ended makes place before a new one starts.
+        # A balancer that has ended is removed before a new one starts.
         ([EDGE, balancer("blue", state="exited")], "", ["remove shop-balancer-blue (is exited)", FIRST]),
         (
             [EDGE, balancer("blue", network="e0")],
@@ -93,12 +96,12 @@ FIRST = "start shop-balancer-blue (first start)"
         (
             [balancer("blue")],
             "",
-            ["remove shop-balancer-blue (has no network)", HOLD, FIRST],
+            ["remove shop-balancer-blue (has no network)", EDGE_STARTS, FIRST],
         ),
         (
             [BalancerContainer("e1", "shop-edge", "", "exited", "edge-new"), balancer("blue")],
             "",
-            ["remove shop-balancer-blue (has no network)", "remove shop-edge (is exited)", HOLD, FIRST],
+            ["remove shop-balancer-blue (has no network)", "remove shop-edge (is exited)", EDGE_STARTS, FIRST],
         ),
         (
             [BalancerContainer("e1", "shop-edge", "", "running", "edge-old"), balancer("blue")],
@@ -106,7 +109,7 @@ FIRST = "start shop-balancer-blue (first start)"
             [
                 "remove shop-balancer-blue (ports or network changed)",
                 "remove shop-edge (ports or network changed)",
-                HOLD,
+                EDGE_STARTS,
                 FIRST,
             ],
         ),
@@ -114,50 +117,77 @@ FIRST = "start shop-balancer-blue (first start)"
         (
             [BalancerContainer("b0", "shop-balancer", "", "running", "")],
             "",
-            ["remove shop-balancer (has no network)", HOLD, FIRST],
+            ["remove shop-balancer (has no network)", EDGE_STARTS, FIRST],
         ),
     ],
 )
-def test_plan(holders: Sequence[BalancerContainer], closing: str, expected: list[str]) -> None:
-    assert steps(holders, closing) == expected
+def test_plan(containers: Sequence[BalancerContainer], draining: str, expected: list[str]) -> None:
+    assert steps(containers, draining) == expected
 
 
 slots = st.sampled_from(sorted(SLOTS))
-holders_of_slots = st.dictionaries(
+containers_of_slots = st.dictionaries(
     slots,
     st.tuples(st.sampled_from(["new", "old"]), st.sampled_from(["running", "exited"]), st.sampled_from(["e1", "e0"])),
 )
 
 
 @given(
-    found=holders_of_slots,
+    found=containers_of_slots,
     edge=st.sampled_from([None, "edge-new", "edge-old"]),
     edge_state=st.sampled_from(["running", "exited"]),
-    closing=st.sampled_from(["", *SLOTS]),
+    draining=st.sampled_from(["", *SLOTS]),
 )
 def test_every_plan_leads_to_one_balancer_of_the_declared_revision(
-    found: dict[str, tuple[str, str, str]], edge: str | None, edge_state: str, closing: str
+    found: dict[str, tuple[str, str, str]], edge: str | None, edge_state: str, draining: str
 ) -> None:
-    holders = [balancer(slot, *rest) for slot, rest in found.items()]
+    containers = [balancer(slot, *rest) for slot, rest in found.items()]
     if edge:
-        holders.append(BalancerContainer("e1", "shop-edge", "", edge_state, edge))
-    actions = plan(WANTED, holders, closing)
-    after = predict(WANTED, holders, actions)
-    assert sorted((holder.revision, holder.state) for holder in after) == [("edge-new", "running"), ("new", "running")]
+        containers.append(BalancerContainer("e1", "shop-edge", "", edge_state, edge))
+    actions = plan(DESIRED, containers, draining)
+    after = predict(DESIRED, containers, actions)
+    assert sorted((container.revision, container.state) for container in after) == [
+        ("edge-new", "running"),
+        ("new", "running"),
+    ]
     # While an edge that stays has a balancer that serves, there is one after every step.
     if (
         edge == "edge-new"
         and edge_state == "running"
-        and any(holder.running and holder.network == "e1" for holder in holders if holder.slot)
+        and any(container.running and container.network == "e1" for container in containers if container.slot)
     ):
         for number in range(len(actions) + 1):
-            there = predict(WANTED, holders, actions[:number])
-            assert any(holder.slot and holder.running for holder in there)
+            there = predict(DESIRED, containers, actions[:number])
+            assert any(container.slot and container.running for container in there)
 
 
 def test_removal_takes_the_edge_last() -> None:
     actions = plan_removal([EDGE, balancer("green"), balancer("blue")])
     assert [action.name for action in actions] == ["shop-balancer-blue", "shop-balancer-green", "shop-edge"]
+
+
+def test_a_renewal_uses_the_other_slot() -> None:
+    assert [str(action) for action in plan_renewal(DESIRED, [EDGE, balancer("green")])] == [
+        "start shop-balancer-blue (is renewed)",
+        "retire shop-balancer-green (is renewed)",
+    ]
+    assert plan_renewal(DESIRED, [EDGE]) == plan_renewal(DESIRED, [EDGE, balancer("green"), balancer("blue")]) == []
+
+
+def test_summary_has_a_line_for_each_container_in_order() -> None:
+    assert summary([EDGE, balancer("green", state="exited")]) == [
+        "shop-balancer-green: exited, revision new",
+        "shop-edge: running, revision edge-new",
+    ]
+
+
+def test_reload_config_differs_but_in_nothing_that_is_used() -> None:
+    text = reload_config()
+    assert draining_slot(text) == ""
+    assert text.startswith(edge_config(""))
+    strip = '{{ if eq (env "EVENKEEL_SLOT") "none" }}evenkeel-draining, {{ end }}'
+    loaded, usual = (yaml.safe_load(each.replace(strip, ""))["http"]["middlewares"] for each in (text, edge_config("")))
+    assert loaded == {**usual, "evenkeel-reload": {"headers": {"customResponseHeaders": {"X-Reload": "1"}}}}
 
 
 def test_digest_follows_the_content_only() -> None:
@@ -182,23 +212,23 @@ def test_static_config_adds_what_only_the_slot_has() -> None:
     assert static_config({}, "blue")["entryPoints"]["own"]["address"] == ":9001"
 
 
-@pytest.mark.parametrize("closing", ["", *SLOTS])
-def test_edge_config_tells_which_slot_closes(closing: str) -> None:
-    text = edge_config(closing)
-    assert draining_slot(text) == closing
-    assert f'(env "EVENKEEL_SLOT") "{closing or "none"}"' in text
-    # What Traefik's template leaves of it, in the slot that closes and in another.
-    condition = f'{{{{ if eq (env "EVENKEEL_SLOT") "{closing or "none"}" }}}}'
+@pytest.mark.parametrize("draining", ["", *SLOTS])
+def test_edge_config_tells_which_slot_drains(draining: str) -> None:
+    text = edge_config(draining)
+    assert draining_slot(text) == draining
+    assert f'(env "EVENKEEL_SLOT") "{draining or "none"}"' in text
+    # What Traefik's template leaves of it, in the slot that drains and in the other.
+    condition = f'{{{{ if eq (env "EVENKEEL_SLOT") "{draining or "none"}" }}}}'
     inside = text.replace(condition, "").replace("{{ end }}", "")
     outside = text[: text.index(condition)] + text[text.index("{{ end }}") + len("{{ end }}") :]
     chains = [
         yaml.safe_load(each)["http"]["middlewares"]["evenkeel-edge"]["chain"]["middlewares"]
         for each in (inside, outside)
     ]
-    assert chains == [["evenkeel-closing", "evenkeel-retry"], ["evenkeel-retry"]]
+    assert chains == [["evenkeel-draining", "evenkeel-retry"], ["evenkeel-retry"]]
 
 
-def test_closing_slot_of_another_text() -> None:
+def test_draining_slot_of_another_text() -> None:
     assert draining_slot("") == draining_slot("http: {}") == ""
 
 

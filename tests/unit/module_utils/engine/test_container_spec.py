@@ -138,7 +138,7 @@ def test_everything_that_a_spec_can_say_reaches_docker(api: Any) -> None:
         "user": "65532",
         "entrypoint": ["sleep", "infinity"],
         "command": [],
-        "ports": ["8000/tcp"],
+        "ports": [("8000", "tcp")],
         "stop_signal": "SIGKILL",
         "stop_timeout": 45,
     }

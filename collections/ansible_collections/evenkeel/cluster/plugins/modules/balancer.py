@@ -17,11 +17,14 @@ description:
     If image, options or static configuration change, a new balancer starts in the other slot and listens on the same
     ports as the old one (C(SO_REUSEPORT)), which still gets all connections. When the new balancer has all servers of
     the old one in rotation, it gets all new connections. The old one then sends C(Connection: close) in its answers for
-    O(closing_seconds), so that its clients reconnect, and stops.
+    O(drain_seconds), so that its clients reconnect, and stops.
   - >-
     The kernel hands connections that the old balancer has not accepted to the new one
     (C(net.ipv4.tcp_migrate_req), Linux 5.14; with an older kernel they may be reset).
   - If the new balancer does not get ready, it is removed, and the old one keeps serving.
+  - >-
+    If the API of the old balancer does not tell its servers within O(ready_seconds), the new one takes over without the
+    comparison, and the module warns.
   - >-
     A change of O(ports) or O(network) creates a new edge; this refuses connections for about two seconds, because
     Docker cannot publish a port twice.
@@ -29,7 +32,9 @@ description:
     C(dynamic/edge.yml) in O(config_dir) defines the middleware C(evenkeel-edge), which every route must use.
 options:
   state:
-    description: V(present) runs it; V(absent) removes edge and balancers (needs only O(cluster) and O(network)).
+    description:
+      - V(present) runs it; needs O(image), O(config_dir), O(log_dir) and O(api_password_file).
+      - V(absent) removes edge and balancers, and then the file of the cluster's lock.
     type: str
     choices: [present, absent]
     default: present
@@ -90,7 +95,7 @@ options:
     default: 1g
   pids:
     description: Limit of processes and threads.
-    type: int
+    type: raw
     default: 512
   environment:
     description: Environment variables of the balancer's process.
@@ -115,19 +120,19 @@ options:
     type: path
   stop_seconds:
     description: Seconds after which Docker kills a stopping balancer; longer than Traefik's own grace times.
-    type: int
+    type: raw
     default: 45
-  closing_seconds:
+  drain_seconds:
     description: Seconds during which a balancer that is replaced tells its clients to reconnect, before it stops.
-    type: float
+    type: raw
     default: 3.0
   ready_seconds:
     description: Seconds to wait until a new balancer is ready.
-    type: float
+    type: raw
     default: 30.0
   lock_timeout:
     description: Seconds to wait for the lock while another run works on the same cluster.
-    type: int
+    type: raw
     default: 300
 attributes:
   check_mode:
@@ -195,31 +200,22 @@ warnings:
   elements: str
   sample:
     - >-
-      new connections: got 'no perl in the edge container', want them led to evenkeel-balancer-blue alone while the
-      balancer is replaced; some may have met one without routes (fix: an edge image with perl, Linux 4.5 or newer)
+      new connections: got 'no perl in the edge container', want all of them directed to evenkeel-balancer-blue while
+      the balancer is replaced; some may have reached a balancer without routes (fix: an edge image with perl, Linux 4.5
+      or newer)
 """
 
-import math
-from pathlib import Path
 from typing import Any
 
 from ansible.module_utils.basic import AnsibleModule, missing_required_lib
 
-from ..module_utils.balancer.config import draining_slot, edge_config
-from ..module_utils.balancer.containers import BalancerPool, Options
-from ..module_utils.balancer.plan import BalancerAction, BalancerContainer, Desired, plan, plan_removal, predict
-from ..module_utils.balancer.swap import BalancerError, BalancerSwap
-from ..module_utils.core.errors import quote
-from ..module_utils.core.files import write_atomically
-from ..module_utils.core.lock import LockBusyError, cluster_lock
-from ..module_utils.core.values import parse_size
-from ..module_utils.engine import docker_client
-from ..module_utils.engine.docker_client import DockerPoolError
-from ..module_utils.traefik.api import TraefikApi, TraefikApiError, read_password
-
-_EXPECTED_ERRORS = (BalancerError, DockerPoolError, LockBusyError, TraefikApiError, OSError)
-_NEEDED = ("image", "config_dir", "log_dir", "api_password_file")
-_RANGES = {"pids": (1, 4_194_304), "stop_seconds": (1, 3600), "closing_seconds": (0, 600), "ready_seconds": (1, 3600)}
+from ..module_utils.balancer.containers import BalancerPool
+from ..module_utils.balancer.options import NEEDED, NUMBERS
+from ..module_utils.balancer.ports import Ports
+from ..module_utils.balancer.reconcile import BalancerRunError, as_result, diff, preview, reconcile, request_of
+from ..module_utils.core.errors import EvenkeelError
+from ..module_utils.core.values import number_specs
+from ..module_utils.engine.docker_client import sdk_missing
 
 
 def argument_spec() -> dict[str, dict[str, Any]]:
@@ -245,7 +241,6 @@ def argument_spec() -> dict[str, dict[str, Any]]:
         "user": {"type": "str", "default": "65532"},
         "groups": {"type": "list", "elements": "str", "default": []},
         "memory": {"type": "str", "default": "1g"},
-        "pids": {"type": "int", "default": 512},
         "environment": {"type": "dict", "default": {}},
         "docker_socket": {"type": "path", "default": "/var/run/docker.sock"},
         "config_dir": {"type": "path"},
@@ -253,149 +248,32 @@ def argument_spec() -> dict[str, dict[str, Any]]:
         "api_user": {"type": "str", "default": "admin"},
         # The path is no secret, what is in the file is.
         "api_password_file": {"type": "path", "no_log": False},
-        "stop_seconds": {"type": "int", "default": 45},
-        "closing_seconds": {"type": "float", "default": 3.0},
-        "ready_seconds": {"type": "float", "default": 30.0},
-        "lock_timeout": {"type": "int", "default": 300},
+        **number_specs(NUMBERS),
     }
-
-
-def options_of(params: dict[str, Any]) -> Options:
-    """Check the options.
-
-    Raises:
-        BalancerError: one cannot be used.
-    """
-    for name in _NEEDED:
-        if not params[name]:
-            raise BalancerError(f"{name}: got nothing, want it with state present (fix: pass {name})")
-    for name, (low, high) in _RANGES.items():
-        value = params[name]
-        if not math.isfinite(value) or not low <= value <= high:
-            default = argument_spec()[name]["default"]
-            raise BalancerError(f"{name}: got {value:g}, want {low} to {high} (fix: {name}: {default})")
-    memory = parse_size(params["memory"])
-    if memory is None:
-        raise BalancerError(f"memory: got {quote(params['memory'])}, want a size such as 1g (fix: memory: 1g)")
-    for name, entry in (params["static"].get("entryPoints") or {}).items():
-        if not isinstance(entry, dict) or entry.get("reusePort") is not True:
-            raise BalancerError(
-                f"static.entryPoints.{name}: got no reusePort, want it, or no two balancers can listen beside each"
-                " other (fix: reusePort: true)"
-            )
-    return Options(
-        cluster=params["cluster"],
-        network=params["network"],
-        image=params["image"],
-        edge_image=params["edge_image"] or params["image"],
-        static=params["static"],
-        seed=params["seed"],
-        ports={port["inside"]: (port["address"], port["outside"]) for port in params["ports"]},
-        user=params["user"],
-        groups=list(params["groups"]),
-        memory=memory,
-        pids=params["pids"],
-        environment={str(name): str(value) for name, value in params["environment"].items()},
-        socket=params["docker_socket"],
-        config_dir=Path(params["config_dir"]),
-        log_dir=Path(params["log_dir"]),
-        stop_seconds=params["stop_seconds"],
-        closing_seconds=params["closing_seconds"],
-        ready_seconds=params["ready_seconds"],
-    )
-
-
-def lines(holders: list[BalancerContainer]) -> str:
-    """The containers as text, one line each, for diff mode."""
-    return "".join(
-        f"{holder.name}: {holder.state}, revision {holder.revision}\n"
-        for holder in sorted(holders, key=lambda item: item.name)
-    )
-
-
-def run(module: AnsibleModule, result: dict[str, Any]) -> None:
-    """Plan, and unless in check mode carry the plan out; fills *result* as it goes."""
-    params = module.params
-    present = params["state"] == "present"
-    options = options_of(params) if present else None
-    with cluster_lock(params["cluster"], "balancer", 0 if module.check_mode else params["lock_timeout"]):
-        pool = BalancerPool(params["cluster"], params["network"], {})
-        pool.connect()
-        holders = pool.holders()
-        wanted = Desired(params["cluster"], "", "")
-        if options is None:
-            actions = plan_removal(holders)
-        else:
-            wanted = options.wanted(image_id(pool, options, check_mode=module.check_mode))
-            edge_file = options.edge_file
-            text = edge_file.read_text(encoding="utf-8") if edge_file.is_file() else ""
-            actions = plan(wanted, holders, draining_slot(text))
-            if not module.check_mode and not text:
-                write_atomically(edge_file, edge_config(""))
-        after = predict(wanted, holders, actions)
-        result.update(changed=bool(actions), actions=[str(action) for action in actions])
-        if actions and not module.check_mode:
-            apply(module, pool, options, wanted, actions, holders, result)
-            after = pool.holders()
-        if module._diff:
-            result["diff"] = {"before": lines(holders), "after": lines(after)}
-        result["slot"] = next((holder.slot for holder in after if holder.slot and holder.running), "")
-        if present:
-            result["revision"] = wanted.balancer
-
-
-def image_id(pool: BalancerPool, options: Options, *, check_mode: bool) -> str:
-    """The image's id; in check mode an image may yet have to be made.
-
-    Raises:
-        BalancerError: it is not there.
-    """
-    found = pool.image(options.image)
-    if found is None and not check_mode:
-        raise BalancerError(
-            f"image {options.image}: got none on this host, want it built or pulled (fix: ansible-playbook site.yml)"
-        )
-    return found[0] if found else "not built"
-
-
-def apply(
-    module: AnsibleModule,
-    pool: BalancerPool,
-    options: Options | None,
-    wanted: Desired,
-    actions: list[BalancerAction],
-    holders: list[BalancerContainer],
-    result: dict[str, Any],
-) -> None:
-    """Carry the plan out and record what was really done, also when a step fails."""
-    result["changed"] = False  # until something has been done
-    if options is None:
-        for action in actions:
-            pool.remove(action.id)
-        result["changed"] = True
-        return
-    user, password = module.params["api_user"], read_password(module.params["api_password_file"])
-    swap = BalancerSwap(pool, options, wanted, lambda url: TraefikApi(url, user, password))
-    try:
-        swap.apply(actions, [holder for holder in holders if holder.slot])
-    finally:
-        for warning in swap.warnings:
-            module.warn(warning)
-        result["changed"] = bool(swap.done)
-        result["actions"] = [str(action) for action in swap.done]
 
 
 def main() -> None:
     """Entry point."""
-    module = AnsibleModule(argument_spec=argument_spec(), supports_check_mode=True)
-    if docker_client.IMPORT_ERROR is not None:
-        module.fail_json(msg=missing_required_lib("docker"), exception=docker_client.IMPORT_ERROR)
-    result: dict[str, Any] = {"changed": False, "actions": []}
+    module = AnsibleModule(
+        argument_spec=argument_spec(), supports_check_mode=True, required_if=[("state", "present", NEEDED)]
+    )
+    if sdk_missing():
+        module.fail_json(msg=missing_required_lib("docker"))
     try:
-        run(module, result)
-    except _EXPECTED_ERRORS as error:
-        module.fail_json(msg=str(error), **result)
-    module.exit_json(**result)
+        request = request_of(module.params)
+        ports = Ports(BalancerPool(request.cluster, module.params["network"]))
+        outcome = preview(request, ports) if module.check_mode else reconcile(request, ports)
+    except BalancerRunError as error:
+        for warning in error.outcome.warnings:
+            module.warn(warning)
+        module.fail_json(msg=str(error), **as_result(error.outcome))
+    except (EvenkeelError, OSError) as error:
+        module.fail_json(msg=str(error), changed=False, actions=[])
+    for warning in outcome.warnings:
+        module.warn(warning)
+    found = {"slot": outcome.slot, **({"revision": outcome.revision} if request.options else {})}
+    shown = {"diff": diff(outcome)} if module._diff else {}
+    module.exit_json(**as_result(outcome), **found, **shown)
 
 
 if __name__ == "__main__":

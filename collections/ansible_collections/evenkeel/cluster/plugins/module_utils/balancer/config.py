@@ -1,6 +1,6 @@
 # Copyright: Evenkeel contributors
 # SPDX-License-Identifier: MIT
-"""The balancer's configuration: what differs per slot, and what asks clients to connect again. Pure."""
+"""The balancer's configuration: what differs per slot, and what asks clients to reconnect. Pure."""
 
 from __future__ import annotations
 
@@ -14,7 +14,8 @@ SLOTS = {"blue": 9001, "green": 9002}
 SLOT_VARIABLE = "EVENKEEL_SLOT"
 #: The entry point of that port.
 OWN_ENTRY_POINT = "own"
-DRAINING_MIDDLEWARE = "evenkeel-closing"
+DRAINING_MIDDLEWARE = "evenkeel-draining"
+_RELOAD_MIDDLEWARE = "evenkeel-reload"
 
 
 def static_config(config: Mapping[str, Any], slot: str) -> dict[str, Any]:
@@ -31,13 +32,16 @@ def without_own(config: Mapping[str, Any]) -> dict[str, Any]:
     return {**config, "entryPoints": entry_points}
 
 
-def edge_config(closing: str) -> str:
-    """The dynamic configuration of what every request passes, as Traefik's file provider reads it.
+def edge_config(draining: str) -> str:
+    """The dynamic configuration that applies to every request, as Traefik's file provider reads it.
 
-    Both balancers read the same file. The one whose slot is *closing* says ``Connection: close`` in every answer, so
-    that its clients connect anew while it still serves them; Traefik itself would end their idle connections at once.
+    Both balancers read the same file. The one whose slot is *draining* sends ``Connection: close`` in every answer, so
+    that its clients reconnect while it still serves them; Traefik itself would end their idle connections at once.
+
+    Args:
+        draining: the slot of that balancer; empty for none.
     """
-    condition = f'eq (env "{SLOT_VARIABLE}") "{closing or "none"}"'
+    condition = f'eq (env "{SLOT_VARIABLE}") "{draining or "none"}"'
     chain = f"{{{{ if {condition} }}}}{DRAINING_MIDDLEWARE}, {{{{ end }}}}evenkeel-retry"
     return (
         "http:\n"
@@ -47,8 +51,17 @@ def edge_config(closing: str) -> str:
     )
 
 
+def reload_config() -> str:
+    """As :func:`edge_config` without a draining slot, but different, so that Traefik loads its configuration again.
+
+    Traefik reads files that the configuration names, such as the one with the dashboard's users, only then. The
+    additional middleware is used by no route.
+    """
+    return edge_config("") + f"    {_RELOAD_MIDDLEWARE}: {{headers: {{customResponseHeaders: {{X-Reload: '1'}}}}}}\n"
+
+
 def draining_slot(text: str) -> str:
-    """The slot that :func:`edge_config`'s text closes; empty for none."""
+    """The slot that drains by :func:`edge_config`'s text; empty for none."""
     return next((slot for slot in SLOTS if text == edge_config(slot)), "")
 
 

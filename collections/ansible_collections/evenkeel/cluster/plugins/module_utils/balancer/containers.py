@@ -1,37 +1,29 @@
 # Copyright: Evenkeel contributors
 # SPDX-License-Identifier: MIT
-"""The edge and the balancers as containers."""
+"""Thin I/O: the edge and the balancers as containers of one Docker Engine."""
 
 from __future__ import annotations
 
-import contextlib
-import dataclasses
 import json
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Any
 
-with contextlib.suppress(ImportError):  # the module reports a missing docker SDK
-    import docker.errors
+from ..cluster import labels
+from ..engine.docker_client import DockerClient, DockerNotFoundError
+from ..engine.docker_nodes import container_name
+from ..engine.port import Image
+from .options import BalancerOptions
+from .plan import BalancerContainer, Desired
+from .specs import MIGRATE, balancer_spec, baseline_balancer_spec, edge_spec, options_from, static_file
 
-from ..engine.docker_client import docker_errors
-from ..engine.docker_nodes import DockerPool
-from .config import SLOT_VARIABLE, static_name, without_own
-from .plan import BalancerContainer, Desired, digest
-
-# The module's own defaults, for a balancer that is renewed as it is.
-_CLOSING_SECONDS = 3.0
-_READY_SECONDS = 30.0
-_EDGE_MEMORY = 32 * 1024**2
-_EDGE_PIDS = 8
-_TOLD_LENGTH = 200
-# Lets a closing listener hand connections that nobody has accepted yet to the other one (Linux 5.14).
-_MIGRATE = "net.ipv4.tcp_migrate_req"
-# Decides which of a port's listeners gets its new connections: the one with this rank in the order in which they began
-# to listen. It joins them for the moment that it takes to say so (a classic BPF program of one instruction, "return K";
-# socket(7), SO_ATTACH_REUSEPORT_CBPF). A rank that is out of range leaves the choice to the kernel's hash. In Perl,
-# because every Debian has that, and it needs no rights but to be the same user. Go listens on [::] where there is IPv6.
-_STEER = r"""
+_OUTPUT_LENGTH = 200
+# Selects which of a port's listeners gets its new connections: the one with this rank in the order in which they began
+# to listen. The process joins them only for the moment that it takes to attach the selection (a classic BPF program of
+# one instruction, "return K"; socket(7), SO_ATTACH_REUSEPORT_CBPF). A rank that is out of range leaves the choice to
+# the kernel's hash. Perl is in every Debian, and needs no right but to be the same user. Go listens on [::] where there
+# is IPv6.
+_SELECT_LISTENER = r"""
 use Socket;
 my ($rank, @ports) = @ARGV;
 my $program = pack("SCCL", 6, 0, 0, $rank);
@@ -48,259 +40,110 @@ for my $port (@ports) {
 """
 
 
-@dataclasses.dataclass(frozen=True)
-class Options:
-    """What edge and balancer are made with.
+class BalancerPool:
+    """The edge and the balancers of one cluster on one Docker Engine; a :class:`ports.Containers`."""
 
-    Attributes:
-        cluster: value of the label ``evenkeel.cluster``.
-        network: the cluster's network; the edge is on Docker's default bridge too, where guests are.
-        image: the balancer's image.
-        edge_image: the edge's; it must have ``sleep`` and ``perl``.
-        static: Traefik's static configuration.
-        seed: text that makes another balancer when it changes, such as a hash of files that are read at the start only.
-        ports: port inside to (address, port) outside.
-        user: numeric user of the processes.
-        groups: their supplementary groups.
-        memory: limit in bytes.
-        pids: limit of processes and threads.
-        environment: variables of the balancer.
-        socket: the Docker socket on the host.
-        config_dir: folder that becomes ``/etc/traefik``.
-        log_dir: folder that becomes ``/var/log/traefik``.
-        stop_seconds: when Docker kills a balancer that is to end.
-        closing_seconds: how long a balancer that is replaced asks its clients to connect anew.
-        ready_seconds: how long a new one may take.
-    """
+    def __init__(
+        self, cluster: str, network: str, client: DockerClient | None = None, sysctls: Path = Path("/proc/sys")
+    ) -> None:
+        """Nothing is sent yet.
 
-    cluster: str
-    network: str
-    image: str
-    edge_image: str
-    static: dict[str, Any]
-    seed: str
-    ports: dict[int, tuple[str, int]]
-    user: str
-    groups: list[str]
-    memory: int
-    pids: int
-    environment: dict[str, str]
-    socket: str
-    config_dir: Path
-    log_dir: Path
-    stop_seconds: int
-    closing_seconds: float
-    ready_seconds: float
+        Args:
+            cluster: the cluster's name.
+            network: the cluster's network.
+            client: the Docker Engine; None for the one that the environment names.
+            sysctls: where the kernel's parameters are.
+        """
+        self._cluster = cluster
+        self._network = network
+        self._client = client or DockerClient()
+        self._sysctls = sysctls
 
-    @property
-    def edge_file(self) -> Path:
-        """The dynamic configuration of what every request passes."""
-        return self.config_dir / "dynamic" / "edge.yml"
+    def connect(self) -> str:
+        """The engine's version."""
+        return self._client.connect()
 
-    def wanted(self, image_id: str) -> Desired:
-        """The revisions that follow from the options."""
-        edge = {"ports": {str(port): list(outside) for port, outside in self.ports.items()}, "network": self.network}
-        names = ("static", "seed", "user", "groups", "memory", "pids", "environment", "socket", "stop_seconds")
-        balancer = {name: getattr(self, name) for name in names}
-        folders = [str(self.config_dir), str(self.log_dir)]
-        return Desired(self.cluster, digest(edge), digest({**balancer, "image": image_id, "folders": folders}))
+    def image(self, reference: str) -> Image | None:
+        """The image, or None when it is not on this host."""
+        return self._client.image(reference)
 
-
-class BalancerPool(DockerPool):
-    """The edge and the balancers of one cluster on one Docker Engine."""
-
-    def holders(self) -> list[BalancerContainer]:
+    def containers(self) -> list[BalancerContainer]:
         """The edge and all balancers, in whatever state."""
-        with docker_errors("list of containers"):
-            found = self._api.containers(all=True, filters={"label": [f"evenkeel.cluster={self._cluster}"]})
-        return [_holder(item) for item in found if item["Labels"].get("evenkeel.role") in {"edge", "balancer"}]
-
-    def hold(self, options: Options, revision: str) -> None:
-        """Create and start the edge.
-
-        Raises:
-            DockerPoolError: Docker refuses; nothing half-made is left.
-        """
-        api, name = self._api, f"{options.cluster}-edge"
-        migrate = Path("/proc/sys") / _MIGRATE.replace(".", "/")
-        with docker_errors(f"container {name}"):
-            config = api.create_host_config(
-                network_mode=options.network,
-                port_bindings=dict(options.ports),
-                sysctls={_MIGRATE: "1"} if migrate.exists() else None,
-                mem_limit=_EDGE_MEMORY,
-                pids_limit=_EDGE_PIDS,
-                **_locked_down(),
-            )
-            self._run(
-                name,
-                lambda created: api.connect_container_to_network(created, "bridge"),
-                image=options.edge_image,
-                entrypoint=["sleep", "infinity"],
-                command=[],
-                user=options.user,
-                ports=list(options.ports),
-                labels=_labels(options.cluster, "edge", revision),
-                # It holds nothing that could be lost, and sleep does not listen.
-                stop_signal="SIGKILL",
-                host_config=config,
-            )
-
-    def start_balancer(self, options: Options, wanted: Desired, slot: str) -> None:
-        """Create and start a balancer in the edge's network.
-
-        Raises:
-            DockerPoolError: Docker refuses; nothing half-made is left.
-        """
-        api, name = self._api, wanted.balancer_name(slot)
-        with docker_errors(f"container {name}"):
-            config = api.create_host_config(
-                network_mode=f"container:{wanted.edge_name}",
-                binds=[
-                    f"{options.socket}:/var/run/docker.sock:ro",
-                    f"{options.config_dir}:/etc/traefik:ro",
-                    f"{options.log_dir}:/var/log/traefik",
-                ],
-                group_add=options.groups,
-                mem_limit=options.memory,
-                pids_limit=options.pids,
-                **_locked_down(),
-            )
-            self._run(
-                name,
-                None,
-                image=options.image,
-                command=[f"--configFile=/etc/traefik/{static_name(slot)}"],
-                user=options.user,
-                environment={**options.environment, SLOT_VARIABLE: slot},
-                labels={**_labels(options.cluster, "balancer", wanted.balancer), "evenkeel.slot": slot},
-                stop_timeout=options.stop_seconds,
-                host_config=config,
-            )
-
-    def _run(self, name: str, prepare: Callable[[str], None] | None, **settings: Any) -> None:
-        created = self._api.create_container(name=name, **settings)["Id"]
-        try:
-            if prepare is not None:
-                prepare(created)
-            self._api.start(created)
-        except docker.errors.APIError:
-            self._api.remove_container(created, force=True, v=True)
-            raise
-
-    def start_naive(self, options: Options, slot: str, name: str, labels: Mapping[str, str]) -> str:
-        """A second balancer with the same configuration as a slot's, in a network of its own; the container's id.
-
-        Raises:
-            DockerPoolError: Docker refuses; nothing half-made is left.
-        """
-        with docker_errors(f"container {name}"):
-            config = self._api.create_host_config(
-                network_mode=options.network,
-                binds=[f"{options.socket}:/var/run/docker.sock:ro", f"{options.config_dir}:/etc/traefik:ro"],
-                # Its access log is nobody's.
-                tmpfs={"/var/log/traefik": "mode=1777"},
-                group_add=options.groups,
-                mem_limit=options.memory,
-                pids_limit=options.pids,
-                **_locked_down(),
-            )
-            self._run(
-                name,
-                None,
-                image=options.image,
-                command=[f"--configFile=/etc/traefik/{static_name(slot)}"],
-                user=options.user,
-                environment=options.environment,
-                labels=dict(labels),
-                stop_timeout=options.stop_seconds,
-                host_config=config,
-            )
-            return str(self._api.inspect_container(name)["Id"])
-
-    def options_of(self, holder: BalancerContainer) -> Options:
-        """What a balancer that runs was made with.
-
-        Raises:
-            DockerPoolError: it is gone.
-        """
-        with docker_errors(f"container {holder.name}"):
-            found = self._api.inspect_container(holder.id)
-        config, host = found["Config"], found["HostConfig"]
-        binds = {inside: outside for outside, inside in (bind.split(":")[:2] for bind in host["Binds"])}
-        folder = Path(binds["/etc/traefik"])
-        variables = dict(item.split("=", 1) for item in config["Env"] or [])
-        return Options(
-            cluster=self._cluster,
-            network=self._network,
-            image=config["Image"],
-            edge_image="",
-            static=without_own(json.loads((folder / static_name(holder.slot)).read_text(encoding="utf-8"))),
-            seed="",
-            ports={},
-            user=config["User"],
-            groups=list(host["GroupAdd"] or []),
-            memory=host["Memory"],
-            pids=host["PidsLimit"],
-            environment={name: value for name, value in variables.items() if name != SLOT_VARIABLE},
-            socket=binds["/var/run/docker.sock"],
-            config_dir=folder,
-            log_dir=Path(binds["/var/log/traefik"]),
-            stop_seconds=config.get("StopTimeout") or 45,
-            closing_seconds=_CLOSING_SECONDS,
-            ready_seconds=_READY_SECONDS,
-        )
-
-    def steer(self, edge: str, rank: int, ports: Iterable[int]) -> str:
-        """Let new connections go to the balancer that has been listening second-longest, say, with rank 1.
-
-        Returns:
-            Why that was not possible; empty when it was.
-        """
-        command = ["perl", "-e", _STEER, str(rank), *(str(port) for port in ports)]
-        with docker_errors(f"command in {edge}"):
-            made = self._api.exec_create(edge, command)["Id"]
-            output = self._api.exec_start(made)
-            status = self._api.exec_inspect(made)["ExitCode"]
-        return "" if status == 0 else " ".join(output.decode(errors="replace").split())[-_TOLD_LENGTH:]
+        found = self._client.containers(labels.selector(self._cluster))
+        return [_container(item) for item in found if item["Labels"].get(labels.ROLE) in {labels.EDGE, labels.BALANCER}]
 
     def in_order(self) -> list[BalancerContainer]:
-        """The balancers that run, in the order in which they started: that in which they began to listen."""
-        began = {}
-        for holder in self.holders():
-            if holder.slot and holder.running:
-                with docker_errors(f"container {holder.name}"):
-                    began[holder] = self._api.inspect_container(holder.id)["State"]["StartedAt"]
-        return sorted(began, key=lambda holder: str(began[holder]))
+        """The running balancers in the order in which they started, which is that in which they began to listen."""
+        began: dict[BalancerContainer, str] = {}
+        for container in self.containers():
+            if container.slot and container.running:
+                try:
+                    started = str(self._client.inspect(container.id)["State"]["StartedAt"])
+                except DockerNotFoundError:
+                    continue  # it has ended meanwhile
+                began[container] = started.rstrip("Z")
+        return sorted(began, key=lambda container: began[container])
+
+    def start_edge(self, options: BalancerOptions, revision: str) -> None:
+        """Create and start the edge."""
+        migrate = self._sysctls / MIGRATE.replace(".", "/")
+        self._client.run(edge_spec(options, revision, migrate=migrate.exists()))
+
+    def start_balancer(self, options: BalancerOptions, desired: Desired, slot: str) -> None:
+        """Create and start a balancer in the edge's network."""
+        self._client.run(balancer_spec(options, desired, slot))
+
+    def start_baseline(self, options: BalancerOptions, slot: str, name: str, its_labels: Mapping[str, str]) -> str:
+        """Start a second balancer with a slot's configuration, in the cluster's network; the container's id."""
+        return self._client.run(baseline_balancer_spec(options, slot, name, its_labels))
+
+    def options_of(self, container: BalancerContainer) -> BalancerOptions:
+        """What a running balancer was made with.
+
+        Raises:
+            EngineError: it is gone.
+            OSError: its static configuration cannot be read.
+        """
+        record = self._client.inspect(container.id)
+        static: dict[str, Any] = json.loads(static_file(record, container.slot).read_text(encoding="utf-8"))
+        return options_from(self._cluster, self._network, record, static)
+
+    def direct_new_connections(self, edge: str, rank: int, ports: Iterable[int]) -> str:
+        """Direct new connections to the balancer with this place in :meth:`in_order`."""
+        command = ["perl", "-e", _SELECT_LISTENER, str(rank), *(str(port) for port in ports)]
+        status, output = self._client.execute(edge, command)
+        return "" if status == 0 else " ".join(output.split())[-_OUTPUT_LENGTH:] or f"exit code {status}"
 
     def address(self, name: str) -> str:
         """The container's address in the cluster's network; empty when it has none."""
-        with docker_errors(f"container {name}"):
-            networks = self._api.inspect_container(name)["NetworkSettings"]["Networks"]
+        networks = self._client.inspect(name)["NetworkSettings"]["Networks"]
         return str((networks.get(self._network) or {}).get("IPAddress") or "")
 
+    def stop(self, container: str, seconds: int) -> int | None:
+        """SIGTERM, wait for its end, SIGKILL after that many seconds; the exit code, None when it vanished."""
+        return self._client.stop(container, seconds)
 
-def _holder(item: Mapping[str, Any]) -> BalancerContainer:
-    labels = item["Labels"]
+    def start_again(self, container: str) -> None:
+        """Start a container that has ended."""
+        self._client.start_again(container)
+
+    def remove(self, container: str) -> None:
+        """Remove the container whatever its state; one that is gone already is no error."""
+        self._client.remove(container)
+
+    def logs(self, container: str) -> str:
+        """Its last log lines, joined to one."""
+        return self._client.logs(container)
+
+
+def _container(item: Mapping[str, Any]) -> BalancerContainer:
+    found = item["Labels"]
     mode = str((item.get("HostConfig") or {}).get("NetworkMode") or "")
     return BalancerContainer(
         id=item["Id"],
-        name=item["Names"][0].lstrip("/") if item.get("Names") else item["Id"][:12],
-        slot=labels.get("evenkeel.slot", ""),
+        name=container_name(item),
+        slot=found.get(labels.SLOT, ""),
         state=item["State"],
-        revision=labels.get("evenkeel.revision", ""),
+        revision=found.get(labels.REVISION, ""),
         network=mode.removeprefix("container:") if mode.startswith("container:") else "",
     )
-
-
-def _labels(cluster: str, role: str, revision: str) -> dict[str, str]:
-    return {"evenkeel.cluster": cluster, "evenkeel.role": role, "evenkeel.revision": revision}
-
-
-def _locked_down() -> dict[str, Any]:
-    return {
-        "read_only": True,
-        "cap_drop": ["ALL"],
-        "security_opt": ["no-new-privileges"],
-        "restart_policy": {"Name": "unless-stopped"},
-    }

@@ -1,10 +1,10 @@
 # Copyright: Evenkeel contributors
 # SPDX-License-Identifier: MIT
-"""What has to happen to replace the balancer without refusing a connection. Pure: no I/O.
+"""The steps that replace the balancer without refusing a connection. Pure: no I/O.
 
 The edge is a container that only holds the network: the published ports and the addresses. Balancers share its network
-and listen on the same ports side by side (``SO_REUSEPORT``), in one of two slots. A new one starts beside the old one;
-when it knows all that the old one knows, the old one asks its clients to connect anew, and ends.
+and listen on the same ports side by side (``SO_REUSEPORT``), in one of two slots. A new balancer starts beside the old
+one; when it has all servers of the old one, the old one drains: it asks its clients to reconnect, and stops.
 """
 
 from __future__ import annotations
@@ -18,15 +18,24 @@ from typing import Any
 from .config import SLOTS
 
 REMOVE = "remove"
-START_EDGE = "hold"
+START_EDGE = "start edge"
 START = "start"
-CANCEL_DRAIN = "keep open"
+CANCEL_DRAIN = "cancel drain of"
 RETIRE = "retire"
 
 
 @dataclasses.dataclass(frozen=True)
 class BalancerContainer:
-    """One of the containers: the edge (``slot`` is empty) or a balancer."""
+    """The edge or a balancer.
+
+    Attributes:
+        id: Docker's identifier.
+        name: its name.
+        slot: the balancer's slot; empty for the edge.
+        state: Docker's word for its state.
+        revision: identifies what it was made with.
+        network: the id of the container whose network it shares; empty for the edge.
+    """
 
     id: str
     name: str
@@ -37,7 +46,7 @@ class BalancerContainer:
 
     @property
     def running(self) -> bool:
-        """Whether it serves."""
+        """Whether its process runs."""
         return self.state == "running"
 
 
@@ -74,80 +83,79 @@ class BalancerAction:
         return f"{self.kind} {self.name} ({self.reason})"
 
 
-def plan(wanted: Desired, holders: Iterable[BalancerContainer], closing: str) -> list[BalancerAction]:
+def plan(desired: Desired, containers: Iterable[BalancerContainer], draining: str) -> list[BalancerAction]:
     """The steps from what is there to what is declared.
 
     Args:
-        wanted: what is declared.
-        holders: the edge and all balancers, in whatever state.
-        closing: the slot whose balancer asks its clients to connect anew; empty for none.
+        desired: what is declared.
+        containers: the edge and all balancers, in whatever state.
+        draining: the slot whose balancer asks its clients to reconnect; empty for none.
     """
-    found = sorted(holders, key=lambda holder: holder.name)
-    edge = next((holder for holder in found if holder.name == wanted.edge_name), None)
-    balancers = [holder for holder in found if holder.name != wanted.edge_name]
+    found = sorted(containers, key=lambda container: container.name)
+    edge = next((container for container in found if container.name == desired.edge_name), None)
+    balancers = [container for container in found if container.name != desired.edge_name]
     actions: list[BalancerAction] = []
-    if edge is None or not edge.running or edge.revision != wanted.edge:
-        # Without its network a balancer serves nobody: all are made anew.
+    if edge is None or not edge.running or edge.revision != desired.edge:
+        # Without the edge's network no balancer gets a connection: all start again.
         reason = "has no network" if edge is None or not edge.running else "ports or network changed"
-        actions += [BalancerAction(REMOVE, holder.name, reason, holder.id) for holder in balancers]
+        actions += [BalancerAction(REMOVE, balancer.name, reason, balancer.id) for balancer in balancers]
         if edge is not None:
             why = "ports or network changed" if edge.running else f"is {edge.state}"
             actions.append(BalancerAction(REMOVE, edge.name, why, edge.id))
-        actions.append(BalancerAction(START_EDGE, wanted.edge_name, "holds ports and addresses"))
+        actions.append(BalancerAction(START_EDGE, desired.edge_name, "holds ports and addresses"))
         balancers = []
     else:
-        astray = [holder for holder in balancers if not holder.running or holder.network != edge.id]
-        actions += [
-            BalancerAction(
-                REMOVE, holder.name, f"is {holder.state}" if not holder.running else "has another network", holder.id
-            )
-            for holder in astray
-        ]
-        balancers = [holder for holder in balancers if holder not in astray]
-    return actions + _plan_balancers(wanted, balancers, closing)
+        unusable = {
+            balancer: "has another network" if balancer.running else f"is {balancer.state}"
+            for balancer in balancers
+            if not balancer.running or balancer.network != edge.id
+        }
+        actions += [BalancerAction(REMOVE, balancer.name, why, balancer.id) for balancer, why in unusable.items()]
+        balancers = [balancer for balancer in balancers if balancer not in unusable]
+    return actions + _plan_balancers(desired, balancers, draining)
 
 
-def _plan_balancers(wanted: Desired, running: Sequence[BalancerContainer], closing: str) -> list[BalancerAction]:
-    fresh = [holder for holder in running if holder.revision == wanted.balancer]
+def _plan_balancers(desired: Desired, running: Sequence[BalancerContainer], draining: str) -> list[BalancerAction]:
+    fresh = [balancer for balancer in running if balancer.revision == desired.balancer]
     actions: list[BalancerAction] = []
     if fresh:
         slot = fresh[0].slot
-        if closing == slot:
-            actions.append(BalancerAction(CANCEL_DRAIN, fresh[0].name, "was to be retired", fresh[0].id, slot))
+        if draining == slot:
+            actions.append(BalancerAction(CANCEL_DRAIN, fresh[0].name, "is as declared again", fresh[0].id, slot))
     else:
-        taken = {holder.slot for holder in running}
+        taken = {balancer.slot for balancer in running}
         slot = next((name for name in SLOTS if name not in taken), "")
-        if not slot:  # both of an earlier revision: one too many
+        if not slot:  # both are of earlier revisions
             slot = running[-1].slot
             actions.append(BalancerAction(RETIRE, running[-1].name, "one too many", running[-1].id, slot))
             running = running[:-1]
         reason = "image or configuration changed" if running else "first start"
-        actions.append(BalancerAction(START, wanted.balancer_name(slot), reason, slot=slot))
+        actions.append(BalancerAction(START, desired.balancer_name(slot), reason, slot=slot))
     actions += [
-        BalancerAction(RETIRE, holder.name, "is replaced", holder.id, holder.slot)
-        for holder in running
-        if holder.slot != slot
+        BalancerAction(RETIRE, balancer.name, "is replaced", balancer.id, balancer.slot)
+        for balancer in running
+        if balancer.slot != slot
     ]
     return actions
 
 
-def plan_renewal(wanted: Desired, holders: Iterable[BalancerContainer]) -> list[BalancerAction]:
-    """Replace the balancer that runs although nothing about it changed; nothing when there is not exactly one."""
-    running = [holder for holder in holders if holder.slot and holder.running]
+def plan_renewal(desired: Desired, containers: Iterable[BalancerContainer]) -> list[BalancerAction]:
+    """Replace the running balancer although nothing about it changed; nothing when there is not exactly one."""
+    running = [container for container in containers if container.slot and container.running]
     if len(running) != 1:
         return []
     (old,) = running
     slot = next(name for name in SLOTS if name != old.slot)
     return [
-        BalancerAction(START, wanted.balancer_name(slot), "is renewed", slot=slot),
+        BalancerAction(START, desired.balancer_name(slot), "is renewed", slot=slot),
         BalancerAction(RETIRE, old.name, "is renewed", old.id, old.slot),
     ]
 
 
-def plan_removal(holders: Iterable[BalancerContainer]) -> list[BalancerAction]:
+def plan_removal(containers: Iterable[BalancerContainer]) -> list[BalancerAction]:
     """Remove everything, the edge last: the others are in its network."""
-    ordered = sorted(holders, key=lambda holder: (not holder.slot, holder.name))
-    return [BalancerAction(REMOVE, holder.name, "the cluster is taken down", holder.id) for holder in ordered]
+    ordered = sorted(containers, key=lambda container: (not container.slot, container.name))
+    return [BalancerAction(REMOVE, item.name, "the cluster is taken down", item.id) for item in ordered]
 
 
 def digest(content: Mapping[str, Any]) -> str:
@@ -156,7 +164,7 @@ def digest(content: Mapping[str, Any]) -> str:
 
 
 def lacking(old: Iterable[Mapping[str, Any]], new: Iterable[Mapping[str, Any]]) -> list[str]:
-    """Names of services of which the new balancer does not yet know all servers that the old one has in rotation.
+    """Names of services of which the new balancer does not yet have all servers that the old one has in rotation.
 
     Args:
         old: records of the old balancer's services, as its API gives them.
@@ -176,15 +184,21 @@ def _up(record: Mapping[str, Any]) -> set[str]:
 
 
 def predict(
-    wanted: Desired, holders: Iterable[BalancerContainer], actions: Iterable[BalancerAction]
+    desired: Desired, containers: Iterable[BalancerContainer], actions: Iterable[BalancerAction]
 ) -> list[BalancerContainer]:
     """The containers as they will be after the actions."""
-    found = {holder.name: holder for holder in holders}
+    found = {container.name: container for container in containers}
     for action in actions:
         if action.kind in {REMOVE, RETIRE}:
             found.pop(action.name, None)
         elif action.kind == START_EDGE:
-            found[action.name] = BalancerContainer("", action.name, "", "running", wanted.edge)
+            found[action.name] = BalancerContainer("", action.name, "", "running", desired.edge)
         elif action.kind == START:
-            found[action.name] = BalancerContainer("", action.name, action.slot, "running", wanted.balancer)
+            found[action.name] = BalancerContainer("", action.name, action.slot, "running", desired.balancer)
     return list(found.values())
+
+
+def summary(containers: Iterable[BalancerContainer]) -> list[str]:
+    """One line per container, for people."""
+    ordered = sorted(containers, key=lambda container: container.name)
+    return [f"{item.name}: {item.state}, revision {item.revision}" for item in ordered]

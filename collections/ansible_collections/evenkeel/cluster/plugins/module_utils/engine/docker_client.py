@@ -218,6 +218,20 @@ class DockerClient:
             if "already in progress" not in str(error):
                 raise
 
+    def execute(self, container: str, command: Sequence[str]) -> tuple[int, str]:
+        """Run a command in a container that runs.
+
+        Returns:
+            Its exit code and its output.
+
+        Raises:
+            EngineError: the container does not run, or Docker refuses.
+        """
+        with docker_errors(f"command in {container[:64]}"):
+            made = self.api.exec_create(container, list(command))["Id"]
+            output = self.api.exec_start(made)
+            return int(self.api.exec_inspect(made)["ExitCode"]), output.decode(errors="replace")
+
     def logs(self, container: str) -> str:
         """The container's last log lines, joined to one; empty when they cannot be read."""
         with contextlib.suppress(EngineError), docker_errors(f"log of {container[:12]}"):
@@ -258,7 +272,8 @@ def container_arguments(api: Any, spec: ContainerSpec) -> dict[str, Any]:
         "user": spec.user or None,
         "entrypoint": None if spec.entrypoint is None else list(spec.entrypoint),
         "command": None if spec.command is None else list(spec.command),
-        "ports": list(spec.ports) or None,
+        # The SDK takes "8000/tcp" for a port of that name, and adds another /tcp.
+        "ports": [tuple(port.split("/")) for port in spec.ports] or None,
         "stop_signal": spec.stop_signal or None,
         "stop_timeout": spec.stop_timeout or None,
     }

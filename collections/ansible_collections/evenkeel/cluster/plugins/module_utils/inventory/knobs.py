@@ -32,6 +32,7 @@ REMOVED = {
     "evidence_api_user": "cluster_dashboard_user",
     "evidence_portainer_url": "cluster_portainer_port",
     "evidence_web_url": "cluster_web_port",
+    "load_balancer_closing_seconds": "load_balancer_drain_seconds",
     "load_balancer_dashboard_port": "cluster_dashboard_port",
     "load_balancer_dashboard_user": "cluster_dashboard_user",
     "load_balancer_web_port": "cluster_web_port",

@@ -1,0 +1,147 @@
+# Copyright: Evenkeel contributors
+# SPDX-License-Identifier: MIT
+"""What edge and balancer are made with, read from a module's options. Pure."""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+from typing import Any
+
+from ..core.errors import EvenkeelError, Problem, quote
+from ..core.values import NumberOption, of_role, parse_size, read_numbers
+from .plan import Desired, digest
+
+NEEDED = ("image", "config_dir", "log_dir", "api_password_file")
+NUMBERS = {
+    **of_role(
+        "load_balancer",
+        {
+            "pids": NumberOption(1, 4_194_304, 512),
+            "drain_seconds": NumberOption(0, 600, 3.0),
+            "ready_seconds": NumberOption(1, 3600, 30.0),
+        },
+    ),
+    "stop_seconds": NumberOption(1, 3600, 45),
+    "lock_timeout": NumberOption(0, 86_400, 300),
+}
+
+
+class BalancerOptionError(EvenkeelError):
+    """Options that cannot be used; one line for each."""
+
+
+@dataclasses.dataclass(frozen=True)
+class BalancerOptions:
+    """What edge and balancer are made with.
+
+    Attributes:
+        cluster: value of the label ``evenkeel.cluster``.
+        network: the cluster's network; the edge joins Docker's default bridge too, where guests are.
+        image: the balancer's image.
+        edge_image: the edge's; it must have ``sleep`` and ``perl``.
+        static: Traefik's static configuration.
+        seed: any text; another one makes another balancer, such as the hash of a file that is read at the start only.
+        ports: port inside to (address, port) outside.
+        user: numeric user of the processes.
+        groups: their supplementary groups.
+        memory: limit in bytes.
+        pids: limit of processes and threads.
+        environment: variables of the balancer.
+        socket: the Docker socket on the host.
+        config_dir: folder that becomes ``/etc/traefik``.
+        log_dir: folder that becomes ``/var/log/traefik``.
+        stop_seconds: after which Docker kills a stopping balancer.
+        drain_seconds: how long a balancer that is replaced asks its clients to reconnect.
+        ready_seconds: how long a new one may take.
+    """
+
+    cluster: str
+    network: str
+    image: str
+    edge_image: str
+    static: Mapping[str, Any]
+    seed: str
+    ports: Mapping[int, tuple[str, int]]
+    user: str
+    groups: tuple[str, ...]
+    memory: int
+    pids: int
+    environment: Mapping[str, str]
+    socket: str
+    config_dir: Path
+    log_dir: Path
+    stop_seconds: int
+    drain_seconds: float
+    ready_seconds: float
+
+    @property
+    def edge_file(self) -> Path:
+        """The dynamic configuration that applies to every request."""
+        return self.config_dir / "dynamic" / "edge.yml"
+
+    def desired(self, image_id: str) -> Desired:
+        """The revisions that follow from the options."""
+        edge = {"ports": {str(port): list(outside) for port, outside in self.ports.items()}, "network": self.network}
+        names = ("static", "seed", "user", "groups", "memory", "pids", "environment", "socket", "stop_seconds")
+        balancer = {name: getattr(self, name) for name in names}
+        folders = [str(self.config_dir), str(self.log_dir)]
+        return Desired(self.cluster, digest(edge), digest({**balancer, "image": image_id, "folders": folders}))
+
+
+def read_options(params: Mapping[str, Any]) -> BalancerOptions:
+    """Check a module's options.
+
+    Raises:
+        BalancerOptionError: some cannot be used.
+    """
+    numbers, lines = read_numbers(params, NUMBERS)
+    memory = parse_size(params["memory"])
+    problems = [*_missing(params), *lines, *_unshared(params["static"])]
+    if memory is None:
+        problems.append(Problem("memory", quote(params["memory"]), "a size such as 1g", "-e load_balancer_memory=1g"))
+    if problems or memory is None:
+        raise BalancerOptionError(*problems)
+    return BalancerOptions(
+        cluster=params["cluster"],
+        network=params["network"],
+        image=params["image"],
+        edge_image=params["edge_image"] or params["image"],
+        static=params["static"],
+        seed=params["seed"],
+        ports={port["inside"]: (port["address"], port["outside"]) for port in params["ports"]},
+        user=params["user"],
+        groups=tuple(params["groups"]),
+        memory=memory,
+        environment={str(name): str(value) for name, value in params["environment"].items()},
+        socket=params["docker_socket"],
+        config_dir=Path(params["config_dir"]),
+        log_dir=Path(params["log_dir"]),
+        **{name: number for name, number in numbers.items() if name != "lock_timeout"},
+    )
+
+
+def read_lock_timeout(params: Mapping[str, Any]) -> int:
+    """Seconds to wait for another run on the same cluster.
+
+    Raises:
+        BalancerOptionError: it is no number in range.
+    """
+    numbers, lines = read_numbers(params, {"lock_timeout": NUMBERS["lock_timeout"]})
+    if lines:
+        raise BalancerOptionError(*lines)
+    return int(numbers["lock_timeout"])
+
+
+def _missing(params: Mapping[str, Any]) -> Iterator[Problem | str]:
+    for name in NEEDED:
+        if not params[name]:
+            yield Problem(name, "nothing", "it with state present", f"pass {name}")
+
+
+def _unshared(static: Mapping[str, Any]) -> Iterator[Problem]:
+    for name, entry in (static.get("entryPoints") or {}).items():
+        if not isinstance(entry, dict) or entry.get("reusePort") is not True:
+            want = "it, because two balancers listen on the same port during a replacement"
+            yield Problem(f"static.entryPoints.{name}", "no reusePort", want, "reusePort: true")

@@ -1,0 +1,149 @@
+# Copyright: Evenkeel contributors
+# SPDX-License-Identifier: MIT
+"""Edge and balancers as container specifications, and the way back: what a running balancer was made with. Pure."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+from ..cluster import labels
+from ..engine.container_spec import ContainerSpec
+from .config import SLOT_VARIABLE, static_name, without_own
+from .options import NUMBERS, BalancerOptions
+from .plan import Desired
+
+#: Lets a closing listener hand connections that it has not accepted yet to the other one (Linux 5.14).
+MIGRATE = "net.ipv4.tcp_migrate_req"
+_EDGE_MEMORY = 32 * 1024**2
+_EDGE_PIDS = 8
+_SOCKET = "/var/run/docker.sock"
+_CONFIG = "/etc/traefik"
+_LOG = "/var/log/traefik"
+_BRIDGE = "bridge"
+
+
+def edge_spec(options: BalancerOptions, revision: str, *, migrate: bool) -> ContainerSpec:
+    """The container that holds the published ports and the addresses.
+
+    Args:
+        options: what it is made with.
+        revision: identifies that.
+        migrate: whether the kernel has :data:`MIGRATE`.
+    """
+    return ContainerSpec(
+        name=f"{options.cluster}-edge",
+        image=options.edge_image,
+        network=options.network,
+        # Guests are on the default bridge.
+        also_in=_BRIDGE,
+        labels=_labels(options.cluster, labels.EDGE, revision),
+        user=options.user,
+        entrypoint=("sleep", "infinity"),
+        command=(),
+        memory=_EDGE_MEMORY,
+        pids=_EDGE_PIDS,
+        ports={f"{port}/tcp": outside for port, outside in options.ports.items()},
+        sysctls={MIGRATE: "1"} if migrate else {},
+        # It has nothing to lose, and sleep ignores SIGTERM as process 1.
+        stop_signal="SIGKILL",
+    )
+
+
+def balancer_spec(options: BalancerOptions, desired: Desired, slot: str) -> ContainerSpec:
+    """A balancer in the edge's network."""
+    return ContainerSpec(
+        name=desired.balancer_name(slot),
+        image=options.image,
+        network=f"container:{desired.edge_name}",
+        labels={**_labels(options.cluster, labels.BALANCER, desired.balancer), labels.SLOT: slot},
+        environment={**options.environment, SLOT_VARIABLE: slot},
+        user=options.user,
+        groups=options.groups,
+        command=_command(slot),
+        memory=options.memory,
+        pids=options.pids,
+        binds=(*_configuration(options), f"{options.log_dir}:{_LOG}"),
+        stop_timeout=options.stop_seconds,
+    )
+
+
+def baseline_balancer_spec(
+    options: BalancerOptions, slot: str, name: str, its_labels: Mapping[str, str]
+) -> ContainerSpec:
+    """A second balancer with the same configuration as a slot's, in the cluster's network instead of the edge's."""
+    return ContainerSpec(
+        name=name,
+        image=options.image,
+        network=options.network,
+        labels=its_labels,
+        environment=options.environment,
+        user=options.user,
+        groups=options.groups,
+        command=_command(slot),
+        memory=options.memory,
+        pids=options.pids,
+        binds=_configuration(options),
+        # Its access log is not read.
+        tmpfs={_LOG: "mode=1777"},
+        stop_timeout=options.stop_seconds,
+    )
+
+
+def _labels(cluster: str, role: str, revision: str) -> dict[str, str]:
+    return {labels.CLUSTER: cluster, labels.ROLE: role, labels.REVISION: revision}
+
+
+def _command(slot: str) -> tuple[str, ...]:
+    return (f"--configFile={_CONFIG}/{static_name(slot)}",)
+
+
+def _configuration(options: BalancerOptions) -> tuple[str, ...]:
+    return f"{options.socket}:{_SOCKET}:ro", f"{options.config_dir}:{_CONFIG}:ro"
+
+
+def static_file(record: Mapping[str, Any], slot: str) -> Path:
+    """Where a running balancer has its static configuration from, by Docker's record of it."""
+    return Path(_outside(record)[_CONFIG]) / static_name(slot)
+
+
+def options_from(cluster: str, network: str, record: Mapping[str, Any], static: Mapping[str, Any]) -> BalancerOptions:
+    """What a running balancer was made with.
+
+    Args:
+        cluster: the cluster's name.
+        network: the cluster's network.
+        record: Docker's record of the container.
+        static: its static configuration, as it is in :func:`static_file`.
+
+    Returns:
+        The options that make a balancer like it; what only an edge is made with is empty.
+    """
+    config, host, outside = record["Config"], record["HostConfig"], _outside(record)
+    variables = dict(item.split("=", 1) for item in config["Env"] or [])
+    return BalancerOptions(
+        cluster=cluster,
+        network=network,
+        image=config["Image"],
+        edge_image="",
+        static=without_own(static),
+        seed="",
+        ports={},
+        user=config["User"],
+        groups=tuple(host["GroupAdd"] or ()),
+        memory=host["Memory"],
+        pids=host["PidsLimit"],
+        environment={name: value for name, value in variables.items() if name != SLOT_VARIABLE},
+        socket=outside[_SOCKET],
+        config_dir=Path(outside[_CONFIG]),
+        log_dir=Path(outside[_LOG]),
+        stop_seconds=config.get("StopTimeout") or int(NUMBERS["stop_seconds"].default),
+        drain_seconds=NUMBERS["drain_seconds"].default,
+        ready_seconds=NUMBERS["ready_seconds"].default,
+    )
+
+
+def _outside(record: Mapping[str, Any]) -> dict[str, str]:
+    """Folder inside to folder outside."""
+    return {inside: outside for outside, inside in (bind.split(":")[:2] for bind in record["HostConfig"]["Binds"])}

@@ -1,0 +1,283 @@
+"""Edge, balancer and baseline as whole specifications, what Docker is sent for them, and the way back."""
+
+from __future__ import annotations
+
+import dataclasses
+from pathlib import Path
+from typing import Any
+
+import docker
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from tests.unit.module_utils.balancer.fakes import made_options
+
+from ansible_collections.evenkeel.cluster.plugins.module_utils.balancer.config import static_config
+from ansible_collections.evenkeel.cluster.plugins.module_utils.balancer.options import BalancerOptions
+from ansible_collections.evenkeel.cluster.plugins.module_utils.balancer.plan import Desired
+from ansible_collections.evenkeel.cluster.plugins.module_utils.balancer.specs import (
+    balancer_spec,
+    baseline_balancer_spec,
+    edge_spec,
+    options_from,
+    static_file,
+)
+from ansible_collections.evenkeel.cluster.plugins.module_utils.engine.container_spec import ContainerSpec
+from ansible_collections.evenkeel.cluster.plugins.module_utils.engine.docker_client import container_arguments
+
+DESIRED = Desired("shop", "e1", "b1")
+LABELS = {"evenkeel.cluster": "shop", "evenkeel.role": "none", "evenkeel.drill": "d1"}
+# What every container of ours is sent with.
+LOCKED_DOWN = {
+    "ReadonlyRootfs": True,
+    "CapDrop": ["ALL"],
+    "SecurityOpt": ["no-new-privileges"],
+    "RestartPolicy": {"Name": "unless-stopped"},
+}
+
+
+@pytest.fixture
+def options(tmp_path: Path) -> BalancerOptions:
+    return dataclasses.replace(made_options(tmp_path), config_dir=Path("/srv/config"), log_dir=Path("/srv/log"))
+
+
+def sent(spec: ContainerSpec) -> dict[str, Any]:
+    """The request's body as the SDK makes it; no daemon is asked."""
+    api = docker.APIClient(base_url="unix:///nonexistent", version="1.41")
+    arguments = container_arguments(api, spec)
+    assert arguments.pop("name") == spec.name
+    body = api.create_container_config(**{"command": None, **arguments})
+    api.close()
+    told = {name: value for name, value in body.items() if value not in (None, False)}
+    return {name: value for name, value in told.items() if not name.startswith("Attach")}
+
+
+def test_the_edge(options: BalancerOptions) -> None:
+    assert edge_spec(options, "e1", migrate=True) == ContainerSpec(
+        name="shop-edge",
+        image="res/edge:1",
+        network="shop-net",
+        labels={"evenkeel.cluster": "shop", "evenkeel.role": "edge", "evenkeel.revision": "e1"},
+        environment={},
+        hostname="",
+        user="65532",
+        groups=(),
+        entrypoint=("sleep", "infinity"),
+        command=(),
+        read_only=True,
+        cap_drop=("ALL",),
+        security_opt=("no-new-privileges",),
+        memory=33_554_432,
+        nano_cpus=0,
+        pids=8,
+        tmpfs={},
+        mounts=(),
+        binds=(),
+        ports={"8000/tcp": ("0.0.0.0", 8080), "9000/tcp": ("", 9000)},
+        sysctls={"net.ipv4.tcp_migrate_req": "1"},
+        also_in="bridge",
+        restart="unless-stopped",
+        stop_signal="SIGKILL",
+        stop_timeout=0,
+    )
+
+
+def test_an_edge_on_an_old_kernel_sets_nothing_that_it_lacks(options: BalancerOptions) -> None:
+    spec = edge_spec(options, "e1", migrate=False)
+    assert spec == dataclasses.replace(edge_spec(options, "e1", migrate=True), sysctls={})
+    assert "Sysctls" not in sent(spec)["HostConfig"]
+
+
+def test_the_balancer(options: BalancerOptions) -> None:
+    assert balancer_spec(options, DESIRED, "green") == ContainerSpec(
+        name="shop-balancer-green",
+        image="res/traefik:1",
+        network="container:shop-edge",
+        labels={
+            "evenkeel.cluster": "shop",
+            "evenkeel.role": "balancer",
+            "evenkeel.revision": "b1",
+            "evenkeel.slot": "green",
+        },
+        environment={"GOGC": "1000", "EVENKEEL_SLOT": "green"},
+        hostname="",
+        user="65532",
+        groups=("999",),
+        entrypoint=None,
+        command=("--configFile=/etc/traefik/traefik-green.yml",),
+        read_only=True,
+        cap_drop=("ALL",),
+        security_opt=("no-new-privileges",),
+        memory=1024**3,
+        nano_cpus=0,
+        pids=512,
+        tmpfs={},
+        mounts=(),
+        binds=(
+            "/run/docker.sock:/var/run/docker.sock:ro",
+            "/srv/config:/etc/traefik:ro",
+            "/srv/log:/var/log/traefik",
+        ),
+        ports={},
+        sysctls={},
+        also_in="",
+        restart="unless-stopped",
+        stop_signal="",
+        stop_timeout=45,
+    )
+
+
+def test_the_baseline_balancer(options: BalancerOptions) -> None:
+    assert baseline_balancer_spec(options, "blue", "shop-baseline", LABELS) == ContainerSpec(
+        name="shop-baseline",
+        image="res/traefik:1",
+        network="shop-net",
+        labels=LABELS,
+        environment={"GOGC": "1000"},
+        hostname="",
+        user="65532",
+        groups=("999",),
+        entrypoint=None,
+        command=("--configFile=/etc/traefik/traefik-blue.yml",),
+        read_only=True,
+        cap_drop=("ALL",),
+        security_opt=("no-new-privileges",),
+        memory=1024**3,
+        nano_cpus=0,
+        pids=512,
+        tmpfs={"/var/log/traefik": "mode=1777"},
+        mounts=(),
+        binds=("/run/docker.sock:/var/run/docker.sock:ro", "/srv/config:/etc/traefik:ro"),
+        ports={},
+        sysctls={},
+        also_in="",
+        restart="unless-stopped",
+        stop_signal="",
+        stop_timeout=45,
+    )
+
+
+def test_what_docker_is_sent_for_the_edge(options: BalancerOptions) -> None:
+    assert sent(edge_spec(options, "e1", migrate=True)) == {
+        "Image": "res/edge:1",
+        "Labels": {"evenkeel.cluster": "shop", "evenkeel.role": "edge", "evenkeel.revision": "e1"},
+        "User": "65532",
+        "Entrypoint": ["sleep", "infinity"],
+        "Cmd": [],
+        "ExposedPorts": {"8000/tcp": {}, "9000/tcp": {}},
+        "StopSignal": "SIGKILL",
+        "HostConfig": {
+            **LOCKED_DOWN,
+            "NetworkMode": "shop-net",
+            "Memory": 33_554_432,
+            "PidsLimit": 8,
+            "PortBindings": {
+                "8000/tcp": [{"HostIp": "0.0.0.0", "HostPort": "8080"}],
+                "9000/tcp": [{"HostIp": "", "HostPort": "9000"}],
+            },
+            "Sysctls": {"net.ipv4.tcp_migrate_req": "1"},
+        },
+    }
+
+
+def test_what_docker_is_sent_for_the_balancer(options: BalancerOptions) -> None:
+    assert sent(balancer_spec(options, DESIRED, "blue")) == {
+        "Image": "res/traefik:1",
+        "Labels": {
+            "evenkeel.cluster": "shop",
+            "evenkeel.role": "balancer",
+            "evenkeel.revision": "b1",
+            "evenkeel.slot": "blue",
+        },
+        "User": "65532",
+        "Env": ["GOGC=1000", "EVENKEEL_SLOT=blue"],
+        "Cmd": ["--configFile=/etc/traefik/traefik-blue.yml"],
+        "StopTimeout": 45,
+        "HostConfig": {
+            **LOCKED_DOWN,
+            "NetworkMode": "container:shop-edge",
+            "Memory": 1024**3,
+            "PidsLimit": 512,
+            "GroupAdd": ["999"],
+            "Binds": [
+                "/run/docker.sock:/var/run/docker.sock:ro",
+                "/srv/config:/etc/traefik:ro",
+                "/srv/log:/var/log/traefik",
+            ],
+        },
+    }
+
+
+def test_what_docker_is_sent_for_the_baseline(options: BalancerOptions) -> None:
+    assert sent(baseline_balancer_spec(options, "blue", "shop-baseline", LABELS)) == {
+        "Image": "res/traefik:1",
+        "Labels": LABELS,
+        "User": "65532",
+        "Env": ["GOGC=1000"],
+        "Cmd": ["--configFile=/etc/traefik/traefik-blue.yml"],
+        "StopTimeout": 45,
+        "HostConfig": {
+            **LOCKED_DOWN,
+            "NetworkMode": "shop-net",
+            "Memory": 1024**3,
+            "PidsLimit": 512,
+            "GroupAdd": ["999"],
+            "Tmpfs": {"/var/log/traefik": "mode=1777"},
+            "Binds": ["/run/docker.sock:/var/run/docker.sock:ro", "/srv/config:/etc/traefik:ro"],
+        },
+    }
+
+
+def record(spec: ContainerSpec) -> dict[str, Any]:
+    """Docker's record of a container that was made from the specification."""
+    body = sent(spec)
+    return {"Config": {"Env": None, **body}, "HostConfig": {"GroupAdd": None, **body["HostConfig"]}}
+
+
+words = st.text("abcXYZ0123456789=/.- ", min_size=1, max_size=20)
+
+
+@given(
+    environment=st.dictionaries(st.text("ABC_", min_size=1, max_size=8), words, max_size=3),
+    groups=st.lists(st.integers(1, 70_000).map(str), max_size=3),
+    memory=st.integers(2**22, 2**40),
+    pids=st.integers(1, 4_194_304),
+    stop_seconds=st.integers(1, 3600),
+    folder=st.sampled_from(["/srv/a", "/var/lib/evenkeel/shop/balancer"]),
+    slot=st.sampled_from(["blue", "green"]),
+)
+def test_a_running_balancer_tells_what_it_was_made_with(
+    tmp_path_factory: pytest.TempPathFactory,
+    environment: dict[str, str],
+    groups: list[str],
+    memory: int,
+    pids: int,
+    stop_seconds: int,
+    folder: str,
+    slot: str,
+) -> None:
+    options = made_options(
+        tmp_path_factory.getbasetemp(),
+        environment=environment,
+        groups=tuple(groups),
+        memory=memory,
+        pids=pids,
+        stop_seconds=stop_seconds,
+        config_dir=Path(folder),
+        # An edge is not made from what a balancer tells.
+        edge_image="",
+        seed="",
+        ports={},
+    )
+    spec = balancer_spec(options, DESIRED, slot)
+    found = record(spec)
+    again = options_from("shop", "shop-net", found, static_config(options.static, slot))
+    assert again == options
+    assert balancer_spec(again, DESIRED, slot) == spec
+    assert static_file(found, slot) == Path(folder) / f"traefik-{slot}.yml"
+
+
+def test_a_balancer_without_a_stop_time_gets_the_usual_one(options: BalancerOptions) -> None:
+    found = record(balancer_spec(options, DESIRED, "blue"))
+    found["Config"]["StopTimeout"] = None
+    assert options_from("shop", "shop-net", found, {"entryPoints": {}}).stop_seconds == 45
