@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import json
+import uuid
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -19,7 +20,8 @@ from ansible_collections.evenkeel.cluster.plugins.module_utils.pool.context impo
 from ansible_collections.evenkeel.cluster.plugins.module_utils.traefik.route_file import RouteFile
 from ansible_collections.evenkeel.cluster.plugins.modules import node_pool, node_pool_info
 
-CLUSTER = "modules"
+# One of its own for each run of the tests, because the lock is the machine's.
+CLUSTER = f"t{uuid.uuid4().hex[:8]}x"
 IMAGE = Image("sha256:aa", {}, "c0ffee")
 
 
@@ -35,7 +37,7 @@ class Host:
         self.containers = [
             {
                 "Id": f"id-{number}",
-                "Names": [f"/modules-web-{number}"],
+                "Names": [f"/{CLUSTER}-web-{number}"],
                 "State": "running",
                 "ImageID": "sha256:aa",
                 "Image": "res/web:1",
@@ -93,7 +95,7 @@ def test_check_mode_tells_what_a_run_would_do(host: Host, capsys: pytest.Capture
     left = tmp_path / "declaration.json"
     result = run(node_pool, host.options(declaration_file=str(left)), capsys, check=True)
     assert result["changed"] is True
-    assert result["summary"] == ["remove modules-web-2 (is exited)", "start modules-web-2 (scale up)"]
+    assert result["summary"] == [f"remove {CLUSTER}-web-2 (is exited)", f"start {CLUSTER}-web-2 (scale up)"]
     assert [action["kind"] for action in result["actions"]] == ["remove", "start"]
     assert not left.exists()
     assert all(path.startswith(("/version", "/containers", "/images")) for path, _ in host.socket.seen)
@@ -153,7 +155,7 @@ def test_a_look_tells_drift_and_why_the_balancer_is_silent(host: Host, capsys: p
     host.containers.pop()
     result = run(node_pool_info, host.options(), capsys)
     assert result["changed"] is False
-    assert result["tiers"]["web"]["drift"] == ["start modules-web-2 (scale up)"]
+    assert result["tiers"]["web"]["drift"] == [f"start {CLUSTER}-web-2 (scale up)"]
     assert result["agreement"] == [result["balancer"]["reason"]]
 
 

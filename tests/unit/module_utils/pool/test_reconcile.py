@@ -5,6 +5,7 @@ from __future__ import annotations
 import dataclasses
 import json
 import stat
+import uuid
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -28,7 +29,8 @@ from ansible_collections.evenkeel.cluster.plugins.module_utils.pool.reconcile im
 from ansible_collections.evenkeel.cluster.plugins.module_utils.pool.rollout import RolloutLimits
 from ansible_collections.evenkeel.cluster.plugins.module_utils.traefik.api import TraefikApiError
 
-CLUSTER = "usecase"
+# One of its own for each run of the tests, because the lock is the machine's.
+CLUSTER = f"t{uuid.uuid4().hex[:8]}x"
 
 
 @pytest.fixture
@@ -51,13 +53,13 @@ def refused(cluster: FakeCluster, **differs: object) -> str:
 
 
 def test_a_name_that_is_taken(cluster: FakeCluster) -> None:
-    cluster.engine.foreign = {"usecase-shop-3": "mysql:8"}
+    cluster.engine.foreign = {f"{CLUSTER}-shop-3": "mysql:8"}
     line = (
-        "container usecase-shop-3: got one of image mysql:8 without the label evenkeel.cluster=usecase, want the name"
-        " free (fix: docker rename or remove usecase-shop-3)"
+        f"container {CLUSTER}-shop-3: got one of image mysql:8 without the label evenkeel.cluster={CLUSTER}, want the name"
+        f" free (fix: docker rename or remove {CLUSTER}-shop-3)"
     )
     assert refused(cluster, tiers=cluster.resized("shop", 3)) == line
-    with pytest.raises(PoolInputError, match="docker rename or remove usecase-shop-3"):
+    with pytest.raises(PoolInputError, match=f"docker rename or remove {CLUSTER}-shop-3"):
         preview(cluster.request(tiers=cluster.resized("shop", 3)), cluster.ports)
 
 
@@ -124,13 +126,13 @@ def test_a_run_tells_what_it_did(cluster: FakeCluster) -> None:
     outcome = reconcile(cluster.request(tiers=cluster.resized("shop", 3)), cluster.ports, clock=cluster.clock)
     result = as_result(outcome, changed=bool(outcome.actions))
     assert result["changed"] is True
-    assert result["summary"] == ["start usecase-shop-3 (scale up)"]
-    assert result["timings"]["nodes"]["usecase-shop-3"].keys() == {"started", "ready", "in_rotation"}
+    assert result["summary"] == [f"start {CLUSTER}-shop-3 (scale up)"]
+    assert result["timings"]["nodes"][f"{CLUSTER}-shop-3"].keys() == {"started", "ready", "in_rotation"}
     assert result["timings"]["apply"] > 0
     assert result["tiers"]["shop"]["running"] == result["tiers"]["shop"]["in_rotation"] == 3
     shown = diff(outcome)
-    assert "usecase-shop-3" not in shown["before"]
-    assert "usecase-shop-3 node of shop: running" in shown["after"]
+    assert f"{CLUSTER}-shop-3" not in shown["before"]
+    assert f"{CLUSTER}-shop-3 node of shop: running" in shown["after"]
 
 
 def test_nothing_to_do_changes_nothing_and_asks_no_version_in_vain(cluster: FakeCluster) -> None:
@@ -141,15 +143,15 @@ def test_nothing_to_do_changes_nothing_and_asks_no_version_in_vain(cluster: Fake
 
 
 def test_a_run_that_fails_tells_what_was_done(cluster: FakeCluster) -> None:
-    cluster.engine.fails = lambda call: call == "start usecase-shop-3"
+    cluster.engine.fails = lambda call: call == f"start {CLUSTER}-shop-3"
     tiers = {**cluster.resized("shop", 3), "dates": dataclasses.replace(cluster.tiers["dates"], nodes=3)}
     with pytest.raises(RunFailedError) as caught:
         reconcile(cluster.request(tiers=tiers), cluster.ports, clock=cluster.clock)
     done = caught.value.outcome
-    assert [action.node for action in done.actions] == ["usecase-dates-3"]
+    assert [action.node for action in done.actions] == [f"{CLUSTER}-dates-3"]
     assert as_result(done, changed=True)["summary"] == [
-        "start usecase-dates-3 (scale up)",
-        "start usecase-shop-3 (scale up)",
+        f"start {CLUSTER}-dates-3 (scale up)",
+        f"start {CLUSTER}-shop-3 (scale up)",
     ]
 
 
@@ -157,7 +159,7 @@ def test_renewing_replaces_nodes_that_are_fresh(cluster: FakeCluster) -> None:
     limits = RolloutLimits(surge_percent=100)
     outcome = reconcile(cluster.request(renew=("shop",), limits=limits), cluster.ports, clock=cluster.clock)
     assert {action.tier for action in outcome.actions} == {"shop"}
-    assert cluster.names() == ["usecase-shop-3", "usecase-shop-4"]
+    assert cluster.names() == [f"{CLUSTER}-shop-3", f"{CLUSTER}-shop-4"]
 
 
 def test_an_absent_pool_has_no_nodes_and_needs_no_balancer(cluster: FakeCluster) -> None:
@@ -206,7 +208,7 @@ def test_a_refused_run_leaves_the_declaration_of_the_one_before(cluster: FakeClu
     path = tmp_path / "declaration.json"
     reconcile(cluster.request(declaration_file=str(path)), cluster.ports, clock=cluster.clock)
     before = path.read_text()
-    cluster.engine.foreign = {"usecase-shop-3": "mysql:8"}
+    cluster.engine.foreign = {f"{CLUSTER}-shop-3": "mysql:8"}
     refused(cluster, tiers=cluster.resized("shop", 3), declaration_file=str(path))
     assert path.read_text() == before
 
@@ -223,17 +225,17 @@ def test_a_cluster_that_is_taken_down_leaves_no_declaration(cluster: FakeCluster
 
 
 def test_a_node_that_is_down_is_not_in_rotation(cluster: FakeCluster) -> None:
-    cluster.engine.drains("usecase-shop-2")
+    cluster.engine.drains(f"{CLUSTER}-shop-2")
     cluster.clock.sleep(1)
     view = status(cluster.request(), cluster.ports)
     assert view["tiers"]["shop"]["running"] == 2
     assert view["tiers"]["shop"]["in_rotation"] == 1
-    (entry,) = [node for node in view["nodes"] if node["name"] == "usecase-shop-2"]
+    (entry,) = [node for node in view["nodes"] if node["name"] == f"{CLUSTER}-shop-2"]
     assert (entry["in_rotation"], entry["balancer_status"], entry["leaving"]) == (False, "DOWN", True)
 
 
 def test_a_node_that_answers_anything_but_503_is_not_leaving(cluster: FakeCluster) -> None:
-    node = cluster.engine.node("usecase-shop-2")
+    node = cluster.engine.node(f"{CLUSTER}-shop-2")
     cluster.balancer.extra = {node.service: {node.url: "DOWN"}}
     view = status(cluster.request(), cluster.ports)
     assert not [entry for entry in view["nodes"] if entry["leaving"]]
@@ -247,20 +249,18 @@ def test_a_server_that_the_engine_does_not_know_is_told(cluster: FakeCluster) ->
 
 
 def test_guests_are_counted(cluster: FakeCluster) -> None:
-    cluster.engine.run_guest(
-        "res/shop-usecase:latest" if "res/shop-usecase:latest" in cluster.engine.images else "res/shop:latest", "none"
-    )
+    cluster.engine.run_guest(f"res/shop-{CLUSTER}:latest", "none")
     view = status(cluster.request(), cluster.ports)
     assert view["tiers"]["shop"]["guests"] == 1
     assert view["tiers"]["shop"]["drift"] == ["drain brave_bell (scale down to 2, guests leave first)"]
 
 
 def test_a_stopped_node_is_named_in_dockers_word(cluster: FakeCluster) -> None:
-    cluster.engine.freeze(cluster.engine.node("usecase-shop-2").id)
+    cluster.engine.freeze(cluster.engine.node(f"{CLUSTER}-shop-2").id)
     cluster.clock.sleep(1)
     view = status(cluster.request(), cluster.ports)
-    assert view["tiers"]["shop"]["drift"][0] == "remove usecase-shop-2 (is paused)"
-    assert "usecase-shop-2 is paused, " in disagreements(view)[0]
+    assert view["tiers"]["shop"]["drift"][0] == f"remove {CLUSTER}-shop-2 (is paused)"
+    assert f"{CLUSTER}-shop-2 is paused, " in disagreements(view)[0]
 
 
 def test_without_a_balancer_the_view_says_why(cluster: FakeCluster) -> None:

@@ -7,6 +7,7 @@ changed counts, revisions, policies, paths and host names, tiers that come and g
 from __future__ import annotations
 
 import random
+import uuid
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -28,7 +29,8 @@ from ansible_collections.evenkeel.cluster.plugins.module_utils.pool.rollout impo
 
 TRANSITIONS = 200
 SEEDS = 10
-CLUSTER = "transitions"
+# One of its own for each run of the tests, because the lock is the machine's.
+CLUSTER = f"t{uuid.uuid4().hex[:8]}x"
 EXTRA = {"image": "res/extra:1", "port": 8082, "path": "/extra/", "nodes": 1}
 
 
@@ -145,13 +147,13 @@ def test_a_changed_host_name_is_drift_until_a_run(tmp_path: Path) -> None:
 
 def test_a_node_that_drains_already_is_noticed_by_all(tmp_path: Path) -> None:
     cluster = FakeCluster(tmp_path, VirtualClock(), cluster=CLUSTER)
-    cluster.engine.drains("transitions-shop-2")
+    cluster.engine.drains(f"{CLUSTER}-shop-2")
     cluster.clock.sleep(1)
     try:
         request = cluster.request()
         expected = {
-            ("shop", "start transitions-shop-3 (scale up)"),
-            ("shop", "drain transitions-shop-2 (drains already)"),
+            ("shop", f"start {CLUSTER}-shop-3 (scale up)"),
+            ("shop", f"drain {CLUSTER}-shop-2 (drains already)"),
         }
         assert announced(status(request, cluster.ports)) == expected
         assert {(a.tier, str(a)) for a in preview(request, cluster.ports, clock=cluster.clock).actions} == expected
