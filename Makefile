@@ -18,7 +18,7 @@ BIN := .venv/bin
 PIP_COMPILE := CUSTOM_COMPILE_COMMAND="make lock" $(BIN)/pip-compile --quiet --generate-hashes --allow-unsafe --strip-extras \
 	--no-emit-index-url --no-emit-find-links --no-emit-trusted-host
 
-.PHONY: help venv venv-dev up down test lint unit node browser molecule integration test-setup bench lock clean
+.PHONY: help venv venv-dev up down test lint unit node browser molecule containers integration test-setup bench lock clean
 
 help:  ## Show this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "%-12s %s\n", $$1, $$2}' Makefile
@@ -35,9 +35,8 @@ up: venv  ## Bring the cluster up or reconcile it; ARGS="-e static_nodes=5"
 down: venv  ## Remove the cluster and leave nothing of it behind
 	@scripts/play.sh playbooks/teardown.yml $(ARGS)
 
-# The integration tests come last: their summary closes the output.
-test:  ## Run every check
-	@$(MAKE) lint unit node test-setup browser molecule integration
+test: venv-dev  ## Run every check
+	@scripts/test.sh
 
 lint: venv-dev  ## Run the linters
 	@scripts/lint.sh
@@ -59,6 +58,10 @@ browser: venv-dev  ## Look at the report in Chromium
 
 molecule: venv-dev  ## Test the roles on hosts of their own
 	@PATH="$(CURDIR)/$(BIN):$$PATH" molecule test --all $(ARGS)
+
+containers: venv-dev  ## Test the images and the role portainer on containers of their own
+	@echo '==> tests on containers of their own'
+	@PATH="$(CURDIR)/$(BIN):$$PATH" python -m pytest tests/containers $(ARGS)
 
 integration: venv-dev  ## Test the cluster on this machine's own Docker; it must be up
 	@echo '==> integration tests'
