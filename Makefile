@@ -21,7 +21,7 @@ PIP_COMPILE := CUSTOM_COMPILE_COMMAND="make lock" $(BIN)/pip-compile --quiet --g
 # What the ansible-test in .venv installs into its environments: it pins versions, which differ from ours, but no hashes.
 SANITY_PINS = $(filter-out %.changelog.txt,$(wildcard .venv/lib/python3*/site-packages/ansible_test/_data/requirements/sanity.*.txt))
 
-.PHONY: help venv venv-dev up down test lint sanity unit node browser molecule integration test-setup bench readmes lock clean
+.PHONY: help venv venv-dev up down test lint sanity unit node browser molecule containers integration test-setup bench readmes lock clean
 
 help:  ## Show this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "%-12s %s\n", $$1, $$2}' Makefile
@@ -38,9 +38,8 @@ up: venv  ## Bring the cluster up or reconcile it; ARGS="-e static_nodes=5"
 down: venv  ## Remove the cluster completely
 	@scripts/play.sh playbooks/teardown.yml $(ARGS)
 
-# The integration tests come last: their summary closes the output.
-test:  ## Run every check
-	@$(MAKE) lint sanity unit node test-setup browser molecule integration
+test: venv-dev  ## Run every check
+	@scripts/test.sh
 
 lint: venv-dev  ## Run the linters
 	@scripts/lint.sh
@@ -67,6 +66,10 @@ browser: venv-dev  ## Check the report in Chromium
 
 molecule: venv-dev  ## Test the roles on separate hosts
 	@PATH="$(CURDIR)/$(BIN):$$PATH" molecule test --all $(ARGS)
+
+containers: venv-dev  ## Test the images and the role portainer on separate containers
+	@echo '==> tests on containers of their own'
+	@PATH="$(CURDIR)/$(BIN):$$PATH" python -m pytest tests/containers $(ARGS)
 
 integration: venv-dev  ## Test the cluster on this machine; it must be up
 	@echo '==> integration tests'

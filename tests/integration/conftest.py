@@ -11,6 +11,7 @@ import threading
 import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
+from typing import Any
 
 import docker
 import pytest
@@ -22,6 +23,7 @@ WEB = "http://localhost:8080"
 DASHBOARD = "http://localhost:9000"
 STATE = Path("/var/lib/evenkeel/evenkeel") if os.geteuid() == 0 else Path.home() / ".local/state/evenkeel/evenkeel"
 PATHS = {"static": "/", "dynamic": "/api/dates/"}
+PORTS = {"static": 8080, "dynamic": 3000}
 
 
 def play(playbook: str, *arguments: str) -> subprocess.CompletedProcess[str]:
@@ -66,15 +68,25 @@ def balancer(engine: docker.DockerClient) -> Container:
     return found
 
 
+def ask_balancer(path: str) -> Any:
+    """What the balancer's API tells."""
+    password = (STATE / "secrets/dashboard_password").read_text().strip()
+    return requests.get(f"{DASHBOARD}/api/{path}", auth=("admin", password), timeout=5).json()
+
+
+def servers(tier: str) -> dict[str, dict[str, str]]:
+    """Service to server to state, as the balancer's health check has it, of each service of a tier."""
+    return {
+        service["name"]: service.get("serverStatus", {})
+        for service in ask_balancer("http/services")
+        if re.fullmatch(rf"{tier}-[0-9a-f]{{8}}@docker", service["name"])
+    }
+
+
 def server_states(tier: str) -> list[str]:
     """What the balancer's health check says of each node of a tier."""
-    password = (STATE / "secrets/dashboard_password").read_text().strip()
-    (state,) = (
-        service["serverStatus"].values()
-        for service in requests.get(f"{DASHBOARD}/api/http/services", auth=("admin", password), timeout=5).json()
-        if re.fullmatch(rf"{tier}-[0-9a-f]{{8}}@docker", service["name"])
-    )
-    return list(state)
+    (state,) = servers(tier).values()
+    return list(state.values())
 
 
 class Watcher:
@@ -121,9 +133,73 @@ def engine() -> Iterator[docker.DockerClient]:
     client.close()
 
 
+def answers(container: Container, port: int) -> bool:
+    """Whether a node says that it is ready."""
+    address = container.attrs["NetworkSettings"]["Networks"]["evenkeel"]["IPAddress"]
+    return requests.get(f"http://{address}:{port}/healthz", timeout=1).status_code == 200
+
+
+def in_rotation(engine: docker.DockerClient) -> bool:
+    """Whether exactly the nodes that run serve, by their own word and by the balancer's."""
+    try:
+        for tier, port in PORTS.items():
+            running = nodes(engine, tier)
+            if not all(answers(container, port) for container in running.values()):
+                return False
+            if [list(states.values()) for states in servers(tier).values()] != [["UP"] * len(running)]:
+                return False
+    except (requests.RequestException, KeyError):
+        return False
+    return True
+
+
+State = tuple[list[tuple[str, ...]], dict[str, str], dict[str, str]]
+
+
+def observed(engine: docker.DockerClient) -> State:
+    """All that a test may change: containers, tags, the balancer's files. The numbers in nodes' names do not count."""
+    containers = []
+    for item in engine.api.containers(all=True):
+        labels = item["Labels"]
+        name = labels["evenkeel.tier"] if labels.get("evenkeel.managed") == "true" else item["Names"][0]
+        containers.append((name, item["State"], item["ImageID"], labels.get("evenkeel.revision", "")))
+    tags = {tag: item["Id"] for item in engine.api.images() for tag in item["RepoTags"] or ()}
+    files = {path.name: path.read_text() for path in (STATE / "balancer/dynamic").glob("*.yml")}
+    return sorted(containers), tags, files
+
+
+class Declared:
+    """The default cluster. A playbook brings it back when a look shows that a test has left another one."""
+
+    def __init__(self, engine: docker.DockerClient) -> None:
+        self._engine = engine
+        self._state: State | None = None
+
+    def restore(self, playbook: str, *arguments: str) -> None:
+        """Leave the cluster as the last run of a playbook here has left it."""
+        if not self._stands():
+            played(playbook, *arguments)
+            self._state = observed(self._engine)
+
+    def _stands(self) -> bool:
+        if observed(self._engine) != self._state:
+            return False
+        end = time.monotonic() + 5
+        while not in_rotation(self._engine):
+            if time.monotonic() > end:
+                return False
+            time.sleep(0.05)
+        return True
+
+
+@pytest.fixture(scope="session")
+def declared(engine: docker.DockerClient) -> Declared:
+    return Declared(engine)
+
+
 @pytest.fixture
-def cluster(engine: docker.DockerClient) -> Iterator[docker.DockerClient]:
+def cluster(engine: docker.DockerClient, declared: Declared) -> Iterator[docker.DockerClient]:
     """The default cluster with three nodes per tier, before and after the test."""
-    played("playbooks/scale.yml")
+    declared.restore("playbooks/scale.yml")
     yield engine
-    played("playbooks/scale.yml")
+    declared.restore("playbooks/scale.yml")

@@ -34,6 +34,7 @@ from .conftest import (
     ROOT,
     STATE,
     WEB,
+    Declared,
     Watcher,
     balancer,
     nodes,
@@ -138,7 +139,7 @@ def test_a_killed_and_a_half_made_node_are_replaced(cluster: docker.DockerClient
     image, labels = victim.attrs["Config"]["Image"], victim.labels
     victim.remove(force=True)
     cluster.containers.create(image, name=name, labels=labels)
-    failing = play("playbooks/verify.yml")
+    failing = play("playbooks/verify.yml", "-e", "evidence_settle_timeout=3")
     assert failing.returncode != 0
     assert f"{killed.name} is exited" in failing.stdout
     played("playbooks/scale.yml")
@@ -201,10 +202,10 @@ def tiers(static: dict[str, object] | None = None, dynamic: dict[str, object] | 
 
 
 @pytest.fixture
-def as_declared() -> Iterator[None]:
+def as_declared(declared: Declared) -> Iterator[None]:
     """Rolls the default tiers out again after a test that changed them."""
     yield
-    played("site.yml", "--skip-tags", "verify")
+    declared.restore("site.yml", "--tags", "images,nodes", "-e", "node_pool_surge_percent=100")
 
 
 def test_a_roll_replaces_every_node_without_loss(cluster: docker.DockerClient) -> None:

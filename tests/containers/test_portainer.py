@@ -1,6 +1,6 @@
 """The role portainer against a real Docker daemon, with a stand-in image: Portainer's own exists only in registries.
 
-The stand-in (tests/integration/portainer/stand_in) proves what the role does, not what Portainer makes of it.
+The stand-in (tests/containers/portainer/stand_in) proves what the role does, not what Portainer makes of it.
 """
 
 from __future__ import annotations
@@ -23,7 +23,7 @@ from docker.errors import ImageNotFound
 from docker.models.containers import Container
 
 ROOT = Path(__file__).resolve().parents[2]
-HERE = ROOT / "tests" / "integration" / "portainer"
+HERE = ROOT / "tests" / "containers" / "portainer"
 CLUSTER = "t-portainer"
 CONTAINER = "t-portainer-portainer"
 VOLUME = "t-portainer-data"
