@@ -85,6 +85,6 @@ def test_an_answer_that_trickles_ends_at_the_total_limit(serve: Serve, secured: 
 
 def test_a_server_without_tls_is_no_answer(serve: Serve) -> None:
     server = serve(say(b"HTTP/1.1 400 Bad Request\r\n\r\n"))
-    found = get(server.url.replace("http:", "https:"), seconds=1)
+    found = get(server.url.replace("http:", "https:"), seconds=0.3)
     assert found.status == 0
     assert found.reason

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import threading
 import time
 
 import pytest
@@ -85,24 +84,3 @@ def test_the_systems_clock_waits_for_real() -> None:
     assert wait_until(lambda: "never", 0.05, 0.01, clock) == "never"
     assert time.monotonic() - begin >= 0.05
     assert clock.now() == pytest.approx(time.monotonic(), abs=5)
-
-
-def test_threads_share_a_virtual_clock_without_losing_time() -> None:
-    clock = VirtualClock(0)
-
-    def sleep() -> None:
-        for __ in range(500):
-            clock.sleep(1)
-
-    threads = [threading.Thread(target=sleep) for __ in range(4)]
-    for thread in threads:
-        thread.start()
-    for thread in threads:
-        thread.join()
-    assert clock.now() == 2000
-    assert len(clock.slept) == 2000
-
-
-def test_a_virtual_clock_does_not_go_back() -> None:
-    with pytest.raises(ValueError, match="got -1, want 0 or more"):
-        VirtualClock().sleep(-1)

@@ -15,6 +15,7 @@ import re
 import socket
 import ssl
 import threading
+import weakref
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from http import HTTPStatus
@@ -219,6 +220,8 @@ class Client:
         self._deadline = _Deadline(clock)
         self._connection = _Connection(parts, self._deadline)
         self._lock = threading.Lock()
+        # A client that is dropped without close() closes, too.
+        weakref.finalize(self, self._connection.close)
 
     def close(self) -> None:
         """Close the connection; a further request would open a new one."""
