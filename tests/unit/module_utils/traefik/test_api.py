@@ -45,6 +45,7 @@ class FakeBalancer:
                 outer.connections += 1
 
             def do_GET(self) -> None:
+                self.close_connection = outer.hang_up
                 time.sleep(outer.delay)
                 if self.headers.get("Authorization") != outer.want:
                     answer: Answer = (401, {}, "401 Unauthorized")
@@ -63,7 +64,6 @@ class FakeBalancer:
                 with contextlib.suppress(ConnectionError):  # the client of a slow answer has gone
                     self.wfile.write(body.encode())
                     self.wfile.flush()
-                self.close_connection = outer.hang_up
 
             def log_request(self, code: int | str = "-", size: int | str = "-") -> None:
                 """Keep quiet."""
