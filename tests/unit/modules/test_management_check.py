@@ -128,7 +128,7 @@ def test_a_dashboard_that_is_down_is_not_refusal(run: Run, desk: Desk) -> None:
     assert len(result["aspects"]["control"]) == 4
 
 
-def test_nobody_listens(run: Run) -> None:
+def test_nothing_listens(run: Run) -> None:
     assert run(api_url="http://127.0.0.1:1")["msg"] == (
         "management: got connection refused from http://127.0.0.1:1/dashboard/ with the password, want status 200"
         " (fix: ansible-playbook site.yml); and 5 more, see problems"
@@ -143,7 +143,7 @@ def test_nobody_listens(run: Run) -> None:
             {"portainer_url": "ftp://x"},
             "portainer_url: got 'ftp://x', want an http(s) URL (fix: http://127.0.0.1:8080/)",
         ),
-        ({"timeout": 0}, "timeout: got 0.0, want 0.01 to 600 (fix: pass a number in this range)"),
+        ({"timeout": 0}, "timeout: got 0.0, want a number from 0.01 to 600 (fix: timeout: 5)"),
         (
             {"api_password_file": "/nowhere"},
             "management: balancer API: got No such file or directory for /nowhere, want a readable password file"

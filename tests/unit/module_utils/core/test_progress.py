@@ -10,7 +10,6 @@ from pathlib import Path
 import pytest
 
 from ansible_collections.evenkeel.cluster.plugins.module_utils.core.progress import Progress, no_progress, timed
-from ansible_collections.evenkeel.cluster.plugins.module_utils.pool.rollout import node_line
 
 
 def test_lines_are_in_the_file_at_once_and_the_file_is_its_owners_alone(tmp_path: Path) -> None:
@@ -97,19 +96,6 @@ def test_threads_tell_whole_lines(tmp_path: Path) -> None:
     for thread in threads:
         thread.join()
     assert sorted(path.read_text().splitlines()) == sorted(line for lines in told for line in lines)
-
-
-@pytest.mark.parametrize(
-    "step, at, line",
-    [
-        ("started", 0.26, "static-4: started 0.3 s"),
-        ("in_rotation", 1.0, "static-4: in rotation 1.0 s"),
-        ("drain_began", 1.04, "static-4: drains"),
-        ("gone", 4.2, "static-4: gone 4.2 s"),
-    ],
-)
-def test_a_node_gets_so_far(step: str, at: float, line: str) -> None:
-    assert node_line("static-4", step, at) == line
 
 
 def test_what_happened_bears_its_time() -> None:

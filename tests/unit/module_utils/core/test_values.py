@@ -8,9 +8,14 @@ from hypothesis import strategies as st
 
 from ansible_collections.evenkeel.cluster.plugins.module_utils.core.values import (
     NumberOption,
+    boolean,
+    decimal_number,
     number_specs,
     of_role,
+    parse_size,
+    read_number,
     read_numbers,
+    whole_number,
 )
 from ansible_collections.evenkeel.cluster.plugins.module_utils.pool.options import RECONCILE_NUMBERS
 
@@ -121,6 +126,105 @@ def test_a_role_mends_them_by_its_variables() -> None:
         "ready_timeout: got 'abc', want a whole number from 1 to 3600 (fix: -e node_pool_ready_timeout=60)",
         "lock_timeout: got 'abc', want a whole number from 0 to 86400 (fix: -e node_pool_lock_timeout=300)",
     ]
+
+
+def test_ansible_converts_where_it_is_asked_to() -> None:
+    assert number_specs({"n": COUNT, "m": SHARE}, raw=False) == {
+        "n": {"type": "int", "default": 6},
+        "m": {"type": "float", "default": 400.0},
+    }
+
+
+@pytest.mark.parametrize(
+    "value, number, read",
+    [
+        ("3", COUNT, "3"),
+        (3, SHARE, "3.0"),
+        ("x", COUNT, "n: got 'x', want a whole number from 0 to 1000 (fix: n: 6)"),
+        (0, SHARE, "n: got 0, want a number from 0.1 to 20000 (fix: -e drill_rate=400)"),
+        (
+            2,
+            NumberOption(1e-12, 0.5, 1e-6),
+            "n: got 2, want a number from 1e-12 to 0.5 (fix: n: 1e-06)",
+        ),
+    ],
+)
+def test_one_number_is_read_or_told(value: object, number: NumberOption, read: str) -> None:
+    assert str(read_number("n", value, number)) == read
+
+
+@pytest.mark.parametrize(
+    "value, whole, decimal",
+    [
+        (0, 0, 0),
+        (7, 7, 7),
+        ("7", 7, 7.0),
+        ("999999999", 999_999_999, 999_999_999.0),
+        ("9999999999", None, None),
+        (-1, None, -1),
+        (2.5, None, 2.5),
+        ("2.5", None, 2.5),
+        ("2.5\n", None, None),
+        ("7 ", None, None),
+        (True, None, None),
+        (None, None, None),
+    ],
+)
+def test_whole_and_decimal_numbers(value: object, whole: int | None, decimal: float | None) -> None:
+    assert whole_number(value) == whole
+    assert decimal_number(value) == decimal
+
+
+@pytest.mark.parametrize(
+    "value, read",
+    [
+        (True, True),
+        (False, False),
+        ("true", True),
+        ("Yes", True),
+        ("FALSE", False),
+        ("no", False),
+        ("on", None),
+        ("", None),
+        (" true", None),
+        (1, None),
+        (0, None),
+        (None, None),
+    ],
+)
+def test_flags(value: object, read: bool | None) -> None:
+    assert boolean(value) is read
+
+
+@pytest.mark.parametrize(
+    "value, size",
+    [
+        (1, 1),
+        ("1", 1),
+        ("5b", 5),
+        ("2k", 2048),
+        ("2K", 2048),
+        ("256m", 256 * 1024**2),
+        ("1g", 1024**3),
+        (2**60 - 1, 2**60 - 1),
+        (2**60, None),
+        ("999999999999g", None),
+        (0, None),
+        ("0", None),
+        ("0m", None),
+        (-1, None),
+        ("1.5g", None),
+        ("1gb", None),
+        ("1 g", None),
+        ("g", None),
+        ("1g\n", None),
+        (True, None),
+        (1.0, None),
+        (None, None),
+    ],
+)
+def test_sizes(value: object, size: int | None) -> None:
+    assert parse_size(value) == size
 
 
 def test_options_are_raw_so_that_ansible_converts_nothing() -> None:

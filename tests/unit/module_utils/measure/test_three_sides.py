@@ -4,14 +4,14 @@ from __future__ import annotations
 
 import json
 import threading
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from typing import Any
 
 import pytest
+from tests.unit.clock import VirtualClock
 
-from ansible_collections.evenkeel.cluster.plugins.module_utils.measure import three_sides
 from ansible_collections.evenkeel.cluster.plugins.module_utils.measure.access_log import LogLine
 from ansible_collections.evenkeel.cluster.plugins.module_utils.measure.replies import Reply
 from ansible_collections.evenkeel.cluster.plugins.module_utils.measure.three_sides import (
@@ -84,7 +84,7 @@ def test_three_sides_that_agree() -> None:
         (Reading("p-", log(*SENT), {"web-1": 2, "web-2": 3}), 1, []),
         (Reading("p-", log(*SENT), {"web-1": 2, "web-2": 3}), None, []),
     ],
-    ids=["log lost a line", "log has another node", "node lost one", "node has more", "others sent", "nobody watched"],
+    ids=["log lost a line", "log has another node", "node lost one", "node has more", "others sent", "not watched"],
 )
 def test_contradictions(reading: Reading, foreign: int | None, problems: list[str]) -> None:
     assert [str(problem) for problem in compare(replies(*SENT), reading, MEMBERS, foreign).problems] == problems
@@ -124,6 +124,19 @@ def test_members_are_nodes_by_their_three_names() -> None:
         members_of([{"served_by": "web-1", "url": "http://web-1:80"}])
 
 
+class At(VirtualClock):
+    """Lets something happen at a moment."""
+
+    def __init__(self, after: float, then: Callable[[], None]) -> None:
+        super().__init__()
+        self.at, self.then = self.now() + after, then
+
+    def sleep(self, seconds: float) -> None:
+        super().sleep(seconds)
+        if self.now() >= self.at:
+            self.then()
+
+
 class Node:
     """One node's internal port."""
 
@@ -155,11 +168,12 @@ def node() -> Iterator[Node]:
     made.server.server_close()
 
 
-def test_a_load_is_watched_from_both_sides(node: Node, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(three_sides, "_POLL_SECONDS", 0.01)
+def test_a_load_is_watched_from_both_sides(node: Node, tmp_path: Path) -> None:
     path = tmp_path / "access.log"
     path.write_text("an older line\n")
-    sides = Sides([Member("web-1", "web-1:80", f"{node.url}/stats"), Member("web-2", "w:80", "")], str(path))
+    # The node counts a moment later.
+    clock = At(0.1, lambda: setattr(node, "requests", 8))
+    sides = Sides([Member("web-1", "web-1:80", f"{node.url}/stats"), Member("web-2", "w:80", "")], str(path), clock)
 
     def send(prefix: str) -> list[Reply]:
         with path.open("a") as stream:
@@ -170,14 +184,37 @@ def test_a_load_is_watched_from_both_sides(node: Node, tmp_path: Path, monkeypat
                     "ServiceAddr": "web-1:80",
                 }
                 stream.write(json.dumps(line) + "\n")
-        # The node counts a moment later.
-        threading.Timer(0.05, lambda: setattr(node, "requests", 8)).start()
         return replies("web-1", "web-1", "web-1")
 
     sent = sides.watch(send)
     found = compare(sent, sides.reading, sides.members, foreign=0)
     assert found.nodes["web-1"] == {"client": 3, "access_log": 3, "node": 3}
     assert not found.problems
+
+
+def test_a_node_that_does_not_count_is_not_waited_for_for_ever(node: Node) -> None:
+    clock = VirtualClock()
+    sides = Sides([Member("web-1", "web-1:80", f"{node.url}/stats")], "", clock)
+    sent = sides.watch(lambda prefix: replies("web-1"))
+    assert clock.now() == pytest.approx(1001)
+    found = compare(sent, sides.reading, sides.members)
+    assert [str(problem) for problem in found.problems] == [
+        "got 0 requests counted by web-1, 1 answers from it, want at least as many (fix: docker logs web-1)"
+    ]
+
+
+def test_each_load_has_its_own_names() -> None:
+    names: list[str] = []
+
+    def send(prefix: str) -> list[Reply]:
+        names.append(prefix)
+        return []
+
+    sides = Sides([], "")
+    for __ in range(2):
+        sides.watch(send)
+    assert len(set(names)) == 2
+    assert sides.reading.prefix == names[1]
 
 
 def test_without_a_log_nothing_is_read(tmp_path: Path) -> None:
@@ -190,8 +227,10 @@ def test_without_a_log_nothing_is_read(tmp_path: Path) -> None:
     assert absent.reading.notes == (f"access log not compared: got no {tmp_path}/none",)
 
 
-@pytest.mark.parametrize("value", [None, "many", []])
+@pytest.mark.parametrize("value", [None, "many", [], -1, 1.5, True])
 def test_a_node_without_a_usable_counter(node: Node, value: Any) -> None:
+    assert read_counter(f"{node.url}/stats") == 5
+    assert read_counter(f"{node.url}/nothing") is None
     node.requests = value
     assert read_counter(f"{node.url}/stats") is None
     assert read_counter(f"{node.url}/nothing") is None

@@ -10,8 +10,8 @@ from typing import Any
 
 import jsonschema
 import pytest
+from tests.unit.fake_tier import COOKIE, FLAGS, NODES, FakeTier
 from tests.unit.module_utils.drill.test_verdict import evidence, lose
-from tests.unit.modules.test_checks import COOKIE, FLAGS, FakeCluster
 from tests.unit.typed import mismatches
 
 from ansible_collections.evenkeel.cluster.plugins.module_utils.cluster.node import Node
@@ -29,7 +29,11 @@ from ansible_collections.evenkeel.cluster.plugins.module_utils.drill.result impo
 from ansible_collections.evenkeel.cluster.plugins.module_utils.drill.verdict import judge_control, success, verdict_of
 from ansible_collections.evenkeel.cluster.plugins.module_utils.host.provenance import read_provenance_of
 from ansible_collections.evenkeel.cluster.plugins.module_utils.inventory.parse import parse_cluster
-from ansible_collections.evenkeel.cluster.plugins.module_utils.measure import balance_check, session_check
+from ansible_collections.evenkeel.cluster.plugins.module_utils.measure import (
+    balance_check,
+    management_check,
+    session_check,
+)
 from ansible_collections.evenkeel.cluster.plugins.module_utils.pool.context import Declaration, PoolState, build_of
 from ansible_collections.evenkeel.cluster.plugins.module_utils.pool.drift import disagreements
 from ansible_collections.evenkeel.cluster.plugins.module_utils.pool.view import describe
@@ -42,7 +46,6 @@ from ansible_collections.evenkeel.cluster.plugins.module_utils.report.document i
 )
 from ansible_collections.evenkeel.cluster.plugins.module_utils.report.provenance import provenance_of
 from ansible_collections.evenkeel.cluster.plugins.module_utils.traefik.route_file import RouteTable
-from ansible_collections.evenkeel.cluster.plugins.modules import management_check
 
 ROOT = Path(__file__).parents[4]
 SCHEMA = json.loads((ROOT / "docs/results.schema.json").read_text())
@@ -68,8 +71,8 @@ class Balancer:
 
 
 @pytest.fixture(scope="module")
-def cluster() -> Iterator[FakeCluster]:
-    fake = FakeCluster(["web-1", "web-2", "web-3"])
+def cluster() -> Iterator[FakeTier]:
+    fake = FakeTier(NODES)
     fake.cookie_flags = FLAGS
     yield fake
     fake.close()
@@ -133,7 +136,7 @@ def view(spec: ClusterSpec) -> PoolView:
     return view_of(spec)
 
 
-def options(cluster: FakeCluster, **differs: Any) -> dict[str, Any]:
+def options(cluster: FakeTier, **differs: Any) -> dict[str, Any]:
     usual = {
         "url": f"{cluster.url}/",
         "host": "",
@@ -153,7 +156,7 @@ def options(cluster: FakeCluster, **differs: Any) -> dict[str, Any]:
 
 
 @pytest.fixture(scope="module")
-def balance(cluster: FakeCluster) -> BalanceResult:
+def balance(cluster: FakeTier) -> BalanceResult:
     params = {
         "requests": 0,
         "connections": 1,
@@ -166,7 +169,7 @@ def balance(cluster: FakeCluster) -> BalanceResult:
 
 
 @pytest.fixture(scope="module")
-def sticky(cluster: FakeCluster) -> StickyResult:
+def sticky(cluster: FakeTier) -> StickyResult:
     params = {
         "sticky": True,
         "cookie": COOKIE,

@@ -1,11 +1,10 @@
-"""The client of Traefik's API: parsing as tables, the rest against a small real HTTP server."""
+"""The client of Traefik's API against a small real HTTP server."""
 
 from __future__ import annotations
 
 import base64
 import contextlib
 import json
-import socket
 import threading
 import time
 from collections.abc import Callable, Iterator
@@ -13,84 +12,15 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 
 import pytest
+from tests.unit.servers import free_port
 
 from ansible_collections.evenkeel.cluster.plugins.module_utils.traefik import api as traefik_api
 from ansible_collections.evenkeel.cluster.plugins.module_utils.traefik.api import (
+    Snapshot,
     TraefikApi,
     TraefikApiError,
     read_password,
 )
-from ansible_collections.evenkeel.cluster.plugins.module_utils.traefik.metrics import (
-    Sample,
-    metric_samples,
-    parse_config_reloads,
-    parse_server_up,
-    parse_service_requests,
-    qualified,
-)
-
-METRICS = """\
-# HELP traefik_config_reloads_total Config reloads
-# TYPE traefik_config_reloads_total counter
-traefik_config_reloads_total 7
-# TYPE traefik_config_last_reload_success gauge
-traefik_config_last_reload_success 1.763899e+09
-# TYPE traefik_service_requests_total counter
-traefik_service_requests_total{code="200",method="GET",protocol="http",service="static-1a@docker"} 1.2e+01
-traefik_service_requests_total{code="502",method="POST",protocol="http",service="static-1a@docker"} 3
-traefik_service_requests_total{code="200",method="GET",protocol="http",service="static-1@docker"} 100
-traefik_service_requests_total_created{service="static-1a@docker"} 1.7e+09
-# TYPE traefik_service_server_up gauge
-traefik_service_server_up{service="static-1a@docker",url="http://static-1:8080"} 1
-traefik_service_server_up{service="static-1a@docker",url="http://172.17.0.5:8080"} 0
-traefik_service_server_up{service="other@docker",url="http://other-1:8080"} 1
-"""
-
-
-@pytest.mark.parametrize(
-    "line, labels, value",
-    [
-        ("m 1", {}, 1.0),
-        ("m\t2.5", {}, 2.5),
-        ("m{} 3", {}, 3.0),
-        ('m{a="x"} 4 1700000000000', {"a": "x"}, 4.0),
-        ('m{a="x",b="y",} 5', {"a": "x", "b": "y"}, 5.0),
-        ('m{a="q\\"u\\\\o\\nte",b="}"} 6', {"a": 'q"u\\o\nte', "b": "}"}, 6.0),
-        ("m +Inf", {}, float("inf")),
-    ],
-)
-def test_metric_samples(line: str, labels: dict[str, str], value: float) -> None:
-    assert list(metric_samples(f"# TYPE m counter\nmore 9\n{line}\n", "m")) == [Sample("m", labels, value)]
-
-
-@pytest.mark.parametrize("line", ["m x", "m ", 'm{a="x" 1', "m{a=x} 1", 'm{a="x"}', 'm{a="x'])
-def test_metric_samples_refuses_malformed_lines(line: str) -> None:
-    with pytest.raises(ValueError, match="malformed"):
-        list(metric_samples(line, "m"))
-
-
-def test_values_of_a_real_looking_exposition() -> None:
-    assert parse_config_reloads(METRICS) == 7
-    assert parse_service_requests(METRICS, "static-1a@docker") == 15
-    assert parse_service_requests(METRICS, "static-1@docker") == 100
-    assert parse_service_requests(METRICS, "absent@docker") == 0
-    assert parse_server_up(METRICS, "static-1a@docker") == {
-        "http://static-1:8080": True,
-        "http://172.17.0.5:8080": False,
-    }
-
-
-def test_reloads_absent_is_not_zero() -> None:
-    assert parse_config_reloads("other 1\n") is None
-
-
-def test_qualified_keeps_a_provider() -> None:
-    assert qualified("a") == "a@docker"
-    assert qualified("a@file") == "a@file"
-    assert qualified("a", "file") == "a@file"
-
-
-# -- I/O --------------------------------------------------------------------
 
 Answer = tuple[int, dict[str, str], str]
 
@@ -101,13 +31,21 @@ class FakeBalancer:
     def __init__(self, word: str = "s3cret") -> None:
         self.answers: dict[str, Callable[[], Answer]] = {}
         self.delay = 0.0
+        self.hang_up = False  # after each answer, without saying so
+        self.connections = 0
         self.want = "Basic " + base64.b64encode(f"admin:{word}".encode()).decode()
         outer = self
 
         class Handler(BaseHTTPRequestHandler):
             protocol_version = "HTTP/1.1"
+            wbufsize = -1
+
+            def setup(self) -> None:
+                super().setup()
+                outer.connections += 1
 
             def do_GET(self) -> None:
+                self.close_connection = outer.hang_up
                 time.sleep(outer.delay)
                 if self.headers.get("Authorization") != outer.want:
                     answer: Answer = (401, {}, "401 Unauthorized")
@@ -125,6 +63,7 @@ class FakeBalancer:
                 self.end_headers()
                 with contextlib.suppress(ConnectionError):  # the client of a slow answer has gone
                     self.wfile.write(body.encode())
+                    self.wfile.flush()
 
             def log_request(self, code: int | str = "-", size: int | str = "-") -> None:
                 """Keep quiet."""
@@ -190,9 +129,35 @@ def test_all_services_follows_the_pages(balancer: FakeBalancer, api: TraefikApi)
 
 
 def test_metrics(balancer: FakeBalancer, api: TraefikApi) -> None:
-    balancer.answer("/metrics", METRICS)
+    up = 'traefik_service_server_up{service="static-1a@docker",url="http://static-1:8080"}'
+    balancer.answer("/metrics", f"traefik_config_reloads_total 7\n{up} 1\n")
     assert api.config_reloads() == 7
-    assert api.server_up("static-1a")["http://static-1:8080"] is True
+    assert api.server_up("static-1a") == {"http://static-1:8080": True}
+
+
+def test_a_snapshot_is_one_moment_of_one_service(balancer: FakeBalancer, api: TraefikApi) -> None:
+    requests = 'traefik_service_requests_total{code="200",service="static-1a@docker"}'
+    balancer.answer("/metrics", f"traefik_config_reloads_total 7\n{requests} 12\n")
+    balancer.answer("/api/http/services/static-1a@docker", {"serverStatus": {"http://static-1:8080": "UP"}})
+    assert api.snapshot("static-1a") == Snapshot(7, 12, {"http://static-1:8080": "UP"})
+    with pytest.raises(TraefikApiError, match="got no service absent@docker"):
+        api.snapshot("absent")
+
+
+def test_many_services_are_no_problem(balancer: FakeBalancer, api: TraefikApi) -> None:
+    path = f"/api/http/services?page=1&per_page={traefik_api.PAGE_SIZE}"
+    records = [{"name": f"s{number}", "servers": "x" * 2000} for number in range(traefik_api.PAGE_SIZE)]
+    balancer.answer(path, records)
+    assert api.all_services() == records
+
+
+def test_one_connection_serves_all_questions_and_is_opened_again(balancer: FakeBalancer, api: TraefikApi) -> None:
+    balancer.answer("/api/version", {"Version": "3"})
+    assert [api.version() for __ in range(3)] == ["3"] * 3
+    assert balancer.connections == 1
+    balancer.hang_up = True
+    assert [api.version() for __ in range(3)] == ["3"] * 3
+    assert balancer.connections == 3
 
 
 def test_version(balancer: FakeBalancer, api: TraefikApi) -> None:
@@ -206,14 +171,7 @@ def test_ping(balancer: FakeBalancer, api: TraefikApi, status: int, up: bool) ->
     assert api.ping() is up
 
 
-def free_port() -> int:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        port: int = probe.getsockname()[1]
-        return port
-
-
-def test_nobody_listens() -> None:
+def test_nothing_listens() -> None:
     url = f"http://127.0.0.1:{free_port()}"
     with TraefikApi(url) as api:
         assert api.ping() is False
@@ -298,12 +256,6 @@ def test_the_environment_does_not_redirect_us(
 def test_unusable_addresses(url: str) -> None:
     with pytest.raises(TraefikApiError, match=r"^balancer API: got a"):
         TraefikApi(url)
-
-
-def test_library_missing(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(traefik_api, "HAS_REQUESTS", False)
-    with pytest.raises(TraefikApiError, match="python3-requests"):
-        TraefikApi("http://127.0.0.1:1")
 
 
 # -- password file -----------------------------------------------------------

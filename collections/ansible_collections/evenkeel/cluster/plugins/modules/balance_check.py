@@ -190,7 +190,8 @@ from typing import Any
 
 from ansible.module_utils.basic import AnsibleModule
 
-from ..module_utils.measure.balance_check import check
+from ..module_utils.core.values import number_specs
+from ..module_utils.measure.balance_check import BALANCE_NUMBERS, check
 from ..module_utils.measure.options import check_options, outcome
 
 
@@ -198,9 +199,7 @@ def argument_spec() -> dict[str, Any]:
     """The module's options."""
     return {
         **check_options(),
-        "requests": {"type": "int", "default": 0},
-        "connections": {"type": "int", "default": 1},
-        "alpha": {"type": "float", "default": 1e-6},
+        **number_specs(BALANCE_NUMBERS, raw=False),
         "control_url": {"type": "str", "default": ""},
         "members": {"type": "list", "elements": "dict", "default": []},
         "access_log": {"type": "path"},

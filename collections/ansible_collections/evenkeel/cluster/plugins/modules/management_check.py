@@ -1,7 +1,7 @@
 #!/usr/bin/python
 # Copyright: Evenkeel contributors
 # SPDX-License-Identifier: MIT
-"""Ansible module: prove that the cluster's management answers those who have the password, and nobody else."""
+"""Ansible module: prove that the cluster's management answers with its password, and only then."""
 
 from __future__ import annotations
 
@@ -29,8 +29,6 @@ options:
 extends_documentation_fragment:
   - evenkeel.cluster.api
   - evenkeel.cluster.read_only
-requirements:
-  - requests
 author:
   - Evenkeel contributors (!UNKNOWN)
 """
@@ -76,30 +74,13 @@ checks:
        control: true, error: ""}
 """
 
-import contextlib
-from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import dataclass
-from http import HTTPStatus
 from typing import Any
 
 from ansible.module_utils.basic import AnsibleModule
 
-from ..module_utils.core.errors import Finding, message
-from ..module_utils.core.results import ManagementQuestion, ManagementResult
-from ..module_utils.core.verdict import verdict_from
-from ..module_utils.measure.http_load import HttpLoadError, Target, check_target
-from ..module_utils.measure.options import MAX_TIMEOUT, CheckInputError, in_range, outcome
-from ..module_utils.traefik.api import read_password
-
-with contextlib.suppress(ImportError):  # reported by check_target
-    import requests
-
-NONE = "none"
-WRONG = "wrong"
-RIGHT = "right"
-_REFUSED = (int(HTTPStatus.UNAUTHORIZED), int(HTTPStatus.FORBIDDEN))
-# Where both answer: a page for people, and one for programs.
-_DASHBOARD = (("dashboard", "/dashboard/"), ("API", "/api/version"))
+from ..module_utils.core.values import number_specs
+from ..module_utils.measure.management_check import MANAGEMENT_NUMBERS, check
+from ..module_utils.measure.options import outcome
 
 
 def argument_spec() -> dict[str, Any]:
@@ -111,157 +92,8 @@ def argument_spec() -> dict[str, Any]:
         "api_password_file": {"type": "path", "required": True, "no_log": False},
         "portainer_url": {"type": "str", "default": ""},
         "portainer_password_file": {"type": "path", "no_log": False},
-        "timeout": {"type": "float", "default": 5.0},
+        **number_specs(MANAGEMENT_NUMBERS, raw=False),
     }
-
-
-@dataclass(frozen=True)
-class Check:
-    """One question and its answer.
-
-    Attributes:
-        what: who was asked.
-        url: where.
-        credentials: ``right``, ``wrong`` or ``none``.
-        want: statuses that are as they must be.
-        got: the status; None when nothing answered.
-        error: why nothing answered.
-    """
-
-    what: str
-    url: str
-    credentials: str
-    want: tuple[int, ...]
-    got: int | None
-    error: str = ""
-
-    @property
-    def ok(self) -> bool:
-        """It was answered as it must be."""
-        return self.got in self.want
-
-    @property
-    def control(self) -> bool:
-        """It was asked without the right credentials, and had to be refused."""
-        return self.credentials != RIGHT
-
-    def as_result(self) -> ManagementQuestion:
-        """As the module returns it."""
-        return {
-            "what": self.what,
-            "url": self.url,
-            "credentials": self.credentials,
-            "want": self.want,
-            "got": self.got,
-            "error": self.error,
-            "ok": self.ok,
-            "control": self.control,
-        }
-
-    def problem(self) -> Finding:
-        """What is wrong with the answer."""
-        got = f"status {self.got}" if self.got is not None else self.error
-        asked = {NONE: "without a password", WRONG: "with a wrong password", RIGHT: "with the password"}
-        return Finding(
-            f"{got} from {self.url} {asked[self.credentials]}",
-            f"status {' or '.join(map(str, self.want))}",
-            "check the password file" if not self.control and self.got in _REFUSED else "ansible-playbook site.yml",
-        )
-
-
-def judge(checks: Sequence[Check]) -> ManagementResult:
-    """The module's result from the answers."""
-    aspects = {
-        "access": [check.problem() for check in checks if not check.control and not check.ok],
-        "control": [check.problem() for check in checks if check.control and not check.ok],
-    }
-    problems = [*aspects["access"], *aspects["control"]]
-    asked = list(dict.fromkeys(check.what for check in checks if not check.control))
-    refused = [check for check in checks if check.control]
-    text = (
-        f"{', '.join(asked)} let the password in; {sum(check.ok for check in refused)} of {len(refused)} questions"
-        " without it refused, as they must"
-    )
-    return {
-        "verdict": verdict_from(problems),
-        "message": message("management", problems) if problems else f"management: {text}",
-        "problems": [str(problem) for problem in problems],
-        "aspects": {name: [str(problem) for problem in found] for name, found in aspects.items()},
-        "checks": [check.as_result() for check in checks],
-    }
-
-
-# --------------------------------------------------------------------------
-# I/O
-# --------------------------------------------------------------------------
-
-
-def ask(what: str, url: str, credentials: str, want: Iterable[int], send: Callable[[], Any]) -> Check:
-    """Ask one question; an answer that does not come is one, too."""
-    got, error = None, ""
-    try:
-        got = int(send().status_code)
-    except requests.Timeout:
-        error = "no answer in time"
-    except requests.RequestException as exc:
-        error = "connection refused" if "refused" in str(exc) else exc.__class__.__name__
-    return Check(what, url, credentials, tuple(want), got, error)
-
-
-def dashboard_checks(session: Any, url: str, user: str, password: str, timeout: float) -> list[Check]:
-    """Ask the balancer's dashboard and API, with and without the password."""
-    found = []
-    for what, path in _DASHBOARD:
-        for credentials, auth in ((RIGHT, (user, password)), (NONE, None), (WRONG, (user, f"{password}x"))):
-            want = (int(HTTPStatus.OK),) if credentials == RIGHT else _REFUSED
-
-            def send(path: str = path, auth: Any = auth) -> Any:
-                # Bytes: a password need not be Latin-1.
-                encoded = tuple(part.encode() for part in auth) if auth else None
-                return session.get(url + path, auth=encoded, timeout=timeout, allow_redirects=False)
-
-            found.append(ask(what, url + path, credentials, want, send))
-    return found
-
-
-def portainer_checks(session: Any, url: str, password: str, timeout: float) -> list[Check]:
-    """Ask Portainer for what it manages without a login, and log in."""
-    what = "Portainer"
-    listing, login = f"{url}/api/endpoints", f"{url}/api/auth"
-    found = [ask(what, listing, NONE, _REFUSED, lambda: session.get(listing, timeout=timeout, allow_redirects=False))]
-    if password:
-        body = {"Username": "admin", "Password": password}
-        found.append(
-            ask(what, login, RIGHT, (int(HTTPStatus.OK),), lambda: session.post(login, json=body, timeout=timeout))
-        )
-    return found
-
-
-def check(params: Mapping[str, Any]) -> ManagementResult:
-    """Ask, judge, and give the module's result.
-
-    Raises:
-        CheckInputError: a parameter cannot be used.
-        TraefikApiError: a password file cannot be read.
-    """
-    in_range(params, "timeout", 0.01, MAX_TIMEOUT)
-    for name in ("api_url", "portainer_url"):
-        if params[name] or name == "api_url":
-            try:
-                check_target(Target(params[name]), name)
-            except HttpLoadError as exc:
-                raise CheckInputError(str(exc)) from exc
-    session = requests.Session()
-    # Neither a proxy nor a .netrc of the environment may stand between us and what we ask.
-    session.trust_env = False
-    password = read_password(params["api_password_file"])
-    api = params["api_url"].rstrip("/")
-    checks = dashboard_checks(session, api, params["api_user"], password, params["timeout"])
-    if params["portainer_url"]:
-        file = params["portainer_password_file"]
-        secret = read_password(file) if file else ""
-        checks += portainer_checks(session, params["portainer_url"].rstrip("/"), secret, params["timeout"])
-    return judge(checks)
 
 
 def main() -> None:

@@ -192,8 +192,9 @@ from typing import Any
 
 from ansible.module_utils.basic import AnsibleModule
 
+from ..module_utils.core.values import number_specs
 from ..module_utils.measure.options import check_options, outcome
-from ..module_utils.measure.session_check import check
+from ..module_utils.measure.session_check import STICKY_NUMBERS, check
 
 
 def argument_spec() -> dict[str, Any]:
@@ -206,8 +207,7 @@ def argument_spec() -> dict[str, Any]:
         "same_site": {"type": "str", "choices": ["lax", "strict", "none", ""], "default": "lax"},
         "secure": {"type": "bool", "default": False},
         "max_age": {"type": "int"},
-        "clients": {"type": "int", "default": 0},
-        "requests_per_client": {"type": "int", "default": 5},
+        **number_specs(STICKY_NUMBERS, raw=False),
     }
 
 

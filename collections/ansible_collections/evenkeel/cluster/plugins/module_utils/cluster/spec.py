@@ -13,6 +13,8 @@ from .names import BALANCER_IMAGE, image_name
 from .paths import StatePaths
 
 STRATEGIES = ("wrr", "p2c", "hrw", "leasttime")
+# These spread the requests of one client over all nodes; hrw hashes its address, leasttime prefers the fastest node.
+SPREADING_STRATEGIES = frozenset({"wrr", "p2c"})
 SAME_SITE = ("lax", "strict", "none")
 
 

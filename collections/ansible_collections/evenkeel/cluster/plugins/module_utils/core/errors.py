@@ -89,3 +89,7 @@ class EvenkeelError(Exception):
         """Take the problems, or lines that are made already."""
         super().__init__("\n".join(str(problem) for problem in problems))
         self.problems = problems
+
+
+class InputError(EvenkeelError):
+    """What was passed cannot be used; nothing was done."""

@@ -41,16 +41,17 @@ def wait_until(check: Callable[[], str], seconds: float, every: float, clock: Cl
 
     Args:
         check: asks once; why it is not so yet, or an empty text when it is.
-        seconds: how long to ask; the first question is asked whatever this is.
+        seconds: how long to ask. There is always a first question, and a last one at the end of this time.
         every: seconds between two questions.
         clock: tells and passes the time.
 
     Returns:
-        The last reason, or an empty text when what was waited for came about.
+        The last reason, or an empty text when the fact came about.
     """
     deadline = clock.now() + seconds
     while True:
         reason = check()
-        if not reason or clock.now() >= deadline:
+        left = deadline - clock.now()
+        if not reason or left <= 0:
             return reason
-        clock.sleep(every)
+        clock.sleep(min(every, left))

@@ -10,7 +10,6 @@ from __future__ import annotations
 import math
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from statistics import NormalDist
 
 from .stats_functions import beta_i, gamma_q
 
@@ -303,17 +302,6 @@ def _beta_quantile(probability: float, a: float, b: float) -> float:
     return (low + high) / 2
 
 
-def rule_of_three_upper(n: int) -> float:
-    """Upper 95 % bound on the failure rate after 0 failures in *n*: 3/n (Hanley & Lippman-Hand 1983).
-
-    Raises:
-        ValueError: n < 1.
-    """
-    if n < 1:
-        raise ValueError(f"rule of three: got n={n}, want n >= 1")
-    return min(1.0, 3 / n)
-
-
 def zero_failures_upper(n: int, confidence: float = 0.95) -> float:
     """Exact one-sided upper bound on the failure rate after 0 failures in *n* (Clopper & Pearson 1934).
 
@@ -325,23 +313,6 @@ def zero_failures_upper(n: int, confidence: float = 0.95) -> float:
     if n < 1 or not 0 < confidence < 1:
         raise ValueError(f"bound: got n={n}, confidence={confidence}, want n >= 1 and 0 < confidence < 1")
     return -math.expm1(math.log1p(-confidence) / n)
-
-
-def wilson_interval(failures: int, n: int, confidence: float = 0.95) -> tuple[float, float]:
-    """Two-sided score interval of a failure rate (Wilson 1927; NIST 7.2.4.1).
-
-    Raises:
-        ValueError: counts or confidence out of range.
-    """
-    if n < 1 or not 0 <= failures <= n or not 0 < confidence < 1:
-        raise ValueError(f"interval: got {failures} of {n} at {confidence}")
-    z = NormalDist().inv_cdf((1 + confidence) / 2)
-    rate = failures / n
-    centre = (rate + z * z / (2 * n)) / (1 + z * z / n)
-    half = z / (1 + z * z / n) * math.sqrt(rate * (1 - rate) / n + z * z / (4 * n * n))
-    low = 0.0 if failures == 0 else max(0.0, centre - half)
-    high = 1.0 if failures == n else min(1.0, centre + half)
-    return low, high
 
 
 def percentile(values: Iterable[float], percent: float) -> float:

@@ -11,23 +11,10 @@ _TINY = 1e-300
 _MAX_TERMS = 100_000
 
 
-def gamma_p(a: float, x: float) -> float:
-    """Regularised lower incomplete gamma function P(a, x).
-
-    NR 6.2: power series (DLMF 8.7.1) for x < a + 1, otherwise 1 - Q by the
-    continued fraction (DLMF 8.9.2).
-
-    Raises:
-        ValueError: a <= 0 or x < 0.
-    """
-    _check_gamma(a, x)
-    if x == 0:
-        return 0.0
-    return _gamma_series(a, x) if x < a + 1 else 1.0 - _gamma_fraction(a, x)
-
-
 def gamma_q(a: float, x: float) -> float:
-    """Regularised upper incomplete gamma function Q(a, x) = 1 - P(a, x), exact in the far tail too.
+    """Regularised upper incomplete gamma function Q(a, x), exact in the far tail too.
+
+    NR 6.2: 1 - P(a, x) by the power series (DLMF 8.7.1) for x < a + 1, otherwise the continued fraction (DLMF 8.9.2).
 
     Raises:
         ValueError: a <= 0 or x < 0.

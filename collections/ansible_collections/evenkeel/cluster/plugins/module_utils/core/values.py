@@ -12,7 +12,7 @@ import re
 from collections.abc import Mapping
 from typing import Any
 
-from .errors import printable, quote
+from .errors import Problem, quote
 
 _WHOLE = re.compile(r"0|[1-9][0-9]{0,8}", re.ASCII)
 _MEMORY = re.compile(r"([1-9][0-9]{0,11})([bkmg]?)", re.ASCII | re.IGNORECASE)
@@ -89,9 +89,17 @@ def of_role(role: str, numbers: Mapping[str, NumberOption]) -> dict[str, NumberO
     }
 
 
-def number_specs(numbers: Mapping[str, NumberOption]) -> dict[str, dict[str, Any]]:
-    """The options in Ansible's form."""
-    return {name: {"type": "raw", "default": number.default} for name, number in numbers.items()}
+def number_specs(numbers: Mapping[str, NumberOption], *, raw: bool = True) -> dict[str, dict[str, Any]]:
+    """The options in Ansible's form.
+
+    Args:
+        numbers: what each may be.
+        raw: take each value as it was written, so that all of them are judged here; else Ansible converts them first.
+    """
+    return {
+        name: {"type": "raw" if raw else "int" if number.whole else "float", "default": number.default}
+        for name, number in numbers.items()
+    }
 
 
 def decimal_number(value: object) -> int | float | None:
@@ -103,6 +111,25 @@ def decimal_number(value: object) -> int | float | None:
     if isinstance(value, str) and _DECIMAL.fullmatch(value):
         return float(value)
     return None
+
+
+def read_number(name: str, value: object, number: NumberOption) -> int | float | Problem:
+    """Read one number.
+
+    Args:
+        name: of the option, for the line.
+        value: as it was set.
+        number: what it may be.
+
+    Returns:
+        The number, an int when a whole one is wanted; or why the value cannot be used.
+    """
+    parsed = whole_number(value) if number.whole else decimal_number(value)
+    # Not a number (nan) is in no range either.
+    if parsed is None or not number.low <= parsed <= number.high:
+        fix = number.fix or f"{name}: {number.default:.10g}"
+        return Problem(name, quote(value), number.want, fix)
+    return parsed if number.whole else float(parsed)
 
 
 def read_numbers(values: Mapping[str, object], numbers: Mapping[str, NumberOption]) -> tuple[dict[str, Any], list[str]]:
@@ -118,12 +145,9 @@ def read_numbers(values: Mapping[str, object], numbers: Mapping[str, NumberOptio
     found: dict[str, Any] = {}
     problems = []
     for name, number in numbers.items():
-        value = values[name]
-        parsed = whole_number(value) if number.whole else decimal_number(value)
-        # Not a number (nan) is in no range either.
-        if parsed is None or not number.low <= parsed <= number.high:
-            fix = number.fix or f"{name}: {number.default:.10g}"
-            problems.append(printable(f"{name}: got {quote(value)}, want {number.want} (fix: {fix})"))
+        parsed = read_number(name, values[name], number)
+        if isinstance(parsed, Problem):
+            problems.append(str(parsed))
         else:
-            found[name] = parsed if number.whole else float(parsed)
+            found[name] = parsed
     return found, problems

@@ -11,7 +11,7 @@ from collections.abc import Iterable, Mapping
 from typing import Any
 
 from ..core.errors import Problem, quote
-from ..core.values import boolean, whole_number
+from ..core.values import NumberOption, boolean, read_number
 
 _HOST_NAME_LENGTH = 253
 NAME = re.compile(r"[a-z](?:[a-z0-9-]{0,28}[a-z0-9])?", re.ASCII)
@@ -32,11 +32,11 @@ class Reader:
 
     def whole(self, what: str, value: object, low: int, high: int, fix: str) -> int:
         """A whole number from *low* to *high*; *low* when the value is none."""
-        number = whole_number(value)
-        if number is None or not low <= number <= high:
-            self.problem(what, value, f"a whole number from {low} to {high}", fix)
+        number = read_number(what, value, NumberOption(low, high, low, fix))
+        if isinstance(number, Problem):
+            self.problems.append(number)
             return low
-        return number
+        return int(number)
 
     def flag(self, what: str, value: object) -> bool:
         """True or false; false when it is neither."""

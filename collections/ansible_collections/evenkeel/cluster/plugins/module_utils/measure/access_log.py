@@ -5,17 +5,28 @@
 from __future__ import annotations
 
 import json
-import time
 from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
+
+from ..core.poll import SYSTEM_CLOCK, Clock, wait_until
 
 _POLL_SECONDS = 0.4
 _LOG_PATIENCE_SECONDS = 5.0
 
 
+@dataclass(frozen=True)
+class LogLine:
+    """One of our requests in the balancer's access log."""
+
+    key: str
+    status: int
+    server: str
+    retries: int
+
+
 def parse_log(lines: Iterable[str], prefix: str) -> list[LogLine]:
-    """Our requests among the lines of the access log; a line that is none is passed over."""
+    """Our requests among the lines of the access log; a line that cannot be read is passed over."""
     found = []
     for line in lines:
         if prefix not in line:  # most lines of a busy balancer are not ours
@@ -42,30 +53,38 @@ class AccessLogReader:
 
     Args:
         path: the log.
-        prefix: the begin of our requests' keys.
+        prefix: what the keys of our requests begin with.
+        clock: tells and passes the time.
     """
 
-    def __init__(self, path: Path, prefix: str) -> None:
+    def __init__(self, path: Path, prefix: str, clock: Clock = SYSTEM_CLOCK) -> None:
         """Remember where the log ends now."""
         self._path = path
         self._prefix = prefix
+        self._clock = clock
         self._offset = _size(path)
         self.problem = "" if self._offset is not None else f"access log not compared: got no {path}"
 
     def read(self, expected: int) -> list[LogLine] | None:
-        """Our requests; None when the log cannot be read.
+        """Read what the log has of our requests.
 
         Args:
             expected: how many there should be; the log is given a moment to have them.
+
+        Returns:
+            Our requests; None when the log cannot be read, with the reason in ``problem``.
         """
         if self._offset is None:
             return None
-        deadline = time.monotonic() + _LOG_PATIENCE_SECONDS
-        while True:
+        found: list[LogLine] | None = None
+
+        def incomplete() -> str:
+            nonlocal found
             found = self._found()
-            if found is None or len(found) >= expected or time.monotonic() > deadline:
-                return found
-            time.sleep(_POLL_SECONDS)
+            return "" if found is None or len(found) >= expected else f"{len(found)} of {expected} requests logged"
+
+        wait_until(incomplete, _LOG_PATIENCE_SECONDS, _POLL_SECONDS, self._clock)
+        return found
 
     def _found(self) -> list[LogLine] | None:
         offset, size = self._offset or 0, _size(self._path)
@@ -86,13 +105,3 @@ def _size(path: Path) -> int | None:
         return path.stat().st_size
     except OSError:
         return None
-
-
-@dataclass(frozen=True)
-class LogLine:
-    """One of our requests in the balancer's access log."""
-
-    key: str
-    status: int
-    server: str
-    retries: int

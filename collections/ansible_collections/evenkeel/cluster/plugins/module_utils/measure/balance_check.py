@@ -8,13 +8,16 @@ from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from typing import Any
 
+from ..cluster.spec import SPREADING_STRATEGIES
 from ..core.errors import Finding, join_some
+from ..core.poll import SYSTEM_CLOCK, Clock
 from ..core.results import BalanceControl, BalanceResult
 from ..core.stats import MIN_EXPECTED, sample_size_for_balance, sample_size_for_coverage, sample_size_for_cycles
+from ..core.values import NumberOption
 from .balance import BalanceRule, judge_balance, judge_shares
-from .http_load import Bounds, HttpLoadError, Target, check_target, send
+from .http_load import Bounds, Target, check_target, send
 from .observer import Observed, conclude, latency_summary, lost_before_problems, unobserved
-from .options import MAX_REQUESTS, CheckInputError, in_range, observer_of, validate_common
+from .options import MAX_REQUESTS, CheckInputError, observer_of, validate_common
 from .replies import Judgement, Reply, fair_share, judge_answers, judge_guard, node_counts, not_guarded
 from .three_sides import Sides, compare, members_of
 
@@ -22,14 +25,18 @@ _AVAILABILITY_REQUESTS = 20
 _GUARD_REQUESTS = 5
 _ROUND_ROBIN_MIN = 60
 _SEQUENCE_SHOWN = 100
-_MAX_CONNECTIONS = 64
+BALANCE_NUMBERS = {
+    "requests": NumberOption(0, MAX_REQUESTS, 0),
+    "connections": NumberOption(1, 64, 1),
+    "alpha": NumberOption(1e-12, 0.5, 1e-6),
+}
 
 
 def derived_requests(nodes: int, strategy: str, alpha: float) -> int:
     """How many requests the claim needs; a multiple of the nodes where shares are compared."""
     if nodes == 0:
         return _GUARD_REQUESTS
-    if nodes == 1 or strategy in ("hrw", "leasttime"):
+    if nodes == 1 or strategy not in SPREADING_STRATEGIES:
         return _AVAILABILITY_REQUESTS
     if strategy == "wrr":
         # Not less than the coverage bound, so that the chi-square fallback judges enough, too.
@@ -52,26 +59,20 @@ class MeasurementPlan:
     sides: Sides
 
 
-def make_plan(params: Mapping[str, Any]) -> MeasurementPlan:
+def make_plan(params: Mapping[str, Any], clock: Clock = SYSTEM_CLOCK) -> MeasurementPlan:
     """Validate the parameters.
 
     Raises:
-        CheckInputError: one cannot be used.
+        InputError: one cannot be used.
     """
-    target, bounds = validate_common(params)
-    in_range(params, "requests", 0, MAX_REQUESTS)
-    in_range(params, "connections", 1, _MAX_CONNECTIONS)
-    in_range(params, "alpha", 1e-12, 0.5)
+    target, bounds = validate_common(params, BALANCE_NUMBERS)
     nodes = tuple(params["nodes"])
     control = None
     if params["control_url"]:
         control = replace(target, url=params["control_url"])
-        try:
-            check_target(control, "control_url")
-        except HttpLoadError as exc:
-            raise CheckInputError(str(exc)) from exc
+        check_target(control, "control_url")
     requests = params["requests"] or derived_requests(len(nodes), params["strategy"], params["alpha"])
-    compared = len(nodes) > 1 and params["strategy"] in ("wrr", "p2c")
+    compared = len(nodes) > 1 and params["strategy"] in SPREADING_STRATEGIES
     if compared and requests < len(nodes) * MIN_EXPECTED:
         raise CheckInputError(
             f"requests: got {requests} for {len(nodes)} nodes, want at least {len(nodes) * MIN_EXPECTED}"
@@ -79,7 +80,7 @@ def make_plan(params: Mapping[str, Any]) -> MeasurementPlan:
         )
     rule = BalanceRule(nodes, params["strategy"], params["alpha"], ordered=params["connections"] == 1)
     try:
-        sides = Sides(members_of(params["members"]), params["access_log"] or "")
+        sides = Sides(members_of(params["members"]), params["access_log"] or "", clock)
     except ValueError as exc:
         raise CheckInputError(f"{exc} (fix: pass its nodes)") from exc
     return MeasurementPlan(target, bounds, requests, params["connections"], rule, control if compared else None, sides)
@@ -135,14 +136,18 @@ def success(plan: MeasurementPlan, observed: Observed, judgement: Judgement, con
     return text + ("; control failed as it must" if control["failed"] else "; no control")
 
 
-def check(params: Mapping[str, Any]) -> BalanceResult:
+def check(params: Mapping[str, Any], clock: Clock = SYSTEM_CLOCK) -> BalanceResult:
     """Measure, judge, run the control, and give the module's result.
 
+    Args:
+        params: the module's options.
+        clock: tells and passes the time of all waits.
+
     Raises:
-        CheckInputError: a parameter cannot be used.
+        InputError: a parameter cannot be used.
         TraefikApiError: the balancer's API gave no usable answer.
     """
-    plan = make_plan(params)
+    plan = make_plan(params, clock)
 
     def measure() -> list[Reply]:
         return plan.sides.watch(
@@ -154,7 +159,7 @@ def check(params: Mapping[str, Any]) -> BalanceResult:
         judgement = judge_guard(observed.replies)
         rule = plan.rule
     else:
-        observed = observer_of(params).measure(measure)
+        observed = observer_of(params, clock).measure(measure)
         rule = replace(plan.rule, disturbed=observed.disturbed)
         judgement = judge_balance(observed.replies, plan.requests, rule)
     foreign = observed.facts["foreign_requests"] if observed.facts["observed"] else None

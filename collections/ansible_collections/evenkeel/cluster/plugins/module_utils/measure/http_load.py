@@ -18,7 +18,8 @@ from http.cookiejar import DefaultCookiePolicy
 from typing import Any
 from urllib.parse import urlsplit
 
-from ..core.errors import EvenkeelError
+from ..core.errors import InputError
+from ..core.http import failure_words, is_http_url
 
 try:
     import requests
@@ -32,7 +33,7 @@ from .replies import Reply
 _HOST = re.compile(r"[A-Za-z0-9_.-]+(:[0-9]{1,5})?|\[[0-9A-Fa-f:.]+\](:[0-9]{1,5})?")
 
 
-class HttpLoadError(EvenkeelError):
+class HttpLoadError(InputError):
     """The load cannot be sent at all; one line ``what: got ..., want ... (fix: ...)``."""
 
 
@@ -68,6 +69,18 @@ class Bounds:
     give_up: int = 5
 
 
+def check_url(url: str, what: str = "url") -> None:
+    """Refuse an address that no request can be sent to.
+
+    Raises:
+        HttpLoadError: it is not an http(s) URL, or has credentials in it.
+    """
+    if not is_http_url(url):
+        raise HttpLoadError(f"{what}: got {url!r}, want an http(s) URL (fix: http://127.0.0.1:8080/)")
+    if "@" in urlsplit(url).netloc:
+        raise HttpLoadError(f"{what}: got credentials in the address, want none (fix: leave them out)")
+
+
 def check_target(target: Target, what: str = "url") -> None:
     """Refuse a target that no request can be sent to.
 
@@ -76,15 +89,7 @@ def check_target(target: Target, what: str = "url") -> None:
     """
     if not HAS_REQUESTS:
         raise HttpLoadError("load: got no Python library requests, want it (fix: apt-get install python3-requests)")
-    try:
-        parts = urlsplit(target.url)
-        usable = parts.scheme in ("http", "https") and bool(parts.hostname) and (parts.port or 1) > 0
-    except ValueError:
-        usable = False
-    if usable and "@" in parts.netloc:
-        raise HttpLoadError(f"{what}: got credentials in the address, want none (fix: leave them out)")
-    if not usable or re.search(r"[\x00-\x20\x7f]", target.url):
-        raise HttpLoadError(f"{what}: got {target.url!r}, want an http(s) URL (fix: http://127.0.0.1:8080/)")
+    check_url(target.url, what)
     if target.host and not _HOST.fullmatch(target.host):
         raise HttpLoadError(f"host: got {target.host!r}, want a host name (fix: pass the name without scheme or path)")
 
@@ -141,19 +146,7 @@ def _set_cookie_lines(raw: Any) -> tuple[str, ...]:
 def _reason(exc: Exception, target: Target) -> str:
     if isinstance(exc, requests.Timeout):
         return f"no answer within {target.timeout:g} s"
-    text = str(exc)
-    for sign, words in (
-        ("Connection refused", "connection refused"),
-        ("Name or service not known", "unknown host name"),
-        ("Temporary failure in name resolution", "unknown host name"),
-        ("No route to host", "no route to host"),
-        ("RemoteDisconnected", "connection closed without an answer"),
-        ("Connection reset", "connection reset"),
-        ("CERTIFICATE_VERIFY_FAILED", "untrusted certificate"),
-    ):
-        if sign in text:
-            return words
-    return " ".join(text.split())[:150] or exc.__class__.__name__
+    return failure_words(exc)
 
 
 class _Tally:

@@ -4,22 +4,22 @@
 
 from __future__ import annotations
 
-import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 from ..core.errors import Finding, message
+from ..core.poll import SYSTEM_CLOCK, Clock, wait_until
 from ..core.results import CheckResult, Generation, Quantiles
 from ..core.stats import percentile
 from ..core.verdict import verdict_from
-from ..traefik.api import Snapshot, TraefikApi, TraefikApiError
+from ..traefik.api import Snapshot, TraefikApi
 from .replies import Reply
 
 # A node's counter in the balancer moves just after the client has its answer.
-_COUNTER_PATIENCE = 1.0
-_POLL = 0.05
-_QUIET_FOR = 0.3
-_QUIET_PATIENCE = 5.0
+_COUNTER_SECONDS = 1.0
+_POLL_SECONDS = 0.05
+_QUIET_FOR_SECONDS = 0.3
+_QUIET_SECONDS = 5.0
 
 
 @dataclass(frozen=True)
@@ -30,7 +30,7 @@ class Observed:
         replies: those of the last attempt, which is judged.
         lost_before: requests lost in earlier attempts; a repetition does not forgive them.
         sent: requests of all attempts.
-        disturbed: why the last attempt was not alone in one generation; empty when it was, or nobody watched.
+        disturbed: why the last attempt was not alone in one generation; empty when it was, or was not watched.
         problems: what the balancer's counters contradict.
         facts: for the module's result.
     """
@@ -62,7 +62,7 @@ class Observed:
 
 
 def unobserved(replies: list[Reply]) -> Observed:
-    """A single measurement during which nobody watched the balancer."""
+    """A single measurement, without a look at the balancer."""
     return Observed(replies, [], len(replies), "", (), {"observed": False, "attempts": 1})
 
 
@@ -73,13 +73,15 @@ class Observer:
         api: the balancer's API; None = measure once, unwatched.
         service: the tier's service.
         attempts: how often to measure at most.
+        clock: tells and passes the time.
     """
 
-    def __init__(self, api: TraefikApi | None, service: str, attempts: int) -> None:
+    def __init__(self, api: TraefikApi | None, service: str, attempts: int, clock: Clock = SYSTEM_CLOCK) -> None:
         """Remember what to watch; nothing is sent yet."""
         self.api = api
         self.service = service
         self.attempts = attempts
+        self._clock = clock
 
     def measure(self, send: Callable[[], list[Reply]]) -> Observed:
         """Measure until one attempt lay in one generation, at most `attempts` times.
@@ -87,47 +89,52 @@ class Observer:
         Raises:
             TraefikApiError: the API gave no usable answer.
         """
-        if self.api is None:
+        api = self.api
+        if api is None:
             return unobserved(send())
+        with api:
+            return self._measure(api, send)
+
+    def _measure(self, api: TraefikApi, send: Callable[[], list[Reply]]) -> Observed:
         lost: list[Reply] = []
         sent = attempt = 0
         while True:
             attempt += 1
-            before = self.api.snapshot(self.service)
+            before = api.snapshot(self.service)
             replies = send()
-            after = self._settled(before, sum(reply.answered for reply in replies))
+            after = self._settled(api, before, sum(reply.answered for reply in replies))
             sent += len(replies)
             if not _moved(before, after) or attempt >= self.attempts:
                 so_far = Observed(replies, lost, sent, "", (), {"observed": True, "attempts": attempt})
                 return self._conclude(before, after, so_far)
             lost += [reply for reply in replies if not reply.answered]
-            self._wait_until_quiet()
+            self._wait_until_quiet(api)
 
-    def _settled(self, before: Snapshot, answered: int) -> Snapshot:
+    def _settled(self, api: TraefikApi, before: Snapshot, answered: int) -> Snapshot:
         """Read until the balancer has counted what the client has got."""
-        api = self._require()
-        deadline = time.monotonic() + _COUNTER_PATIENCE
-        while True:
-            after = api.snapshot(self.service)
-            if after.requests - before.requests >= answered or time.monotonic() >= deadline:
-                return after
-            time.sleep(_POLL)
+        after = before
 
-    def _wait_until_quiet(self) -> None:
+        def uncounted() -> str:
+            nonlocal after
+            after = api.snapshot(self.service)
+            counted = after.requests - before.requests
+            return "" if counted >= answered else f"{counted} of {answered} requests counted"
+
+        wait_until(uncounted, _COUNTER_SECONDS, _POLL_SECONDS, self._clock)
+        return after
+
+    def _wait_until_quiet(self, api: TraefikApi) -> None:
         """Wait until the generation stands still for a moment, but not for ever."""
-        api = self._require()
-        deadline = time.monotonic() + _QUIET_PATIENCE
-        generation, since = api.config_reloads(), time.monotonic()
-        while time.monotonic() < deadline and time.monotonic() - since < _QUIET_FOR:
-            time.sleep(_POLL)
+        generation, since = api.config_reloads(), self._clock.now()
+
+        def unquiet() -> str:
+            nonlocal generation, since
             reloads = api.config_reloads()
             if reloads != generation:
-                generation, since = reloads, time.monotonic()
+                generation, since = reloads, self._clock.now()
+            return "" if self._clock.now() - since >= _QUIET_FOR_SECONDS else "the configuration just changed"
 
-    def _require(self) -> TraefikApi:
-        if self.api is None:
-            raise TraefikApiError("no client", "one", "pass api_url")
-        return self.api
+        wait_until(unquiet, _QUIET_SECONDS, _POLL_SECONDS, self._clock)
 
     def _conclude(self, before: Snapshot, after: Snapshot, so_far: Observed) -> Observed:
         replies, attempt = so_far.replies, so_far.facts["attempts"]

@@ -4,25 +4,30 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Callable, Mapping
 from typing import Any
 
-from ..core.errors import EvenkeelError
+from ..cluster.spec import STRATEGIES
+from ..core.errors import InputError
+from ..core.poll import SYSTEM_CLOCK, Clock
 from ..core.results import CheckResult
+from ..core.values import NumberOption, number_specs, read_numbers
 from ..core.verdict import PASSED
 from ..traefik.api import TraefikApi, TraefikApiError, read_password
-from .http_load import Bounds, HttpLoadError, Target, check_target
+from .http_load import Bounds, Target, check_target
 from .observer import Observer
-from .replies import STRATEGIES
 
 MAX_REQUESTS = 100_000
-MAX_TIMEOUT = 600.0
-MAX_ATTEMPTS = 20
+TIMEOUT = NumberOption(0.01, 600, 5.0)
+_NUMBERS = {
+    "timeout": TIMEOUT,
+    "time_limit": NumberOption(0.01, 600, 60.0),
+    "attempts": NumberOption(1, 20, 5),
+}
 
 
-class CheckInputError(EvenkeelError):
-    """A parameter cannot be used; one line ``what: got ..., want ... (fix: ...)``."""
+class CheckInputError(InputError):
+    """A parameter cannot be used; one line ``what: got ..., want ... (fix: ...)`` for each."""
 
 
 def check_options() -> dict[str, Any]:
@@ -33,10 +38,8 @@ def check_options() -> dict[str, Any]:
         "tier": {"type": "str", "required": True},
         "nodes": {"type": "list", "elements": "str", "required": True},
         "strategy": {"type": "str", "choices": list(STRATEGIES), "default": "wrr"},
-        "timeout": {"type": "float", "default": 5.0},
-        "time_limit": {"type": "float", "default": 60.0},
+        **number_specs(_NUMBERS, raw=False),
         "keep_alive": {"type": "bool", "default": True},
-        "attempts": {"type": "int", "default": 5},
         "api_url": {"type": "str", "default": ""},
         "api_user": {"type": "str", "default": "admin"},
         "api_password_file": {"type": "path", "no_log": False},  # the path is no secret
@@ -44,26 +47,28 @@ def check_options() -> dict[str, Any]:
     }
 
 
-def in_range(params: Mapping[str, Any], name: str, low: float, high: float) -> None:
-    """Refuse a number outside low..high, and one that is not a number at all.
+def check_numbers(params: Mapping[str, Any], numbers: Mapping[str, NumberOption]) -> None:
+    """Refuse numbers out of their range, and those that are none.
 
     Raises:
-        CheckInputError: it is.
+        CheckInputError: there are some; one line for each.
     """
-    value = params[name]
-    if isinstance(value, bool) or not math.isfinite(value) or not low <= value <= high:
-        raise CheckInputError(f"{name}: got {value}, want {low:g} to {high:g} (fix: pass a number in this range)")
+    __, problems = read_numbers(params, numbers)
+    if problems:
+        raise CheckInputError(*problems)
 
 
-def validate_common(params: Mapping[str, Any]) -> tuple[Target, Bounds]:
+def validate_common(params: Mapping[str, Any], numbers: Mapping[str, NumberOption]) -> tuple[Target, Bounds]:
     """Check the shared parameters and give the target and the bounds.
 
+    Args:
+        params: the module's options.
+        numbers: those that only this check has.
+
     Raises:
-        CheckInputError: a parameter cannot be used.
+        InputError: a parameter cannot be used.
     """
-    in_range(params, "timeout", 0.01, MAX_TIMEOUT)
-    in_range(params, "time_limit", 0.01, MAX_TIMEOUT)
-    in_range(params, "attempts", 1, MAX_ATTEMPTS)
+    check_numbers(params, {**numbers, **_NUMBERS})
     nodes = params["nodes"]
     twice = sorted({node for node in nodes if nodes.count(node) > 1})
     if twice or not all(node.strip() for node in nodes):
@@ -73,14 +78,11 @@ def validate_common(params: Mapping[str, Any]) -> tuple[Target, Bounds]:
         got, want = ("api_url", "service") if params["api_url"] else ("service", "api_url")
         raise CheckInputError(f"{want}: got {got} without it, want both or none (fix: pass {want} too)")
     target = Target(params["url"], params["host"], params["timeout"], params["keep_alive"])
-    try:
-        check_target(target)
-    except HttpLoadError as exc:
-        raise CheckInputError(str(exc)) from exc
+    check_target(target)
     return target, Bounds(params["time_limit"])
 
 
-def observer_of(params: Mapping[str, Any]) -> Observer:
+def observer_of(params: Mapping[str, Any], clock: Clock = SYSTEM_CLOCK) -> Observer:
     """Make the observer which the parameters ask for.
 
     Raises:
@@ -91,7 +93,7 @@ def observer_of(params: Mapping[str, Any]) -> Observer:
         password = read_password(params["api_password_file"]) if params["api_password_file"] else ""
         user = params["api_user"] if password else ""
         api = TraefikApi(params["api_url"], user, password, params["timeout"])
-    return Observer(api, params["service"], params["attempts"])
+    return Observer(api, params["service"], params["attempts"], clock)
 
 
 def outcome(
@@ -105,11 +107,11 @@ def outcome(
         params: the module's options.
 
     Returns:
-        Whether the module fails (also when the verdict is not ``pass``), and its result.
+        Whether the module fails (also when the verdict is not :data:`PASSED`), and its result.
     """
     try:
         result = check(params)
-    except CheckInputError as error:
+    except InputError as error:
         return True, {"msg": str(error)}
     except TraefikApiError as error:
         return True, {"msg": f"{subject}: {error}"}

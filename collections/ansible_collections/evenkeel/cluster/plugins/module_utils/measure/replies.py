@@ -16,7 +16,6 @@ from http import HTTPStatus
 from ..core.errors import Finding, join_some
 from ..core.stats import ChiSquare
 
-STRATEGIES = ("wrr", "p2c", "hrw", "leasttime")
 # Three answers in a row cannot come from one node under round robin: a cycle ends after one, the next begins with one.
 MIN_REQUESTS_PER_CLIENT = 3
 

@@ -8,18 +8,26 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
+from ..cluster.spec import SPREADING_STRATEGIES
 from ..core.errors import Finding
+from ..core.poll import SYSTEM_CLOCK, Clock
 from ..core.results import CookieSeen, SessionControl, StickyResult
 from ..core.stats import clients_for_spread
+from ..core.values import NumberOption
 from .http_load import Bounds, Target, send_clients
 from .observer import Observed, conclude, latency_summary, lost_before_problems, unobserved
-from .options import MAX_REQUESTS, CheckInputError, in_range, observer_of, validate_common
+from .options import MAX_REQUESTS, CheckInputError, check_numbers, observer_of, validate_common
 from .replies import MIN_REQUESTS_PER_CLIENT, Judgement, Reply, judge_answers, judge_guard, node_counts, not_guarded
 from .sessions import CookieRule, StickyRule, cookies_named, judge_sessions, judge_sticky, moved_clients, sessions_of
 
 _MIN_CLIENTS = 12
 _MAX_CLIENTS = 1000
 _GUARD_CLIENTS = 5
+STICKY_NUMBERS = {
+    "clients": NumberOption(0, _MAX_CLIENTS, 0),
+    "requests_per_client": NumberOption(MIN_REQUESTS_PER_CLIENT, MAX_REQUESTS // _MAX_CLIENTS, 5),
+}
+_MAX_AGE = NumberOption(0, 2**31, 0)
 
 
 def derived_clients(nodes: int) -> int:
@@ -54,13 +62,11 @@ def make_plan(params: Mapping[str, Any]) -> MeasurementPlan:
     """Validate the parameters.
 
     Raises:
-        CheckInputError: one cannot be used.
+        InputError: one cannot be used.
     """
-    target, bounds = validate_common(params)
-    in_range(params, "clients", 0, _MAX_CLIENTS)
-    in_range(params, "requests_per_client", MIN_REQUESTS_PER_CLIENT, MAX_REQUESTS // _MAX_CLIENTS)
+    target, bounds = validate_common(params, STICKY_NUMBERS)
     if params["max_age"] is not None:
-        in_range(params, "max_age", 0, 2**31)
+        check_numbers(params, {"max_age": _MAX_AGE})
     if not params["cookie"].strip():
         raise CheckInputError("cookie: got an empty name, want the sticky cookie's (fix: pass tier.cookie.name)")
     if params["sticky"] and params["secure"] and target.url.lower().startswith("http:"):
@@ -80,7 +86,7 @@ def make_plan(params: Mapping[str, Any]) -> MeasurementPlan:
 def run_control(plan: MeasurementPlan) -> tuple[SessionControl, list[Finding]]:
     """Let the same clients send without cookie jars, and demand that they do not stay."""
     rule = plan.rule
-    if not rule.sticky or len(rule.nodes) <= 1 or rule.strategy in ("hrw", "leasttime"):
+    if not rule.sticky or len(rule.nodes) <= 1 or rule.strategy not in SPREADING_STRATEGIES:
         return {
             "applicable": False,
             "failed": None,
@@ -139,11 +145,15 @@ def _cookie_seen(replies: Sequence[Reply], name: str) -> CookieSeen | None:
     return None
 
 
-def check(params: Mapping[str, Any]) -> StickyResult:
+def check(params: Mapping[str, Any], clock: Clock = SYSTEM_CLOCK) -> StickyResult:
     """Measure, judge, run the control, and give the module's result.
 
+    Args:
+        params: the module's options.
+        clock: tells and passes the time of all waits.
+
     Raises:
-        CheckInputError: a parameter cannot be used.
+        InputError: a parameter cannot be used.
         TraefikApiError: the balancer's API gave no usable answer.
     """
     plan = make_plan(params)
@@ -156,7 +166,7 @@ def check(params: Mapping[str, Any]) -> StickyResult:
         observed = unobserved(measure())
         judgement = judge_guard(observed.replies)
     else:
-        observed = observer_of(params).measure(measure)
+        observed = observer_of(params, clock).measure(measure)
         plan = replace(plan, rule=replace(plan.rule, disturbed=observed.disturbed))
         judgement = judge_sticky(sessions_of(observed.replies, plan.clients), plan.requests, plan.rule)
     control, control_problems = run_control(plan)

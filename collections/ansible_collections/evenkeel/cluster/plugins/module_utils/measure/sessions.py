@@ -7,6 +7,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 
+from ..cluster.spec import SPREADING_STRATEGIES
 from ..core.errors import Finding, join_some
 from ..core.stats import round_robin_cycles
 from .replies import Judgement, Reply, judge_answers
@@ -146,7 +147,7 @@ def _flags(cookie: SetCookie, rule: CookieRule) -> Finding | None:
 def judge_first_picks(sessions: Sequence[Sequence[Reply]], rule: StickyRule) -> list[Finding]:
     """New clients are spread over the nodes; exactly under undisturbed round robin."""
     picks = [session[0].served_by for session in sessions if session and session[0].answered and session[0].served_by]
-    if rule.strategy in ("hrw", "leasttime") or not picks:
+    if rule.strategy not in SPREADING_STRATEGIES or not picks:
         return []
     used = sorted(set(picks))
     if len(used) == 1:
@@ -184,7 +185,7 @@ def judge_sticky(sessions: Sequence[Sequence[Reply]], planned: int, rule: Sticky
     problems += judge_sessions(sessions)
     problems += judge_first_picks(sessions, rule)
     notes = [f"first picks not judged exactly: {rule.disturbed}"] if rule.disturbed else []
-    if rule.strategy in ("hrw", "leasttime"):
+    if rule.strategy not in SPREADING_STRATEGIES:
         notes.append(f"first picks not judged: {rule.strategy} does not promise to spread new clients")
     return Judgement("sessions", tuple(problems), tuple(notes))
 
@@ -199,7 +200,7 @@ def _judge_unsticky(
         )
     if len(rule.nodes) == 1:
         return Judgement("availability", tuple(problems), ("moving not applicable: one node",))
-    if rule.strategy in ("hrw", "leasttime"):
+    if rule.strategy not in SPREADING_STRATEGIES:
         return Judgement(
             "availability", tuple(problems), (f"moving not judged: {rule.strategy} may keep a client on one node",)
         )

@@ -7,7 +7,6 @@ One of them may be wrong, or lie; all three at once and alike are not. :func:`co
 
 from __future__ import annotations
 
-import contextlib
 import time
 from collections import Counter
 from collections.abc import Callable, Iterable, Mapping, Sequence
@@ -15,19 +14,20 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-with contextlib.suppress(ImportError):  # check_target reports what is missing
-    import requests
-
 from ..cluster.contract import STATS_PORT
 from ..core.errors import Finding
+from ..core.http import get
+from ..core.poll import SYSTEM_CLOCK, Clock, wait_until
 from ..core.results import SideCounts
 from ..core.results import Sides as SidesResult
+from ..core.values import whole_number
 from .access_log import AccessLogReader, LogLine
+from .counts import Answered, compare_log, counter_findings
 from .replies import Reply
 
 _READ_SECONDS = 2.0
 # A node counts a request just after it has answered it.
-_PATIENCE_SECONDS = 1.0
+_COUNTER_SECONDS = 1.0
 _POLL_SECONDS = 0.05
 
 
@@ -73,7 +73,7 @@ class Reading:
     """What the other two sides say.
 
     Attributes:
-        prefix: the begin of the requests' names; the number of the request follows.
+        prefix: what the requests' names begin with; the number of the request follows.
         log: our requests in the access log; None when it was not read.
         counted: node -> requests that it counted meanwhile; nodes without counters are absent.
         notes: what could not be read.
@@ -121,7 +121,7 @@ def compare(
         replies: what became of each request.
         reading: what the other sides say.
         members: the nodes.
-        foreign: requests of others meanwhile; None when nobody watched. Without any, a node must have counted
+        foreign: requests of others meanwhile; None when that was not watched. Without any, a node must have counted
             exactly what clients got from it; with some, at least that.
     """
     answered = [reply for reply in replies if reply.status is not None]
@@ -139,50 +139,22 @@ def compare(
         }
         for name in names
     }
-    missing = differs = 0
+    log = None
     if reading.log is not None:
-        for reply in answered:
-            line = lines.get(f"{reading.prefix}{reply.index}")
-            if line is None:
-                missing += 1
-            elif line.status != reply.status or by_server.get(line.server, line.server) != (reply.served_by or ""):
-                differs += 1
-    problems = [*_judge_log(missing, differs, len(answered)), *_judge_counters(nodes, foreign)]
+        seen = [
+            Answered(f"{reading.prefix}{reply.index}", reply.status, reply.served_by)
+            for reply in replies
+            if reply.status is not None
+        ]
+        log = compare_log(seen, lines.values(), by_server)
+    problems = log.findings() if log else []
+    for name, counted in reading.counted.items():
+        problems += counter_findings(name, counted, got[name], exact=foreign == 0)
     silent = [name for name in known if name not in reading.counted]
     notes = list(reading.notes)
     if silent and known:
         notes.append(f"counts not compared with the counters of {', '.join(silent)}: not read")
-    return Agreement(nodes, None if reading.log is None else missing, differs, tuple(problems), tuple(notes))
-
-
-def _judge_log(missing: int, differs: int, answered: int) -> list[Finding]:
-    if not missing and not differs:
-        return []
-    return [
-        Finding(
-            f"{missing} of {answered} answered requests missing in the access log, {differs} there with another node or"
-            " status",
-            "all of them as the clients saw them",
-            "see the balancer's access log",
-        )
-    ]
-
-
-def _judge_counters(nodes: Mapping[str, SideCounts], foreign: int | None) -> list[Finding]:
-    problems = []
-    for name, counts in nodes.items():
-        counted, client = counts["node"], counts["client"]
-        if counted is None:
-            continue
-        if counted < client or (counted > client and foreign == 0):
-            problems.append(
-                Finding(
-                    f"{counted} requests counted by {name}, {client} answers from it",
-                    "as many" if foreign == 0 else "at least as many",
-                    f"docker logs {name}",
-                )
-            )
-    return problems
+    return Agreement(nodes, log.missing if log else None, log.differing if log else 0, tuple(problems), tuple(notes))
 
 
 class Sides:
@@ -191,22 +163,24 @@ class Sides:
     Args:
         members: the nodes whose counters are read.
         access_log: the balancer's access log; empty reads none.
+        clock: tells and passes the time.
     """
 
-    def __init__(self, members: Sequence[Member], access_log: str) -> None:
+    def __init__(self, members: Sequence[Member], access_log: str, clock: Clock = SYSTEM_CLOCK) -> None:
         """Remember what to watch; nothing is read yet."""
         self.members = members
         self._access_log = access_log
+        self._clock = clock
         self.reading = Reading()
 
     def watch(self, send: Callable[[str], list[Reply]]) -> list[Reply]:
         """Send, between two readings; the last call's reading is kept.
 
         Args:
-            send: sends the load; gets the begin of the requests' names.
+            send: sends the load; gets what the requests' names begin with.
         """
         prefix = f"check-{time.time_ns():x}-"
-        log = AccessLogReader(Path(self._access_log), prefix) if self._access_log else None
+        log = AccessLogReader(Path(self._access_log), prefix, self._clock) if self._access_log else None
         before = self._counters()
         replies = send(prefix)
         answered = [reply for reply in replies if reply.status is not None]
@@ -217,14 +191,18 @@ class Sides:
         return replies
 
     def _settled(self, before: Mapping[str, int], wanted: Mapping[str, int]) -> dict[str, int]:
-        deadline = time.monotonic() + _PATIENCE_SECONDS
-        while True:
+        """Read until the nodes have counted what clients got from them."""
+        counted: dict[str, int] = {}
+
+        def late() -> str:
+            nonlocal counted
             after = self._counters()
             counted = {node: after[node] - before[node] for node in before if node in after}
-            late = any(count < wanted.get(node, 0) for node, count in counted.items())
-            if not late or time.monotonic() > deadline:
-                return counted
-            time.sleep(_POLL_SECONDS)
+            missing = [node for node, count in counted.items() if count < wanted.get(node, 0)]
+            return f"not all requests counted by {', '.join(missing)}" if missing else ""
+
+        wait_until(late, _COUNTER_SECONDS, _POLL_SECONDS, self._clock)
+        return counted
 
     def _counters(self) -> dict[str, int]:
         readings = {member.node: read_counter(member.stats) for member in self.members if member.stats}
@@ -233,8 +211,6 @@ class Sides:
 
 def read_counter(url: str) -> int | None:
     """How many requests a node has counted so far; None when it does not say."""
-    try:
-        answer = requests.get(url, timeout=_READ_SECONDS, headers={"Connection": "close"}, proxies={"http": ""})
-        return int(answer.json()["requests"]) if answer.ok else None
-    except (requests.RequestException, ValueError, KeyError, TypeError):
-        return None
+    answer = get(url, _READ_SECONDS)
+    counters = answer.json() if answer.ok else None
+    return whole_number(counters.get("requests")) if isinstance(counters, dict) else None

@@ -17,22 +17,16 @@ from types import TracebackType
 from typing import Any
 from urllib.parse import quote, urlsplit
 
-from ..core.errors import EvenkeelError, Problem
-
-try:
-    import requests
-    from requests.auth import HTTPBasicAuth
-
-    HAS_REQUESTS = True
-except ImportError:  # reported by the constructor in one line
-    HAS_REQUESTS = False
-
 from ..cluster.engines import DEFAULT_PROVIDER
+from ..core.errors import EvenkeelError, Problem
+from ..core.http import TIMED_OUT, Answer, Client, basic_auth, is_http_url
 from .metrics import parse_config_reloads, parse_server_up, parse_service_requests, qualified
 
 DEFAULT_TIMEOUT = 5.0
 PAGE_SIZE = 500
 MAX_PAGES = 200
+# The services of 200 nodes are some hundred KiB, the metrics of many services some MiB.
+_MAX_BODY_BYTES = 32 * 1024 * 1024
 _FIND_BALANCER = "docker ps --all --filter label=evenkeel.role=balancer"
 
 
@@ -90,17 +84,17 @@ def read_password(path: str | Path) -> str:
 class TraefikApi:
     """Client of one balancer's dashboard entry point.
 
-    Keeps one connection; use one client per thread.
+    Keeps one connection; threads take turns on it.
 
     Args:
         base_url: where ``/api``, ``/metrics`` and ``/ping`` are, e.g. ``http://127.0.0.1:9000``.
         user: basic-auth user; empty for none.
         password: basic-auth password; never shown in messages.
-        timeout: seconds to connect, and to wait for each answer.
+        timeout: seconds for each request as a whole.
 
     Raises:
-        TraefikApiError: `requests` is missing or the address is unusable; every
-            method raises it when the balancer gives no usable answer.
+        TraefikApiError: the address is unusable; every method raises it when
+            the balancer gives no usable answer.
     """
 
     def __init__(
@@ -111,30 +105,18 @@ class TraefikApi:
         timeout: float = DEFAULT_TIMEOUT,
     ) -> None:
         """Check the address and prepare the connection; nothing is sent yet."""
-        if not HAS_REQUESTS:
-            raise TraefikApiError(
-                "no Python library requests", "python3-requests on this host", "apt-get install python3-requests"
-            )
-        try:
-            parts = urlsplit(base_url)
-            usable = parts.scheme in ("http", "https") and bool(parts.hostname) and (parts.port or 1) > 0
-        except ValueError:
-            usable = False
-        if not usable:
+        if not is_http_url(base_url):
             raise TraefikApiError(
                 f"address {base_url!r}", "an http(s) URL", "pass the dashboard's URL, e.g. http://127.0.0.1:9000"
             )
-        if "@" in parts.netloc:
+        if "@" in urlsplit(base_url).netloc:
             raise TraefikApiError(
                 "an address with credentials in it", "user and password apart", "pass a user and a password file"
             )
         self.base_url = base_url.rstrip("/")
         self.timeout = timeout
-        self._session = requests.Session()
-        # Neither a proxy nor a .netrc of the caller's environment may stand between us and our balancer.
-        self._session.trust_env = False
-        if user:
-            self._session.auth = HTTPBasicAuth(user.encode(), password.encode())
+        credentials = basic_auth(user, password) if user else {}
+        self._client = Client(self.base_url, timeout, _MAX_BODY_BYTES, credentials)
 
     def __enter__(self) -> TraefikApi:
         """Be usable in a with statement."""
@@ -148,7 +130,7 @@ class TraefikApi:
 
     def close(self) -> None:
         """Close the connection."""
-        self._session.close()
+        self._client.close()
 
     # -- API ---------------------------------------------------------------
 
@@ -175,7 +157,7 @@ class TraefikApi:
 
     def version(self) -> str:
         """Traefik's version, e.g. ``3.7.15``."""
-        answer = self._json(self._get("/api/version"))
+        answer = self._json("/api/version", self._get("/api/version"))
         if not isinstance(answer, dict) or not isinstance(answer.get("Version"), str):
             raise self._not_traefik("/api/version", "no Version")
         return str(answer["Version"])
@@ -190,7 +172,7 @@ class TraefikApi:
             answer = self._get("/ping", want=(HTTPStatus.OK, HTTPStatus.NOT_FOUND, HTTPStatus.SERVICE_UNAVAILABLE))
         except _NoAnswerError:
             return False
-        return answer.status_code == HTTPStatus.OK
+        return answer.ok
 
     # -- metrics -----------------------------------------------------------
 
@@ -227,27 +209,24 @@ class TraefikApi:
 
     # -- plumbing ----------------------------------------------------------
 
-    def _get(self, path: str, want: tuple[int, ...] = (HTTPStatus.OK,)) -> requests.Response:
+    def _get(self, path: str, want: tuple[int, ...] = (HTTPStatus.OK,)) -> Answer:
         url = self.base_url + path
-        try:
-            answer = self._session.get(url, timeout=self.timeout, allow_redirects=False)
-        except requests.Timeout as exc:
+        answer = self._client.get(path)
+        if answer.reason == TIMED_OUT:
             raise _NoAnswerError(
                 f"no answer from {url} within {self.timeout:g} s", "an answer", f"look at it with: {_FIND_BALANCER}"
-            ) from exc
-        except requests.RequestException as exc:
-            raise _NoAnswerError(
-                f"{_reason(exc)} at {url}", "an answer", f"check that it runs: {_FIND_BALANCER}"
-            ) from exc
-        if answer.status_code in (HTTPStatus.UNAUTHORIZED, HTTPStatus.FORBIDDEN):
+            )
+        if answer.reason:
+            raise _NoAnswerError(f"{answer.reason} at {url}", "an answer", f"check that it runs: {_FIND_BALANCER}")
+        if answer.status in (HTTPStatus.UNAUTHORIZED, HTTPStatus.FORBIDDEN):
             raise TraefikApiError(
-                f"status {answer.status_code} from {url}",
+                f"status {answer.status} from {url}",
                 "accepted credentials",
                 "check the user and the password file",
             )
-        if answer.status_code not in want:
+        if answer.status not in want:
             raise TraefikApiError(
-                f"status {answer.status_code} from {url}",
+                f"status {answer.status} from {url}",
                 "status 200",
                 "check that the address is the dashboard's entry point",
             )
@@ -256,16 +235,13 @@ class TraefikApi:
     def _record(self, kind: str, name: str) -> dict[str, Any] | None:
         path = f"/api/http/{kind}/{quote(name, safe='@')}"
         answer = self._get(path, want=(HTTPStatus.OK, HTTPStatus.NOT_FOUND))
-        if answer.status_code == HTTPStatus.NOT_FOUND:
+        if answer.status == HTTPStatus.NOT_FOUND:
             # Only the API's own 404 (JSON) means "does not exist"; any web server answers 404 to a wrong address.
-            try:
-                body = answer.json()
-            except ValueError:
-                body = None
-            if isinstance(body, dict) and "message" in body:
+            refusal = answer.json()
+            if isinstance(refusal, dict) and "message" in refusal:
                 return None
             raise self._not_traefik(path, "status 404 which is not the API's")
-        body = self._json(answer)
+        body = self._json(path, answer)
         if not isinstance(body, dict):
             raise self._not_traefik(path, f"a {type(body).__name__}")
         return body
@@ -276,21 +252,21 @@ class TraefikApi:
         for __ in range(MAX_PAGES):
             path = f"/api/http/{kind}?page={page}&per_page={PAGE_SIZE}"
             answer = self._get(path)
-            body = self._json(answer)
+            body = self._json(path, answer)
             if not isinstance(body, list) or not all(isinstance(item, dict) for item in body):
                 raise self._not_traefik(path, "no list of records")
             records += body
-            following = answer.headers.get("X-Next-Page", "1")
+            following = answer.headers.get("x-next-page", "1")
             if not following.isdecimal() or int(following) <= page:  # the last page announces page 1
                 return records
             page = int(following)
         raise self._not_traefik(f"/api/http/{kind}", f"more than {MAX_PAGES} pages")
 
-    def _json(self, answer: requests.Response) -> Any:
-        try:
-            return answer.json()
-        except ValueError as exc:
-            raise self._not_traefik(answer.url.removeprefix(self.base_url), "an answer which is not JSON") from exc
+    def _json(self, path: str, answer: Answer) -> Any:
+        content = answer.json()
+        if content is None:
+            raise self._not_traefik(path, "an answer which is not JSON")
+        return content
 
     def _parsed(self, parse: Any, *arguments: str) -> Any:
         try:
@@ -319,21 +295,3 @@ def _present(reloads: int | None) -> int:
             "enable metrics.prometheus in the balancer",
         )
     return reloads
-
-
-def _reason(exc: Exception) -> str:
-    """The shortest true description of a failed connection."""
-    text = str(exc)
-    for sign, words in (
-        ("Connection refused", "connection refused"),
-        ("Name or service not known", "an unknown host name"),
-        ("Temporary failure in name resolution", "an unknown host name"),
-        ("No route to host", "no route to host"),
-        ("Network is unreachable", "an unreachable network"),
-        ("RemoteDisconnected", "a closed connection"),
-        ("Connection reset", "a reset connection"),
-        ("CERTIFICATE_VERIFY_FAILED", "an untrusted certificate"),
-    ):
-        if sign in text:
-            return words
-    return text or exc.__class__.__name__
