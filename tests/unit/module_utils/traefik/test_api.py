@@ -123,11 +123,11 @@ class FakeBalancer:
                     self.send_header(name, value)
                 self.send_header("Content-Length", str(len(body.encode())))
                 self.end_headers()
-                with contextlib.suppress(ConnectionError):  # the client of a slow answer has gone
+                with contextlib.suppress(ConnectionError):  # the client did not wait for a slow answer
                     self.wfile.write(body.encode())
 
             def log_request(self, code: int | str = "-", size: int | str = "-") -> None:
-                """Keep quiet."""
+                """Log nothing."""
 
         self.server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
         self.url = f"http://127.0.0.1:{self.server.server_port}"
@@ -213,7 +213,7 @@ def free_port() -> int:
         return port
 
 
-def test_nobody_listens() -> None:
+def test_nothing_listens() -> None:
     url = f"http://127.0.0.1:{free_port()}"
     with TraefikApi(url) as api:
         assert api.ping() is False
