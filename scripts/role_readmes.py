@@ -18,7 +18,7 @@ import yaml
 ROOT = Path(__file__).parents[1]
 NOTICE = "<!-- Made by `make readmes` from meta/argument_specs.yml, defaults and tasks: edit those, not this file. -->"
 
-# A longer default is shown below the table instead of in it.
+# Longer defaults are shown below the table.
 _CELL_LENGTH = 80
 _INCLUDE = re.compile(r"^(?:ansible\.builtin\.)?(?:include|import)_(tasks|role)$")
 _TEMPLATE = re.compile(r"\{\{.*?\}\}")
@@ -34,7 +34,7 @@ def role_names(root: Path) -> list[str]:
 
 
 def load(path: Path) -> Any:
-    """A YAML file's content; ``None`` when there is no such file."""
+    """A YAML file's content; ``None`` when the file does not exist."""
     return yaml.load(path.read_text(encoding="utf-8"), Loader=yaml.CSafeLoader) if path.exists() else None
 
 
@@ -71,7 +71,7 @@ def plain(text: str | list[str]) -> str:
 
 
 def cell(text: str) -> str:
-    """Text for a cell of a table."""
+    """Text for a table's cell."""
     return text.replace("|", "\\|")
 
 
@@ -151,7 +151,7 @@ def is_long(value: Any) -> bool:
 
 
 def rows(name: str, option: dict[str, Any], defaults: dict[str, Any], below: Sequence[str]) -> Iterator[str]:
-    """The line of an option in the table, and those of its suboptions."""
+    """The table's line for an option, and those for its suboptions."""
     if option.get("required"):
         default = "required"
     elif name in below:
@@ -205,7 +205,7 @@ def nested(folder: Path, files: Sequence[str], indent: str, above: set[str]) -> 
 
 
 def title(task: dict[str, Any]) -> str:
-    """A task's name for people."""
+    """A task's name for readers."""
     return _TEMPLATE.sub("...", str(task.get("name", ""))).strip()
 
 
@@ -315,7 +315,7 @@ def first_tag(entry: dict[str, Any]) -> str:
 
 
 def stale(root: Path) -> list[str]:
-    """The READMEs that are not what this script makes, as paths from the root."""
+    """The READMEs that differ from what this script makes, as paths from the root."""
     found = []
     for role in role_names(root):
         path = root / "roles" / role / "README.md"

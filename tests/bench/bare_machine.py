@@ -1,16 +1,16 @@
 #!/usr/bin/env python3
 """Goal P6: from a bare machine to a proven cluster, with ``make up`` in a clean clone.
 
-DESTROYS what this machine has in Docker: all containers, images and volumes, of whatever project; Docker's packages,
-its data and its configuration; the state of the cluster; the caches of pip, apt and this project. It refuses to begin
-without ``--yes-remove-docker``, and lists then what it would remove.
+DESTROYS what this machine has in Docker: all containers, images and volumes, of any project; Docker's packages,
+its data and its configuration; the state of the cluster; the caches of pip, apt and this project. Without
+``--yes-remove-docker`` it only lists what it would remove.
 
 Measures the wall time of ``make up``, which ends after the verification, and of its stages.
 
 Command (as root, with the machine's own Python): ``python3 tests/bench/bare_machine.py --yes-remove-docker [--keep]``
 Peer: none that runs everywhere. The manual way (build three images from public ones, start them one by one) needs an
 image registry, and proves nothing at its end.
-Control: before ``make up`` nothing of Docker may be left, no cache, and nobody may answer on the published ports;
+Control: before ``make up`` nothing of Docker may be left, no cache, and nothing may answer on the published ports;
 after it both tiers must answer GET and POST, and a second ``make up`` must say ``changed=0``. Otherwise the run fails.
 Goal: 120 s; downloads dominate.
 """
@@ -33,7 +33,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from urllib.parse import urlsplit
 
-# Called by its path, the script finds its neighbours only by the root of the repository.
+# When the script is called by its path, its neighbours are found only from the root of the repository.
 sys.path.insert(0, str(Path(__file__).resolve().parents[2]))
 
 from tests.bench import common
@@ -91,7 +91,7 @@ def _would_remove(*words: str) -> set[str]:
 
 
 def to_purge() -> list[str]:
-    """The packages, and what only they needed; not what was of no use before."""
+    """The packages, and those that only they needed; not those that no package needed before."""
     names = installed()
     if not names:
         return []
@@ -143,7 +143,7 @@ def unmount(folders: Sequence[Path]) -> None:
 
 
 def make_bare(packages: Sequence[str]) -> None:
-    """Remove all that is told in the description above."""
+    """Remove all that the description above lists."""
     say("==> Removing containers and ending Docker")
     stop_docker()
     if packages:
@@ -187,7 +187,7 @@ def check_bare() -> None:
 
 
 def environment() -> dict[str, str]:
-    """The environment without a virtual environment that happens to be active."""
+    """The environment, without a virtual environment that is active by chance."""
     kept = {key: value for key, value in os.environ.items() if key not in {"VIRTUAL_ENV", "PYTHONPATH", "MAKEFLAGS"}}
     kept["PATH"] = os.pathsep.join(
         part for part in kept["PATH"].split(os.pathsep) if not Path(part).is_relative_to(ROOT)
@@ -220,7 +220,7 @@ def timed(folder: Path, *words: str) -> tuple[float, list[tuple[float, str]]]:
 
 
 def stages(lines: Sequence[tuple[float, str]], total: float) -> dict[str, float]:
-    """Seconds per stage: the environment until the first play, then what the run says of itself."""
+    """Seconds per stage: the environment until the first play, then the run's own table of stages."""
     first = next((at for at, line in lines if line.startswith("PLAY [")), total)
     found = {"virtual environment, start of Ansible": first}
     inside = False
@@ -252,7 +252,9 @@ def check_serves() -> None:
                 f"control: got '{error}' from {path}, want an answer (fix: playbooks/status.yml)"
             ) from error
         if not node:
-            raise BenchError(f"control: got no X-Served-By from {path}, want a node's name (fix: see who answers)")
+            raise BenchError(
+                f"control: got no X-Served-By from {path}, want a node's name (fix: see what answers there)"
+            )
 
 
 def check_unchanged(lines: Sequence[tuple[float, str]]) -> None:
@@ -267,7 +269,7 @@ def check_unchanged(lines: Sequence[tuple[float, str]]) -> None:
 
 
 def notes() -> Mapping[str, str]:
-    """What helps a run here that other machines may not have."""
+    """What makes a run faster here and may be missing on other machines."""
     pip = run(sys.executable, "-m", "pip", "config", "list", check=False)
     local = "find-links" in pip or "PIP_FIND_LINKS" in os.environ
     return {

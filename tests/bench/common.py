@@ -25,13 +25,13 @@ STATE = Path("/var/lib/evenkeel/evenkeel") if os.geteuid() == 0 else Path.home()
 POOL_MODULE = "evenkeel.cluster.node_pool"
 
 _PLAY_TIMEOUT_SECONDS = 900
-# A machine is quiet when its processors are busy for at most this share of a second.
+# A machine is quiet when its processors are busy for at most this share of the time.
 _QUIET_SHARE = 0.15
 _SETTLE_SECONDS = 20.0
 
 
 class BenchError(Exception):
-    """A measurement did not come about; one line ``what: got ..., want ... (fix: ...)``."""
+    """A measurement failed; one line ``what: got ..., want ... (fix: ...)``."""
 
 
 # --------------------------------------------------------------------------
@@ -134,7 +134,7 @@ def _seconds(duration: Mapping[str, str]) -> float:
 
 
 def scale(static: int, dynamic: int) -> Play:
-    """Let the pool have so many nodes."""
+    """Scale the pool to these numbers of nodes."""
     return play("playbooks/scale.yml", "-e", f"static_nodes={static}", "-e", f"dynamic_nodes={dynamic}")
 
 
@@ -149,7 +149,7 @@ def _busy_and_total() -> tuple[int, int]:
 
 
 def busy_share(seconds: float = 1.0) -> float:
-    """Share of all processors' time that was not idle during so many seconds, 0 to 1."""
+    """Share of all processors' time, 0 to 1, that was not idle in the next *seconds*."""
     busy, total = _busy_and_total()
     time.sleep(seconds)
     busy_after, total_after = _busy_and_total()
@@ -157,7 +157,7 @@ def busy_share(seconds: float = 1.0) -> float:
 
 
 def settle(patience: float = _SETTLE_SECONDS) -> float:
-    """Wait until what came before has ended; the share of processor time that something still takes.
+    """Wait until earlier work has ended; the share of processor time, 0 to 1, that is still used.
 
     Args:
         patience: seconds to wait at most.
@@ -264,7 +264,7 @@ def report(name: str, data: Mapping[str, Any], tables: Sequence[str], verdicts: 
 
 
 def run_main(main: Any) -> None:
-    """Exit with what *main* returns; a measurement that did not come about is one line."""
+    """Exit with what *main* returns; a failed measurement is one line."""
     try:
         sys.exit(main())
     except BenchError as error:

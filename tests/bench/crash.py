@@ -1,18 +1,18 @@
-"""Goals R6, R7, R8 together: what the balancer makes of a node that is killed, one that hangs, and one broken URL.
+"""Goals R6, R7, R8 together: how the balancer treats a killed node, a hanging node, and one broken URL.
 
-Measures settings of ``max_failures``: how many requests a node may fail within 0.3 s before the balancer leaves it out
-until its next health check; 0 trusts the health checks alone. The last one is judged, the others are to compare. For
+Measures settings of ``max_failures``: after this many failures within 0.3 s, the balancer takes a node out of rotation
+until its next health check; 0 = health checks only. The last setting is judged, the others are for comparison. For
 each, under an open loop with sticky clients and POSTs (see ``playbooks/drill.yml``):
 
 * nodes are killed with SIGKILL one after the other, and started again;
 * nodes are frozen one after the other, until the balancer has noticed;
-* one URL that answers 500 is asked 20 times a second, half of it by a sticky client, that is always on the same node,
-  while all other URLs get their usual load, and a tenth of it, when fewer good answers come in between.
+* one URL that answers 500 gets 20 requests a second, half of them from a sticky client, so always on the same node.
+  All other URLs get their usual load; then a tenth of it, so that fewer good answers come in between.
 
 Command: ``python -m tests.bench.crash [--settings 0 3 10] [--kills 20] [--hangs 6] [--seconds 20] [--rate 400]``
-Both tiers are sticky here, so that it can be told how many sessions leave a node that is well.
-Control, in the same run: a setting may only be called good if another one lost requests or sessions; otherwise the
-measurement could not have noticed. The broken URL must have answered 500 each time.
+Both tiers are sticky here, to count the sessions that leave a healthy node.
+Control, in the same run: another setting must lose requests or sessions, to show that the measurement notices losses.
+The broken URL must have answered 500 each time.
 Goals: R6 no GET failed and no POST executed twice; R7 out of rotation within 2 s; R8 no request to another URL failed.
 """
 
@@ -36,14 +36,14 @@ from tests.bench.common import ROOT, WEB, BenchError, say
 DRILL_MODULE = "evenkeel.cluster.drill"
 BROKEN = f"{WEB}/api/dates/broken"
 _BROKEN_RATE = 20
-# The drill is to measure here, not to judge.
+# Here the drill only measures; the verdict is made below.
 _NO_LIMIT = dict.fromkeys(
     ("failed", "failed_in_flight", "twice", "missing", "moved", "join_p95", "leave_p95", "out"), 10**6
 )
 
 
 def write_setting(path: Path, max_failures: int, nodes: int) -> None:
-    """The declared tiers with this setting and so many nodes each, as extra variables."""
+    """Write the declared tiers, with this setting and number of nodes, as extra variables."""
     defaults = yaml.safe_load((ROOT / "roles/cluster/defaults/main.yml").read_text(encoding="utf-8"))
     tiers = {
         name: {**tier, "nodes": nodes, "max_failures": max_failures, "sticky": True}
@@ -73,7 +73,7 @@ def drill(setting: Path, scenario: str, events: int, rate: float, seconds: float
 
 
 def _failed(raw: Path) -> dict[str, int]:
-    """Failed requests by method, and by whether their client's cookie stood for a node."""
+    """Failed requests by method, and by whether their client's cookie named a node."""
     counts = {"GET": 0, "GET sticky": 0, "POST": 0, "POST sticky": 0}
     with gzip.open(raw, "rt", encoding="utf-8") as stream:
         for line in stream:
@@ -84,7 +84,7 @@ def _failed(raw: Path) -> dict[str, int]:
 
 
 class BrokenUrl:
-    """Asks for the broken URL at a steady pace until it is left: in turn as a new client and as a sticky one."""
+    """Asks for the broken URL at a steady pace, in turn as a new client and as a sticky one, until the block ends."""
 
     def __init__(self) -> None:
         """Nothing is asked yet."""

@@ -15,9 +15,9 @@ import requests
 from tests.bench.common import DASHBOARD, STATE, BenchError, play
 
 CLUSTER = "evenkeel"
-# Every container that a benchmark starts bears this label.
+# Every container that a benchmark starts has this label.
 BENCH_LABEL = "evenkeel.bench"
-# More threads bring nothing on one engine.
+# More threads are no faster on one engine.
 WORKERS = 8
 PORTS = {"static": 8080, "dynamic": 3000}
 
@@ -94,7 +94,7 @@ def nodes(tier: str) -> list[Container]:
 
 
 def started(found: Iterable[Container]) -> dict[str, str]:
-    """Name to the moment the container was started: changes when anybody recreates or restarts it."""
+    """Name to the moment the container was started: changes when it is recreated or restarted."""
     return {item.name: api().inspect_container(item.id)["State"]["StartedAt"] for item in found}
 
 
@@ -119,7 +119,7 @@ def template(tier: str) -> Template:
 
 
 def peer_labels(peer: str) -> dict[str, str]:
-    """Labels of a peer's container; they also take it out of the cluster, whose labels its image bears."""
+    """Labels of a peer's container; they also take it out of the cluster, whose labels its image has."""
     return {BENCH_LABEL: peer, "evenkeel.cluster": "none", "evenkeel.role": "bench", "traefik.enable": "false"}
 
 
@@ -140,7 +140,7 @@ def create_and_start(made: Template, name: str, labels: dict[str, str], stop_sig
 
 
 def in_parallel(work: Callable[[_T], None], items: Iterable[_T], workers: int = WORKERS) -> None:
-    """Do the work for all items; raises what the first of them raised."""
+    """Do the work for all items; raises the first error."""
     with ThreadPoolExecutor(workers) as threads:
         for _ in threads.map(work, items):
             pass
@@ -172,7 +172,7 @@ def answers(container: Container, port: int, path: str = "/healthz") -> bool:
 
 
 def await_serving(labels: Sequence[str], count: int, port: int) -> None:
-    """Until so many containers with these labels answer their health check.
+    """Wait until *count* containers with these labels answer their health check.
 
     Raises:
         BenchError: not within two minutes.
@@ -210,7 +210,7 @@ def balancer_status(service: str) -> dict[str, str]:
 
 
 class Restored:
-    """Remembers how many nodes the tiers have and gives them back at the end, whatever happens."""
+    """Restores the tiers' numbers of nodes at the end, also after an error."""
 
     def __enter__(self) -> Restored:
         """Count.

@@ -1,4 +1,4 @@
-"""Open-loop HTTP load: requests leave at their time whether or not earlier ones have been answered.
+"""Open-loop HTTP load: requests are sent at their time, whether or not earlier ones are answered.
 
 70 % GET and 30 % POST with an idempotency key of its own, on several paths in turn. Half of the clients keep cookies;
 of each half, every fourth client opens a connection per request, the others keep theirs. Nothing is sent twice.
@@ -19,7 +19,7 @@ import aiohttp
 CLIENTS = 40
 POST_SHARE = 0.3
 TIMEOUT_SECONDS = 10.0
-# Beyond so many unanswered requests, the next ones count as failed without being sent: the load stays bounded.
+# With more unanswered requests than this, the next ones count as failed and are not sent: the load stays bounded.
 MAX_UNANSWERED = 4000
 _NEW_CONNECTION_EVERY = 4
 _HTTP_OK = range(200, 300)
@@ -50,7 +50,7 @@ class Outcome:
         seconds: from sent to the last byte of the answer.
         tier: where it went.
         method: GET or POST.
-        client: who sent it.
+        client: the number of the client that sent it.
         error: empty when the answer was 2xx and complete.
         repeated: a POST that the node had executed before.
     """
@@ -86,7 +86,7 @@ class Load:
         self.seconds = 0.0
 
     async def run(self, go_on: Callable[[float], bool]) -> None:
-        """Send until *go_on*, asked with the seconds since the begin, says no; then wait for the last answers."""
+        """Send while *go_on*, called with the seconds since the start, is true; then wait for the last answers."""
         self._sessions = [_session(number) for number in range(CLIENTS)]
         try:
             await self._send(go_on)
@@ -103,7 +103,7 @@ class Load:
             if delay > 0:
                 await asyncio.sleep(delay)
             elif index % 16 == 0:
-                await asyncio.sleep(0)  # behind time: let answers be read all the same
+                await asyncio.sleep(0)  # late already, but answers must be read as well
             if not go_on(time.monotonic() - self.began):
                 break
             method = "POST" if self._random.random() < POST_SHARE else "GET"

@@ -2,11 +2,11 @@
 
 Runs the drill at full length: 100 cycles of growing and shrinking, 100 rolling updates of the tiers in turn, 100 plain
 ``docker stop``, 20 changes of policy, 100 kills, 20 hangs, guests, and 20 replacements of the balancer. Long scenarios
-are cut into several drills, because each compares what every single node has counted.
+are cut into several drills, because each drill compares the counters of every node.
 
 Command: ``python -m tests.bench.lossless [--rate 600] [--share 1.0] [scale roll ...]``; ``--share 0.1`` does a tenth.
-Control, in the same run: the first drill of each scenario sends the same load to naive nodes (for the balancer: to a
-naive balancer), which must lose requests, or the drill fails.
+Control, in the same run: the first drill of each scenario sends the same load to an unprotected
+baseline (nodes, or a balancer), which must lose requests; otherwise the drill fails.
 Goals: 0 failed; after kills only POSTs in flight; nothing executed twice; no session moves without need;
 join p95 <= 1 s, leave p95 <= 2 s.
 """
@@ -26,7 +26,7 @@ from tests.bench.common import BenchError, say
 
 DRILL_MODULE = "evenkeel.cluster.drill"
 JOIN_GOAL, LEAVE_GOAL, OUT_GOAL = 1.0, 2.0, 2.0
-# The drill itself judges what is lost; times are judged here, over all of it.
+# The drill judges losses; times are judged here, over all drills.
 PATIENT = {"join_p95": 30, "leave_p95": 30, "out": 30, "late_p99": 1.0, "rate_share": 0.95}
 
 
@@ -40,7 +40,7 @@ class Part:
         events: how many in all; a cycle of growing and shrinking is two.
         chunk: how many in one drill.
         interval: seconds from one to the next, at least.
-        surge: percent of a tier replaced at a time.
+        surge: percent of a tier replaced at the same time.
     """
 
     goal: str
@@ -65,7 +65,7 @@ PARTS = (
 
 @dataclasses.dataclass
 class Sum:
-    """One scenario's drills, added up. Times are in seconds, each drill's p95; the worst is told."""
+    """One scenario's drills, added up. Times are each drill's p95 in seconds; the worst is reported."""
 
     requests: int = 0
     events: int = 0

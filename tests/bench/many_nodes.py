@@ -1,7 +1,7 @@
 """Goal P7: 200 nodes on one host, and what a node costs there beside what it costs among 40.
 
 Per number of nodes, interleaved in every round: from an empty tier to all nodes in rotation (the pool module's own
-time), a run with nothing to do (module and ``playbooks/scale.yml``), what they take while nobody sends a request
+time), a run with nothing to do (module and ``playbooks/scale.yml``), what they take while no client sends a request
 (memory of the machine, processor time of the machine), and back to none, drained.
 
 Command: ``python -m tests.bench.many_nodes [--nodes 40 200] [--rounds 3]``
@@ -26,21 +26,21 @@ from tests.bench.scale_up import check_all_serve, check_empty
 
 GOAL = 1.3
 _IDLE_SECONDS = 10.0
-# Traefik lists all containers once per container that started: at 200 it goes on with that for minutes.
+# Traefik lists all containers once per started container; with 200 it does so for minutes.
 _PATIENCE_SECONDS = 400.0
 
 Rounds = dict[int, list[dict[str, float]]]
 
 
 def memory_used() -> float:
-    """What the machine cannot give to others, MiB."""
+    """Memory that is not available any more, MiB."""
     lines = Path("/proc/meminfo").read_text(encoding="ascii").splitlines()
     kib = {line.split(":")[0]: int(line.split()[1]) for line in lines}
     return (kib["MemTotal"] - kib["MemAvailable"]) / 1024
 
 
 def ours(count: int) -> dict[str, float]:
-    """One round with so many nodes; seconds, MiB, and a share of the machine's processor time."""
+    """One round with *count* nodes; seconds, MiB, and a share of the machine's processor time."""
     check_empty()
     empty = memory_used()
     up = common.scale(count, 0)

@@ -28,7 +28,7 @@ GOALS = {"task": 0.5, "scale.yml": 3.0, "site.yml": 15.0}
 
 
 def unchanged(run: common.Play, what: str) -> common.Play:
-    """Pass a run on that changed nothing.
+    """Return the run, which must have changed nothing.
 
     Raises:
         BenchError: it changed something.
@@ -72,7 +72,7 @@ def measure_ours(options: argparse.Namespace) -> dict[str, list[float]]:
         told = ", ".join(f"{name} {values[-1]:.2f}" for name, values in figures.items() if values)
         say(f"round {number + 1} of {options.rounds}: {told}")
     if engine.started(engine.nodes("static") + engine.nodes("dynamic")) != before:
-        raise BenchError("control: got other containers than before, want the same (fix: see who restarted them)")
+        raise BenchError("control: got other containers than before, want the same (fix: see what restarted them)")
     return figures
 
 

@@ -1,4 +1,4 @@
-"""The tools the pool module is measured beside, each with the same image and the same container options."""
+"""The tools that the pool module is compared with, each with the same image and the same container options."""
 
 from __future__ import annotations
 
@@ -16,12 +16,12 @@ from tests.bench.common import RESULTS, BenchError, play
 from tests.bench.engine import BENCH_LABEL, Template
 
 _COMMAND_SECONDS = 600
-# A suite with the present generation of docker compose, for machines whose own archive has none.
+# A suite that has docker compose 2, for machines whose own archive has not.
 _COMPOSE_SUITE = "trixie"
 
 
 class Peer(abc.ABC):
-    """One way to bring so many containers up and down."""
+    """One way to start and stop a number of containers."""
 
     #: Value of the label on this peer's containers.
     key: str
@@ -35,7 +35,7 @@ class Peer(abc.ABC):
         self.made = made
 
     def up(self, count: int) -> float:
-        """From none to so many that serve; seconds."""
+        """Start *count* containers, until they serve; seconds."""
         began = time.perf_counter()
         self.start(count)
         engine.await_serving([f"{BENCH_LABEL}={self.key}"], count, self.made.port)
@@ -53,15 +53,15 @@ class Peer(abc.ABC):
 
     @abc.abstractmethod
     def start(self, count: int) -> None:
-        """Let there be so many containers; again: nothing to do."""
+        """Start *count* containers; a second call has nothing to do."""
 
     @abc.abstractmethod
     def stop(self, count: int) -> None:
-        """Let there be none."""
+        """Stop all."""
 
 
 class EngineApi(Peer):
-    """The limit: nothing but the calls that any tool must make, eight at a time."""
+    """The limit: only the calls that any tool must make, eight at a time."""
 
     key = "engine-api"
     title = "Engine API, 8 threads"

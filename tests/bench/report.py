@@ -20,12 +20,12 @@ from ansible_collections.evenkeel.cluster.plugins.module_utils.report.write impo
 
 ROOT = Path(__file__).resolve().parents[2]
 RATE, REQUESTS, ROUNDS = 400, 100_000, 3
-# Seconds that are asked for.
+# Limits in seconds.
 FULL_LIMIT, QUICK_LIMIT = 3.0, 1.5
 
 
 def big_drill() -> dict[str, Any]:
-    """A drill of so many requests, with a timeline made from single records as a real one is."""
+    """A drill with this number of requests; as in a real one, its timeline is made from single records."""
     records = [
         Record(
             f"k-{n}",

@@ -3,8 +3,8 @@
 Command: ``make bench``, or ``python -m tests.bench.run [--smoke] [scale_up scale_down no_op lossless crash]``.
 ``--smoke`` only shows that they work: few nodes, one round; its figures say nothing.  bare_machine.py is not among
 them, because it removes Docker from this machine.
-Each prints its table and writes its raw data to tests/bench/results/. What must fail in each of them to be believed is
-told in its own description.
+Each prints its table and writes its raw data to tests/bench/results/. The control of each, which
+must fail, is in its own description.
 """
 
 from __future__ import annotations

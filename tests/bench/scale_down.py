@@ -5,10 +5,10 @@ ended, and left the balancer's list) under an open loop of 400 requests/s to tha
 
 Command: ``python -m tests.bench.scale_down [--nodes 40] [--left 4] [--rounds 3] [--rate 400] [--swarm]``
 Peers, in turn in every round, behind the same balancer, with the same application: docker compose ``--scale`` and, when
-asked for, a Swarm service, as people have them: an image that ends at once on SIGTERM, labels without health check or
+asked for, a Swarm service, as is common: an image that ends at once on SIGTERM, labels without health check or
 retry. An engine that has left a Swarm resolves no container's name until it is restarted (Docker 20.10), so ``--swarm``
 is for one round, at the end.
-Control, in the same run: at least one of the peers must lose requests, or the load could not have noticed; and all
+Control, in the same run: at least one of the peers must lose requests, to show that the load notices losses; and all
 nodes must have answered before the first one leaves.
 Goal: <= 8 s, 0 failed.
 """
@@ -36,20 +36,20 @@ from tests.bench.common import WEB, BenchError, median, say
 from tests.bench.engine import BENCH_LABEL
 from tests.bench.load import Load, Target
 
-from ansible_collections.evenkeel.cluster.plugins.module_utils.engine.docker_faults import DrillPool
+from ansible_collections.evenkeel.cluster.plugins.module_utils.engine.docker_faults import DockerDrillEngine
 
 GOAL_SECONDS = 8.0
 OURS = Target("dynamic", f"{WEB}/api/dates/", f"{WEB}/api/dates/")
-NAIVE = Target("naive", f"{WEB}/bench/", f"{WEB}/bench/")
-NAIVE_IMAGE = "evenkeel-bench/naive"
+BASELINE = Target("naive", f"{WEB}/bench/", f"{WEB}/bench/")
+BASELINE_IMAGE = "evenkeel-bench/naive"
 _PORT = engine.PORTS["dynamic"]
 _LEAD_SECONDS = 2.0
 _TURNS = 6
 _GONE_SECONDS = 120.0
 
 
-def naive_labels(peer: str) -> dict[str, str]:
-    """Labels of a container that the balancer lists, and nothing more."""
+def baseline_labels(peer: str) -> dict[str, str]:
+    """Labels that only put a container into the balancer's list."""
     return {
         BENCH_LABEL: peer,
         "evenkeel.cluster": engine.CLUSTER,
@@ -67,20 +67,20 @@ def naive_labels(peer: str) -> dict[str, str]:
 
 
 class Pool(abc.ABC):
-    """Somebody who runs many nodes and can make them few."""
+    """A tool that can run many nodes and scale them down."""
 
     #: Value of the label on the containers, and the name in the table.
     key: str
     title: str
-    target = NAIVE
+    target = BASELINE
 
     @abc.abstractmethod
     def start(self, count: int) -> None:
-        """Let there be so many that serve."""
+        """Start *count* nodes that serve."""
 
     @abc.abstractmethod
     def shrink(self, left: int) -> float:
-        """Let only so many be left; seconds until the others are gone."""
+        """Scale down to *left* nodes; seconds until the others are gone."""
 
     def end(self) -> None:
         """Remove all."""
@@ -122,7 +122,7 @@ class Compose(Pool):
 
     def __init__(self, command: Sequence[str], folder: Path) -> None:
         """Write the project's file."""
-        service = {"image": NAIVE_IMAGE, "labels": naive_labels(self.key), "networks": ["pool"]}
+        service = {"image": BASELINE_IMAGE, "labels": baseline_labels(self.key), "networks": ["pool"]}
         project = {
             "services": {"node": service},
             "networks": {"pool": {"name": engine.CLUSTER, "external": True}},
@@ -164,14 +164,14 @@ class Swarm(Pool):
         """Make a Swarm of this engine, and the service."""
         self._client.swarm.init(advertise_addr="127.0.0.1", listen_addr="127.0.0.1:2377")
         self._service = self._client.services.create(
-            NAIVE_IMAGE,
+            BASELINE_IMAGE,
             name="bench-swarm",
             mode=ServiceMode("replicated", replicas=count),
-            container_labels=naive_labels(self.key),
+            container_labels=baseline_labels(self.key),
         )
 
     def shrink(self, left: int) -> float:
-        """Scale the service, and wait until only so many run."""
+        """Scale the service, and wait until only *left* run."""
         began = time.perf_counter()
         self._service.reload()
         self._service.scale(left)
@@ -189,7 +189,7 @@ class Swarm(Pool):
 
 
 def await_all(pool: Pool, count: int) -> None:
-    """Until so many nodes have answered through the balancer.
+    """Wait until *count* nodes have answered through the balancer.
 
     Raises:
         BenchError: they do not.
@@ -242,11 +242,11 @@ def main(argv: Sequence[str] | None = None) -> int:
     parser.add_argument("--rate", type=float, default=400.0)
     parser.add_argument("--swarm", action="store_true", help="a Swarm too; restart Docker afterwards")
     options = parser.parse_args(argv)
-    naive = DrillPool(engine.CLUSTER, engine.CLUSTER, {})
-    naive.connect()
+    drill_engine = DockerDrillEngine(engine.CLUSTER, engine.CLUSTER, {})
+    drill_engine.connect()
     with tempfile.TemporaryDirectory(prefix="bench-") as folder, engine.Restored():
         common.play("playbooks/scale.yml")
-        naive.bare_image(engine.template("dynamic").image, NAIVE_IMAGE)
+        drill_engine.bare_image(engine.template("dynamic").image, BASELINE_IMAGE)
         compose = peers.find_compose()
         pools: list[Pool] = [Ours()]
         if compose:
@@ -260,7 +260,7 @@ def main(argv: Sequence[str] | None = None) -> int:
                     results[pool.key].append(measure(pool, options))
                     say(f"round {number + 1} of {options.rounds}: {pool.title}: {results[pool.key][-1]}")
         finally:
-            naive.remove_image(f"{NAIVE_IMAGE}:latest")
+            drill_engine.remove_image(f"{BASELINE_IMAGE}:latest")
     return report(options, pools, results)
 
 

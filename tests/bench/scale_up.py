@@ -26,29 +26,29 @@ from tests.bench import common, engine, peers
 from tests.bench.common import WEB, BenchError, median, say
 
 GOAL = 1.15
-# Round robin without cookies reaches every node in one turn; a change of configuration in between begins anew.
+# Round robin without cookies reaches every node in one turn; a change of configuration in between starts again.
 _TURNS = 4
 
 
 def check_empty() -> None:
-    """The balancer must say that nobody serves.
+    """The balancer must answer that no node serves.
 
     Raises:
-        BenchError: somebody does.
+        BenchError: a node serves.
     """
     answer = requests.get(WEB, timeout=5)
     if answer.status_code != requests.codes.service_unavailable:
-        who = answer.headers.get("X-Served-By", "nobody known")
+        node = answer.headers.get("X-Served-By", "an unnamed server")
         raise BenchError(
-            f"control: got {answer.status_code} of {who} from the empty tier, want 503 (fix: remove {who})"
+            f"control: got {answer.status_code} of {node} from the empty tier, want 503 (fix: remove {node})"
         )
 
 
 def check_all_serve(count: int) -> None:
-    """That many nodes must answer through the balancer.
+    """*count* nodes must answer through the balancer.
 
     Raises:
-        BenchError: fewer do.
+        BenchError: fewer answer.
     """
     seen: set[str] = set()
     for _ in range(_TURNS * count):
@@ -82,7 +82,7 @@ def _figures(prefix: str, run: common.Play) -> dict[str, float]:
 
 
 def make_peers(skip: Sequence[str], folder: Path) -> tuple[list[peers.Peer], str]:
-    """The peers to be had here, and what is to be said about docker compose."""
+    """The peers that this machine has, and a note about docker compose."""
     made = engine.template("static")
     found: list[peers.Peer] = [peers.EngineApi(made)]
     note = "docker compose: skipped"
@@ -97,7 +97,7 @@ def make_peers(skip: Sequence[str], folder: Path) -> tuple[list[peers.Peer], str
 
 
 def rounds(arguments: argparse.Namespace, others: Sequence[peers.Peer]) -> dict[str, list[dict[str, float]]]:
-    """All rounds; who begins changes from round to round."""
+    """All rounds; each begins with another tool."""
     results: dict[str, list[dict[str, float]]] = {"ours": [], **{peer.key: [] for peer in others}}
     for number in range(arguments.rounds):
         order = ["ours", *(peer.key for peer in others)]

@@ -106,7 +106,7 @@ class BareTraefik:
 
 
 def address(container: str, path: str) -> str:
-    """Where a balancer's web entry point is, without the way through a published port.
+    """The address of a balancer's web entry point, not through a published port.
 
     Raises:
         BenchError: it does not answer.
@@ -125,7 +125,7 @@ def address(container: str, path: str) -> str:
 
 
 def measure(options: argparse.Namespace, tier: str, folder: Path) -> dict[str, list[Rate]]:
-    """All three in turn, so that a machine that changes its pace changes it for all."""
+    """All three in turn, so that a change of the machine's pace affects all."""
     servers = [f"http://{node.address}:{engine.PORTS[tier]}" for node in engine.nodes(tier)]
     if not servers:
         raise BenchError(f"tier {tier}: got no node, want at least one (fix: make up)")
@@ -135,7 +135,7 @@ def measure(options: argparse.Namespace, tier: str, folder: Path) -> dict[str, l
     ours, direct = PATHS[tier]
     with BareTraefik(image, servers, direct, folder) as bare:
         targets = {"ours": address(f"{engine.CLUSTER}-edge", ours), "bare": bare, "direct": servers[0] + direct}
-        # One node alone serves 64 at once, and ends connections when it is full.
+        # A node that has 64 connections may close some of them, so a single one gets half as many.
         connections = {name: options.connections // (2 if name == "direct" else 1) for name in targets}
         for name, url in targets.items():
             wrk(url, 2, connections[name])  # warm

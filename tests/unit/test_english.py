@@ -74,11 +74,22 @@ PLAIN = (
 )
 # Documentation that ansible-doc shows.
 PLUGIN_DOCS = tuple(f"{PLUGINS}/{kind}/*.py" for kind in ("callback", "doc_fragments", "filter", "modules"))
-# Comments and docstrings. To widen, in this order: the other plugins, module_utils, the tests.
+# Comments and docstrings. Not covered yet: module_utils/{balancer,core,drill,host,inventory,measure}, the modules, the
+# tests of all of these, and the other tests. To widen: correct their texts, then add them.
 PYTHON_TEXT = (
-    *(f"{PLUGINS}/{kind}/*.py" for kind in ("action", "callback", "doc_fragments", "filter")),
-    f"{PLUGINS}/module_utils/report/*.py",
+    *(f"{PLUGINS}/{kind}/*.py" for kind in ("action", "callback", "doc_fragments", "filter", "plugin_utils")),
+    *(
+        f"{PLUGINS}/module_utils/{package}/*.py"
+        for package in ("cluster", "engine", "images", "pool", "report", "traefik")
+    ),
+    f"{PLUGINS}/module_utils/core/lock*.py",
     "roles/*/files/*.py",
+    "scripts/*.py",
+    "tests/bench/*.py",
+    "tests/unit/callback/*.py",
+    "tests/unit/filter/*.py",
+    "tests/unit/plugin_utils/*.py",
+    *(f"tests/unit/module_utils/{package}/*.py" for package in ("engine", "pool", "traefik")),
 )
 
 

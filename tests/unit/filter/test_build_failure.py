@@ -1,4 +1,4 @@
-"""A failed build says in its first line why, then shows the end of its log."""
+"""A failed build's first line says why; the end of its log follows."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What a host lacks is built in an order in which each build finds what it builds upon."""
+"""Missing images are built after the images that they build upon."""
 
 from __future__ import annotations
 

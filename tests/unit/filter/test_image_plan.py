@@ -74,7 +74,7 @@ def test_a_tier_without_a_context_is_not_built(root: Path) -> None:
     ],
 )
 def test_a_changed_policy_rebuilds_the_image_of_its_tier(root: Path, change: dict[str, Any]) -> None:
-    """The policy of a tier is in its labels. The pool refuses an image that has others."""
+    """The policy of a tier is in its labels. The pool refuses an image with other labels."""
     assert changed(plan(root), plan(root, tiers(**change))) == {"web"}
 
 

@@ -227,7 +227,7 @@ def test_nothing_is_left_when_the_module_does_not_even_run(screen: list[str], tm
     ids=lambda task: next(iter(task)),
 )
 @pytest.mark.parametrize("transport", ["local", "ssh"])
-def test_where_nobody_wants_lines_the_task_is_a_plain_one(
+def test_where_no_lines_are_shown_the_task_is_a_plain_one(
     screen: list[str], task: dict[str, Any], transport: str
 ) -> None:
     seen: list[dict[str, Any]] = []
@@ -281,7 +281,7 @@ from ansible_collections.evenkeel.cluster.plugins.plugin_utils.progress import P
 class ActionModule(ProgressAction):
     pass
 """
-# Ends only when somebody has seen its first line.
+# Ends only when the test has seen its first line.
 MODULE = """#!/usr/bin/python
 import os, time
 from ansible.module_utils.basic import AnsibleModule
@@ -292,9 +292,9 @@ progress.tell("it has begun")
 deadline = time.monotonic() + 30
 while not os.path.exists(module.params["seen"]):
     if time.monotonic() > deadline:
-        module.fail_json(msg="nobody has seen it")
+        module.fail_json(msg="it was not seen")
     time.sleep(0.02)
-progress.tell("somebody has seen it")
+progress.tell("it was seen")
 module.exit_json(changed=True, **progress.result())
 """
 PLAY = """
@@ -345,5 +345,5 @@ def test_ansible_shows_a_line_before_the_module_ends(tmp_path: Path) -> None:
     os.close(reader)
     text = output.decode().replace("\r\n", "\n")
     assert run.returncode == 0, text
-    assert "\n  it has begun\n  somebody has seen it\nchanged: [localhost]\n" in text
+    assert "\n  it has begun\n  it was seen\nchanged: [localhost]\n" in text
     assert [path for path in home.rglob("*") if path.is_file()] == []

@@ -74,7 +74,7 @@ def test_a_file_in_the_way(tmp_path: Path, parent: str) -> None:
     assert str(caught.value).endswith(FIX)
 
 
-def test_a_place_where_nobody_may_write() -> None:
+def test_a_place_where_no_user_may_write() -> None:
     with pytest.raises(FolderError) as caught:
         write_folder(Path("/proc/evidence"), "report", FILES, {})
     assert str(caught.value).endswith(FIX)

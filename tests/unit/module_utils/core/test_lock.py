@@ -125,7 +125,7 @@ def test_a_run_that_does_not_wait_is_not_refused_because_of_a_question(
 # --------------------------------------------------------------------------
 
 
-def test_who_waits_for_long_is_told_for_whom_once(path: Path) -> None:
+def test_a_long_wait_names_the_holder_once(path: Path) -> None:
     told: list[tuple[float, str]] = []
     clock = Clock()
     with (
@@ -272,7 +272,7 @@ def test_the_file_is_readable_whatever_the_umask(path: Path, monkeypatch: pytest
         os.umask(before)
 
 
-def test_a_user_that_may_only_read_the_file_locks_it_all_the_same(cluster: str) -> None:
+def test_a_user_that_may_only_read_the_file_can_lock_it(cluster: str) -> None:
     lock_path(cluster).touch()
     lock_path(cluster).chmod(0o444)
     with holding(cluster, uid=NUMERIC) as holder:

@@ -1,4 +1,4 @@
-"""A Unix socket that answers as Docker's does, and an SDK client that records what it is told."""
+"""A Unix socket that answers as Docker's does, and an SDK client that records its calls."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ import docker.errors
 
 
 class DockerSocket:
-    """Answers GET requests with what it has been given.
+    """Answers GET requests from a table.
 
     Args:
         path: of the socket.
@@ -60,7 +60,7 @@ class DockerSocket:
 
 
 class RecordingSdk:
-    """The SDK's client as far as it changes something: it keeps its calls, and fails where it is told to."""
+    """The part of the SDK's client that changes something: it records its calls, and fails where a test wants it to."""
 
     def __init__(self) -> None:
         self.calls: list[tuple[str, Any]] = []

@@ -1,4 +1,4 @@
-"""What a node's container is made with: the whole of it, because a forgotten line is a lost protection."""
+"""All options of a node's container, because a forgotten option is a lost protection."""
 
 from __future__ import annotations
 
@@ -55,7 +55,7 @@ BUILD = TierBuild(TIER, "res/web:3f2a", "sha256:aa", "0c1d2e3f4a5b", OPTIONS)
 
 @pytest.fixture
 def api() -> Any:
-    """The SDK's client; it asks no engine when it is given a version."""
+    """The SDK's client; with a given version it asks no engine."""
     client = docker.APIClient(base_url="unix:///nonexistent", version="1.41")
     yield client
     client.close()

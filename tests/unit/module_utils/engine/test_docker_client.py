@@ -1,4 +1,4 @@
-"""The Docker client: what is read over a real Unix socket, what is changed through the SDK, errors as one line."""
+"""The Docker client: reading over a real Unix socket, changes through the SDK, errors as one line."""
 
 from __future__ import annotations
 
@@ -93,7 +93,7 @@ def test_an_image_that_is_not_there_is_none(client: DockerClient) -> None:
     assert client.image("res/none") is None
 
 
-def test_what_is_not_there_is_an_error_of_its_own(client: DockerClient) -> None:
+def test_a_missing_container_has_its_own_error(client: DockerClient) -> None:
     with pytest.raises(DockerNotFoundError, match="got 'No such thing', want success"):
         client.inspect("x")
 
@@ -195,23 +195,23 @@ def test_a_stop_gives_the_seconds_that_it_is_told(
     assert sdk.calls == [("stop", ("web-1", {"timeout": 33}))]
 
 
-def test_what_vanished_while_it_was_stopped_has_no_exit_code(client: DockerClient, sdk: RecordingSdk) -> None:
+def test_a_container_that_is_removed_during_its_stop_has_no_exit_code(client: DockerClient, sdk: RecordingSdk) -> None:
     assert client.stop("web-1", 3) is None
     sdk.failures["stop"] = gone()
     assert client.stop("web-1", 3) is None
 
 
-def test_what_is_gone_cannot_be_started_again(client: DockerClient, sdk: RecordingSdk) -> None:
+def test_a_removed_container_cannot_be_started_again(client: DockerClient, sdk: RecordingSdk) -> None:
     client.start_again("web-1")
     assert sdk.calls == [("start", ("web-1",))]
     sdk.failures["start"] = gone()
     with pytest.raises(EngineError) as raised:
         client.start_again("web-1")
-    assert str(raised.value) == ("start of web-1: got no such container, want it there (fix: see who removed it)")
+    assert str(raised.value) == "start of web-1: got no container, want it there (fix: see what removed it)"
 
 
 @pytest.mark.parametrize("failure", [None, gone(), refused("removal of container x is already in progress")])
-def test_a_removal_that_somebody_else_makes_is_no_error(
+def test_a_removal_that_another_process_makes_is_no_error(
     client: DockerClient, sdk: RecordingSdk, failure: Exception | None
 ) -> None:
     if failure:

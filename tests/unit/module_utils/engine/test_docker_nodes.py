@@ -1,4 +1,4 @@
-"""The nodes of a cluster as Docker lists them, and what only a drill does to them."""
+"""The nodes of a cluster as Docker lists them, and the faults of drills."""
 
 from __future__ import annotations
 
@@ -158,7 +158,7 @@ def test_a_node_is_started_as_specified(engine: DockerDrillEngine, sdk: Recordin
     "method, call",
     [("kill", ("kill", ("id", "SIGKILL"))), ("freeze", ("pause", ("id",))), ("thaw", ("unpause", ("id",)))],
 )
-def test_what_a_fault_is_for_docker(
+def test_each_fault_is_one_call_of_docker(
     engine: DockerDrillEngine, sdk: RecordingSdk, method: str, call: tuple[str, Any]
 ) -> None:
     getattr(engine, method)("id")
@@ -172,7 +172,9 @@ def test_a_node_that_is_gone_takes_no_fault(
     sdk.failures[call] = gone()
     with pytest.raises(EngineError) as raised:
         getattr(engine, method)("id")
-    assert str(raised.value) == (f"{method} of id: got 'No such container: x', want it there (fix: see who removed it)")
+    assert str(raised.value) == (
+        f"{method} of id: got 'No such container: x', want it there (fix: see what removed it)"
+    )
 
 
 def test_thawing_what_is_not_frozen_is_no_error(engine: DockerDrillEngine, sdk: RecordingSdk) -> None:
@@ -192,7 +194,7 @@ def test_what_drills_left_is_found_by_its_label(socket: DockerSocket, engine: Do
     assert '"evenkeel.drill"' in socket.seen[0][1]["filters"][0]
 
 
-def test_an_image_that_is_not_there_is_no_error_to_remove(engine: DockerDrillEngine, sdk: RecordingSdk) -> None:
+def test_removing_a_missing_image_is_no_error(engine: DockerDrillEngine, sdk: RecordingSdk) -> None:
     sdk.failures["remove_image"] = gone()
     engine.remove_image("res/none")
     assert sdk.calls == [("remove_image", ("res/none", {"force": True}))]

@@ -46,7 +46,8 @@ def test_differences_are_told_in_words_and_numbers() -> None:
             " (fix: ansible-playbook site.yml)",
             "tier static: got 1 of 2 running nodes in rotation: static-1 is running, DOWN at the balancer, want all"
             " (fix: docker logs of the node named)",
-            "tier static: got server http://x:1 in the balancer, want only running nodes (fix: see who labelled it)",
+            "tier static: got server http://x:1 in the balancer, want only running nodes"
+            " (fix: see which labels name it)",
             "tier dynamic: got drift (replace dynamic-1), want none (fix: ansible-playbook site.yml)",
             "tier old: got remove old-1, want no trace of it (fix: ansible-playbook site.yml)",
         ]
@@ -65,7 +66,7 @@ def test_a_balancer_that_is_not_reached_says_nothing() -> None:
     assert {tier["balancer"] for tier in found["tiers"]} == {None}
 
 
-def test_a_look_that_did_not_come_about() -> None:
+def test_a_failed_module_is_no_agreement() -> None:
     assert drift_report({"msg": "Docker: got no answer"}) == {
         "agreed": False,
         "balancer": "",

@@ -1,4 +1,4 @@
-"""The plan: tables for what people expect, and a property that holds for any pool."""
+"""The plan: tables of cases, and a property that holds for any pool."""
 
 from __future__ import annotations
 
@@ -234,7 +234,7 @@ def test_any_pool_converges_without_ever_serving_with_fewer(
         names -= {a.node for a in of_step if a.kind == DRAIN}
         assert serving_now >= min(before, count)
 
-    # The route leads to the new service before anything of the old one leaves.
+    # The route leads to the new service before a node of the old one leaves.
     now = table.routes.get("web")
     if now != ROUTE_B or not table.current:
         kinds = [action.kind for action in actions]
@@ -245,8 +245,8 @@ def test_any_pool_converges_without_ever_serving_with_fewer(
         assert now is None or now.service == "web-b" or not starts_later
 
 
-def test_a_node_that_drains_already_does_not_count_and_is_seen_to_its_end() -> None:
-    """A run that was killed may have told it to leave; the next one must not rely on it."""
+def test_a_node_that_drains_already_does_not_count_and_is_waited_for() -> None:
+    """A run that was killed may have begun to drain it, so the next run must not count on it."""
     leaving = dataclasses.replace(managed(2), leaving=True)
     actions = plan([managed(1), leaving], [WEB], ROUTED)
     assert [str(action) for action in actions] == [
@@ -256,7 +256,7 @@ def test_a_node_that_drains_already_does_not_count_and_is_seen_to_its_end() -> N
     ]
 
 
-def test_a_node_that_drains_is_none_of_a_wave() -> None:
+def test_a_node_that_drains_is_not_part_of_a_wave() -> None:
     leaving = dataclasses.replace(managed(3), leaving=True)
     actions = plan([managed(1, "r1"), managed(2, "r1"), leaving], [WEB], ROUTED)
     assert brief(actions)[:2] == [(START, "web-4"), (DRAIN, "web-2")]

@@ -1,4 +1,4 @@
-"""The use case: what it refuses before it begins, what it leaves behind, what it tells."""
+"""The use case: what it refuses at its start, what it leaves behind, what it reports."""
 
 from __future__ import annotations
 
@@ -40,7 +40,7 @@ def cluster(tmp_path: Path) -> Iterator[FakeCluster]:
 
 
 def refused(cluster: FakeCluster, **differs: object) -> str:
-    """The message of a run that does not begin, and the same of a preview where it would."""
+    """The message of a run that does not begin; a preview must give the same."""
     before = (cluster.engine.nodes(), cluster.routes.path.read_text())
     with pytest.raises(EvenkeelError) as caught:
         reconcile(cluster.request(**differs), cluster.ports, clock=cluster.clock)
@@ -84,7 +84,7 @@ def test_an_image_for_another_policy(cluster: FakeCluster) -> None:
         build_of(shop, "res/shop:1", image, "n")
     assert str(caught.value) == (
         f"image res/shop:1: got labels of policy shop-00000000, want {shop.service}"
-        " (fix: ansible-playbook site.yml builds it anew)"
+        " (fix: ansible-playbook site.yml builds it again)"
     )
 
 

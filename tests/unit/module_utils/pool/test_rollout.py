@@ -1,4 +1,4 @@
-"""The rollout when a step does not come about: which nodes serve afterwards, and what is said."""
+"""The rollout when a step fails: which nodes serve afterwards, and what is reported."""
 
 from __future__ import annotations
 
@@ -87,7 +87,7 @@ def test_a_later_wave_that_fails_returns_the_tier_to_its_old_revision(cluster: F
     assert problem.endswith("; tier shop was returned to what it was, 1 node started again, 1 node removed")
     assert states(cluster) == before
     assert [action for action in outcome.actions if action.tier == "shop"] == []
-    # The new node served, so it drained; the old one was there again before that.
+    # The new node served, so it drained, but only after the old one was back.
     assert first_after(cluster.engine.calls, "start again shop-2", "stop shop-3 30")
     assert cluster.declared()
 
@@ -102,7 +102,9 @@ def test_the_first_wave_that_fails_lets_no_node_leave(cluster: FakeCluster) -> N
 
 
 @pytest.mark.parametrize("answer", [{}, {"shop-3": False}], ids=["not asked yet", "asked in vain"])
-def test_no_node_leaves_for_one_that_the_balancer_cannot_reach(cluster: FakeCluster, answer: dict[str, bool]) -> None:
+def test_no_node_leaves_before_the_balancer_reaches_its_replacement(
+    cluster: FakeCluster, answer: dict[str, bool]
+) -> None:
     cluster.balancer.probes = answer
     outcome, problem = reconciled(cluster, new_revision(cluster))
     assert problem.startswith("node shop-3: got no 200 from /healthz when the balancer asks within 6 s")
@@ -144,7 +146,7 @@ def test_an_api_that_is_silent_for_a_moment_during_a_drain_is_waited_for(cluster
 
 
 def test_an_api_that_is_silent_before_a_drain_lets_no_node_leave(cluster: FakeCluster) -> None:
-    # It tells its version, and nothing else.
+    # It answers with its version only.
     cluster.balancer.fails = lambda call: call != "version"
     _, problem = reconciled(cluster, cluster.resized("shop", 1))
     assert problem == "balancer API: got no answer, want an answer (fix: check that it runs)"
@@ -204,7 +206,7 @@ def test_a_change_of_policy_switches_once_all_new_nodes_serve(cluster: FakeClust
 
 
 def test_a_route_counts_as_switched_only_when_the_balancer_has_its_rule(cluster: FakeCluster) -> None:
-    """The service is the same before and after, so the rule alone tells."""
+    """The service is the same before and after, so only the rule shows the change."""
     cluster.routes.note = lambda: None  # type: ignore[method-assign]  # the balancer does not read the file again
     moved = dataclasses.replace(cluster.tiers["shop"], path="/moved/")
     _, problem = reconciled(cluster, {**cluster.tiers, "shop": moved})

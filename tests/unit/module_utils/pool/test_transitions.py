@@ -1,7 +1,8 @@
-"""Goal R11: whatever was there and whatever is declared, a preview, the status and a run announce the same actions.
+"""Goal R11: for any pool and any declaration, a preview, the status and a run announce the same actions.
 
-200 random transitions on a cluster whose balancer learns late: nodes started, broken and stopped by hand, guests,
-changed counts, revisions, policies, paths and host names, tiers that come and go. After each run nothing is left to do.
+200 random transitions on a cluster whose balancer notices changes late: nodes started, broken and stopped by hand,
+guests, changed counts, revisions, policies, paths and host names, tiers that come and go. After each run nothing is
+left to do.
 """
 
 from __future__ import annotations
@@ -52,7 +53,7 @@ def some_tiers(chance: random.Random) -> dict[str, Tier]:
 
 
 def disturb(cluster: FakeCluster, chance: random.Random) -> None:
-    """What a person, or a crash, does between two runs."""
+    """What a user or a crash does between two runs."""
     nodes = [node for node in cluster.engine.nodes() if node.running]
     for node in chance.sample(nodes, min(len(nodes), chance.choice([0, 0, 1, 2]))):
         deed = chance.choice(["kill", "freeze", "remove", "drain"])
@@ -66,7 +67,7 @@ def disturb(cluster: FakeCluster, chance: random.Random) -> None:
     for tier in cluster.tiers.values():
         if tier.context and chance.random() < 0.3:
             cluster.engine.run_guest(f"{tier.image}:latest", "none")
-    cluster.clock.sleep(5)  # the balancer knows by now
+    cluster.clock.sleep(5)  # by now, the balancer has noticed
 
 
 def declared(cluster: FakeCluster, chance: random.Random) -> PoolRequest:

@@ -61,12 +61,12 @@ class FakeBalancer:
                     self.send_header(name, value)
                 self.send_header("Content-Length", str(len(body.encode())))
                 self.end_headers()
-                with contextlib.suppress(ConnectionError):  # the client of a slow answer has gone
+                with contextlib.suppress(ConnectionError):  # the client did not wait for a slow answer
                     self.wfile.write(body.encode())
                     self.wfile.flush()
 
             def log_request(self, code: int | str = "-", size: int | str = "-") -> None:
-                """Keep quiet."""
+                """Log nothing."""
 
         self.server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
         self.url = f"http://127.0.0.1:{self.server.server_port}"

@@ -1,4 +1,4 @@
-"""The balancer's routes: what people type leads where it must."""
+"""The balancer's routes: each path leads to its tier."""
 
 from __future__ import annotations
 

@@ -93,7 +93,7 @@ class CallbackModule(CallbackBase):
         self._enter(task)
 
     def v2_playbook_on_stats(self, stats: Any) -> None:
-        """Print the table and the summary; the recap stands above them."""
+        """Print the table and the summary below the recap."""
         self._clock.enter(None, time.monotonic())
         if len(self._clock.seconds) > 1:
             self._print("STAGES", table(self._clock.seconds))
@@ -103,12 +103,12 @@ class CallbackModule(CallbackBase):
 
     def _enter(self, task: Any) -> None:
         """Enter the stage that a task belongs to."""
-        # The role of a task is known to Ansible's own callbacks by this attribute only.
+        # Only this attribute tells a callback the task's role; Ansible's own callbacks use it as well.
         role = task._role
         self._clock.enter(role.get_name() if role else self._play, time.monotonic())
 
     def _print(self, title: str, lines: list[str]) -> None:
-        """Print lines under a banner in the manner of the recap."""
+        """Print lines under a banner, as the recap has one."""
         self._display.banner(title)
         for line in lines:
             self._display.display(line)

@@ -44,7 +44,7 @@ from ..module_utils.images.builds import failure_text
 
 
 def build_failure(message: object, ref: str) -> str:
-    """What to tell when an image could not be built.
+    """The error text of a failed build.
 
     Args:
         message: what the module says.

@@ -55,7 +55,7 @@ try:
     import bcrypt
 
     IMPORT_ERROR: ImportError | None = None
-except ImportError as error:  # told when the filter is used
+except ImportError as error:  # reported when the filter is used
     IMPORT_ERROR = error
 
 _COST = 5
@@ -69,6 +69,10 @@ _TO_BCRYPT = str.maketrans(
 
 def htpasswd(password: str, user: str) -> str:
     """One line ``user:bcrypt-hash``.
+
+    Args:
+        password: 1 to 72 bytes.
+        user: a name without a colon.
 
     Raises:
         AnsibleFilterError: an empty or too long password, a user with a colon, or bcrypt is not installed.

@@ -1,6 +1,6 @@
 # Copyright: Evenkeel contributors
 # SPDX-License-Identifier: MIT
-"""The builds that a host lacks, in the order they build upon each other."""
+"""The builds that a host lacks, in order."""
 
 from __future__ import annotations
 

@@ -72,7 +72,7 @@ try:
     from docker.utils.build import exclude_paths
 
     IMPORT_ERROR: ImportError | None = None
-except ImportError as error:  # told when the filter is used
+except ImportError as error:  # reported when the filter is used
     IMPORT_ERROR = error
 
 _IGNORE_FILE = ".dockerignore"
@@ -89,7 +89,7 @@ def _ignore_patterns(root: Path) -> list[str]:
 
 
 def _entry_digest(path: Path) -> str:
-    """What one entry adds to the hash: its type and executable bit, then its content or target."""
+    """What the hash covers of one entry: its type and executable bit, then its content or target."""
     if path.is_symlink():
         return f"link {path.readlink()}"
     status = path.stat()
@@ -107,12 +107,17 @@ def _entry_digest(path: Path) -> str:
 def tree_hash(path: str, salt: object = None, exclude: Iterable[str] = ()) -> dict[str, Any]:
     """Hash a directory's files.
 
-    :param path: the directory, on the controller.
-    :param salt: JSON-able data that the hash covers as well.
-    :param exclude: ``.dockerignore`` patterns that overrule the directory's own file.
-    :returns: ``digest`` (64 hexadecimal digits), ``tag`` (the first 12) and ``files`` (sorted, relative).
-    :raises AnsibleFilterError: when the directory is missing or unreadable, or holds a name or an entry
-        that no build context can hold; or when the Docker SDK is not installed.
+    Args:
+        path: the directory, on the controller.
+        salt: data that can be written as JSON, and that the hash covers as well.
+        exclude: ``.dockerignore`` patterns that override the directory's own file.
+
+    Returns:
+        ``digest`` (64 hexadecimal digits), ``tag`` (the first 12) and ``files`` (sorted, relative).
+
+    Raises:
+        AnsibleFilterError: the directory is missing or unreadable, it contains a name or an entry that a build context
+            cannot have, or the Docker SDK is not installed.
     """
     if IMPORT_ERROR is not None:
         message = f"tree_hash: got {IMPORT_ERROR}, want the Docker SDK on the controller (fix: pip install docker)"
@@ -123,7 +128,7 @@ def tree_hash(path: str, salt: object = None, exclude: Iterable[str] = ()) -> di
         raise AnsibleFilterError(message)
     try:
         patterns = [*_ignore_patterns(root), *exclude]
-        # The matcher always keeps the ignore file for the engine's use; here its work is done.
+        # The matcher always keeps the ignore file, because the engine reads it; the hash does not need it.
         names = sorted(str(name) for name in exclude_paths(str(root), patterns) if name != _IGNORE_FILE)
         files = [name for name in names if (root / name).is_symlink() or not (root / name).is_dir()]
         broken = next((name for name in files if "\n" in name), None)

@@ -1,6 +1,6 @@
 # Copyright: Evenkeel contributors
 # SPDX-License-Identifier: MIT
-"""Runs a module as Ansible does, and shows on the controller what it tells by its option C(progress_file)."""
+"""Runs a module as Ansible does, and shows on the controller the progress that it writes to C(progress_file)."""
 
 from __future__ import annotations
 
@@ -21,14 +21,14 @@ OPTION = "progress_file"
 RESULT = "progress"
 
 _LOCAL = "local"
-# Ansible's constants are made while it starts, so that no type checker knows them.
+# Ansible makes its constants at its start, so no type checker knows them.
 _FOLDER = "DEFAULT_LOCAL_TMP"
 _POLL_SECONDS = 0.1
 _BLOCK = 65536
 
 
 class Tail:
-    """Shows each line of a growing file soon after it was written, from a thread of its own.
+    """Shows each line of a growing file soon after it was written, in its own thread.
 
     Args:
         descriptor: the file, open for reading; it stays open.
@@ -67,10 +67,10 @@ class Tail:
 
 @contextlib.contextmanager
 def _signals_kept_from_new_threads() -> Iterator[None]:
-    """Let threads that start here take no signals.
+    """Threads that start here take no signals.
 
-    Python runs handlers in the main thread only. A signal that the kernel gives to another one does not wake the main
-    thread while it waits for the module: Ctrl-C would be noticed when the module has ended.
+    Python runs signal handlers in the main thread only. If the kernel gives a signal to another thread, the main thread
+    goes on waiting for the module, and Ctrl-C would only work after the module's end.
     """
     before = signal.pthread_sigmask(signal.SIG_BLOCK, signal.valid_signals())
     try:
@@ -82,9 +82,9 @@ def _signals_kept_from_new_threads() -> Iterator[None]:
 class ProgressAction(NormalAction):
     """Base of action plugins that run the module of their name and show its progress.
 
-    On this machine lines are shown while the module runs: the file is made here beforehand, so that it can be read
-    whoever the module runs as. Elsewhere, and where the module's user cannot write to it, they are shown at the end,
-    from the result. The result is otherwise what it would be without this.
+    On the controller itself, lines are shown while the module runs. The file is made beforehand, so that it can be read
+    whichever user the module runs as. On other hosts, or if the module's user cannot write to it, the lines are in the
+    result and are shown at the end. Otherwise the result is the same as without this plugin.
     """
 
     def run(self, tmp: str | None = None, task_vars: dict[str, Any] | None = None) -> dict[str, Any]:
@@ -102,7 +102,7 @@ class ProgressAction(NormalAction):
         return result
 
     def _quiet(self) -> bool:
-        """Whether nobody wants lines: nothing happens or is to be seen, or the task has its own way to show it."""
+        """Whether no lines are shown: nothing happens, nothing may be shown, or the task shows them in its own way."""
         task = self._task
         return bool(
             task.no_log
@@ -115,12 +115,12 @@ class ProgressAction(NormalAction):
 
     @contextlib.contextmanager
     def _followed(self, show: Callable[[str], None]) -> Iterator[None]:
-        """Let the module write to a file that is shown meanwhile, where that is possible."""
+        """Let the module write to a file that is shown meanwhile, if that is possible."""
         if self._connection.transport != _LOCAL:
             yield
             return
         try:
-            # Only this user can get at the folder, and Ansible removes it at the end, also after Ctrl-C.
+            # Only this user has access to the folder, and Ansible removes it at its end, also after Ctrl-C.
             descriptor, path = tempfile.mkstemp(prefix="progress-", dir=getattr(constants, _FOLDER))
         except OSError:
             yield
@@ -137,7 +137,7 @@ class ProgressAction(NormalAction):
 
 
 def _shower(task_vars: dict[str, Any]) -> Callable[[str], None]:
-    """Shows a line below the task; with its host where there are several."""
+    """Shows a line below the task; with the host's name if there are several hosts."""
     several = len(task_vars.get("ansible_play_hosts_all", ())) > 1
     begin = f"  [{task_vars.get('inventory_hostname')}] " if several else "  "
     display = Display()
@@ -145,7 +145,7 @@ def _shower(task_vars: dict[str, Any]) -> Callable[[str], None]:
 
 
 def _restore_invocation(result: dict[str, Any]) -> None:
-    """Show the option as the task had it: not set."""
+    """Show the option as the task has it: not set."""
     invocation = result.get("invocation")
     arguments = invocation.get("module_args") if isinstance(invocation, dict) else None
     if isinstance(arguments, dict) and OPTION in arguments:

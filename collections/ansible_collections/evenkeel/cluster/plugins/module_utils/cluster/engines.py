@@ -1,11 +1,11 @@
 # Copyright: Evenkeel contributors
 # SPDX-License-Identifier: MIT
-"""The engines that there are. Beside the engines' own adapters, this is the one place that names one."""
+"""The supported engines. Only this file and the engines' own adapters name one."""
 
 from __future__ import annotations
 
 DOCKER = "docker"
 ENGINES = (DOCKER,)
-#: What follows ``@`` in the balancer's names of services that it found at the engine.
+#: Engine to the suffix, after ``@``, of the services that the balancer finds at it.
 PROVIDERS = {DOCKER: "docker"}
 DEFAULT_PROVIDER = PROVIDERS[DOCKER]

@@ -1,6 +1,6 @@
 # Copyright: Evenkeel contributors
 # SPDX-License-Identifier: MIT
-"""The labels that containers, images, networks and volumes of a cluster bear. They are all that is ours to remove."""
+"""The labels of a cluster's containers, images, networks and volumes. Only what has them is ours to remove."""
 
 from __future__ import annotations
 
@@ -9,27 +9,35 @@ from collections.abc import Mapping
 CLUSTER = "evenkeel.cluster"
 ROLE = "evenkeel.role"
 TIER = "evenkeel.tier"
-#: ``true`` on nodes that a reconciliation started; guests lack it.
+#: ``true`` on nodes that a reconciliation started; guests do not have it.
 MANAGED = "evenkeel.managed"
 #: The balancer's service, which names the tier's policy.
 SERVICE = "evenkeel.service"
 REVISION = "evenkeel.revision"
 SLOT = "evenkeel.slot"
-#: On images: names what is in them, the same on every host that has them.
+#: On images: identifies their content, and is the same on every host.
 CONTENT = "evenkeel.content"
-#: The name of the drill that made it.
+#: On what a drill made: the drill's name.
 DRILL = "evenkeel.drill"
 
 # Values of ROLE.
 NODE = "node"
 EDGE = "edge"
 BALANCER = "balancer"
-#: Of what must be taken for no part of the cluster, whatever its image says.
+#: Of a container that is not part of the cluster, although its image's labels say so.
 NONE = "none"
 
 
 def selector(cluster: str, role: str = "") -> list[str]:
-    """A filter for what belongs to the cluster, as Docker's API takes it: ``label=value`` each."""
+    """A filter for what belongs to the cluster, as Docker's API takes it.
+
+    Args:
+        cluster: the cluster's name.
+        role: one of this module's values of :data:`ROLE`; empty for all.
+
+    Returns:
+        ``label=value`` each.
+    """
     return [f"{CLUSTER}={cluster}", *([f"{ROLE}={role}"] if role else [])]
 
 

@@ -1,9 +1,9 @@
 # Copyright: Evenkeel contributors
 # SPDX-License-Identifier: MIT
-"""How nodes, containers and images of a cluster are called. Pure.
+"""The names of a cluster's nodes, containers and images. Pure.
 
-Names carry the cluster's name, so that a staging cluster runs beside production on one host. Nodes and images of the
-default cluster go without it: there they are called as their tiers and images are.
+Names contain the cluster's name, so that a staging cluster runs beside production on one host. The names of nodes and
+images of the default cluster do not contain it: ``static-1``, ``res/express``.
 """
 
 from __future__ import annotations

@@ -14,7 +14,7 @@ STARTING = "starting"
 RUNNING = "running"
 #: Its process has ended.
 ENDED = "ended"
-#: It serves nothing and does not come back by itself: half-made, paused, in a loop of restarts.
+#: It serves nothing and does not recover by itself: half-made, paused, in a loop of restarts.
 BROKEN = "broken"
 
 
@@ -55,16 +55,16 @@ class Node:
         id: the engine's identifier.
         name: its name.
         tier: the tier it serves.
-        managed: a reconciliation started it; a guest was started by hand.
+        managed: a reconciliation started it; otherwise it is a guest, started by hand.
         state: one of :data:`STARTING`, :data:`RUNNING`, :data:`ENDED`, :data:`BROKEN`.
-        detail: the engine's own word for its state; empty for that of *state*.
-        revision: what it was made of; empty for a guest.
+        detail: the engine's own word for its state; empty when that is *state*.
+        revision: identifies the image and options it was made with; empty for a guest.
         image_id: the engine's identifier of its image.
         service: the balancer's service that it belongs to.
         address: its address in the cluster's network; empty when it has none.
-        served_by: what it calls itself in answers.
-        url: its address as the balancer lists it.
-        leaving: it runs, and says that it was told to leave.
+        served_by: its name in the header ``X-Served-By`` of its answers.
+        url: its address in the balancer's list of servers.
+        leaving: it drains: it still runs, and its health check answers 503.
         host: the machine that it runs on; empty on an engine that has only one.
     """
 

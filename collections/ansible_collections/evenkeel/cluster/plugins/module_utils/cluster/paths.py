@@ -1,6 +1,6 @@
 # Copyright: Evenkeel contributors
 # SPDX-License-Identifier: MIT
-"""Where a cluster keeps what in its state folder on the target. Pure."""
+"""The files of a cluster in its state folder on the target. Pure."""
 
 from __future__ import annotations
 

@@ -31,7 +31,31 @@ class Cookie:
 
 @dataclasses.dataclass(frozen=True)
 class Tier:
-    """One tier as declared, completed with defaults and with what follows from it (service name, labels)."""
+    """One tier as declared, completed with defaults and with what follows from it (service name, labels).
+
+    Attributes:
+        name: the tier's name.
+        image: reference of its image; without a tag when it is built here.
+        context: the build context on the controller; None for an image that is pulled.
+        port: TCP port of its nodes.
+        path: begins and ends with a slash.
+        strip_path: the nodes do not see the path.
+        nodes: how many.
+        sticky: whether a client stays with its node, by the cookie.
+        strategy: one of :data:`STRATEGIES`.
+        cookie: of the sticky session.
+        health_path: the nodes' health check.
+        max_failures: failed requests in a row until the balancer takes a node out of rotation; 0 = never.
+        drain_seconds: how long a node keeps serving after SIGTERM.
+        stop_seconds: seconds from SIGTERM to SIGKILL.
+        memory: limit per node in bytes.
+        cpus: limit per node; 0 = none.
+        pids: limit of processes and threads per node; 0 = none.
+        environment: variables of the nodes.
+        mounts: ``{source, target, read_only}`` each.
+        service: the balancer's service of the nodes; its name contains a hash of the policy.
+        labels: of the nodes.
+    """
 
     name: str
     image: str
@@ -59,7 +83,9 @@ class Tier:
     def from_dict(cls, data: Mapping[str, Any]) -> Tier:
         """Rebuild a tier from its :func:`dataclasses.asdict` form, as it travels between modules.
 
-        :raises TypeError: when a key is missing or unknown.
+        Raises:
+            TypeError: a key is missing or unknown.
+            KeyError: there is no cookie.
         """
         return cls(**{**data, "cookie": Cookie(**data["cookie"])})
 

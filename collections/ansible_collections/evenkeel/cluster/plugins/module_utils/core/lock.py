@@ -1,6 +1,6 @@
 # Copyright: Evenkeel contributors
 # SPDX-License-Identifier: MIT
-"""One change of a cluster at a time: an advisory lock on the target that dies with its holder.
+"""One change of a cluster at a time: an advisory lock on the target that ends with its holder's process.
 
 The lock is ``flock`` on a file, which works across users, containers and PID namespaces that see the same folder.
 The file's text only says what holds it, see :mod:`lock_holder`.
@@ -24,13 +24,13 @@ from .lock_holder import Holder, clear, read_holder, sign
 from .progress import no_progress
 
 _POLL_SECONDS = 0.05
-# The holder is named to those that wait for longer.
+# A process that waits longer than this is told what holds the lock.
 _PATIENCE_SECONDS = 1.0
 
-# The folder may be writable to everyone: no symbolic link is followed, and no FIFO is waited for.
+# Any user may write to the folder, so symbolic links are not followed and FIFOs are not waited for.
 _FLAGS = os.O_CLOEXEC | os.O_NOFOLLOW | os.O_NONBLOCK
 _NO_ACCESS = frozenset({errno.EACCES, errno.EPERM, errno.EROFS})
-# What open() says of a symbolic link, a socket and a folder.
+# The errors of open() for a symbolic link, a socket and a folder.
 _NO_FILE = frozenset({errno.ELOOP, errno.ENXIO, errno.EISDIR})
 
 
@@ -44,7 +44,7 @@ class LockBusyError(EvenkeelError):
 
 
 def lock_path(cluster: str) -> Path:
-    """Where the cluster's lock is: the same file for root and for members of the docker group."""
+    """The lock's file, the same for root and for members of the docker group."""
     folder = Path("/run/lock")
     return (folder if folder.is_dir() else Path(tempfile.gettempdir())) / f"evenkeel-{cluster}.lock"
 
@@ -61,15 +61,15 @@ def cluster_lock(
 ) -> Iterator[float]:
     """Hold the cluster's lock; yields the seconds waited for it.
 
-    ``flock`` locks belong to the open file and vanish with the process, so a run that was killed leaves none.
+    The kernel releases a ``flock`` when the process ends, so a run that was killed leaves no lock.
 
     Args:
         cluster: the cluster's name.
-        what: what the holder does, for those that wait: ``node_pool``, or ``console: alice, roll static``.
-        wait_seconds: how long to wait for another holder.
+        what: what the holder does, shown to processes that wait: ``node_pool``, or ``console: alice, roll static``.
+        wait_seconds: seconds to wait for another holder.
         on_progress: takes one line that names the other holder, when the wait takes longer than a second.
         now: a clock that only goes forward, in seconds.
-        sleep: waits for so many seconds of that clock.
+        sleep: waits for the given seconds of that clock.
 
     Raises:
         LockBusyError: another run still holds it after ``wait_seconds``, or its file cannot be used.
@@ -84,7 +84,7 @@ def cluster_lock(
 
 
 def held_by(cluster: str) -> Holder | None:
-    """What holds the lock at this moment; None when it is free. Changes nothing.
+    """What holds the lock now; None when it is free. Changes nothing.
 
     Raises:
         LockBusyError: its file cannot be used.
@@ -93,7 +93,7 @@ def held_by(cluster: str) -> Holder | None:
     if descriptor is None:
         return None
     try:
-        # Shared, so that two that ask are not in each other's way.
+        # Shared, so that two processes can ask at the same time.
         fcntl.flock(descriptor, fcntl.LOCK_SH | fcntl.LOCK_NB)
     except BlockingIOError:
         return read_holder(descriptor)
@@ -104,10 +104,10 @@ def held_by(cluster: str) -> Holder | None:
 
 
 def discard_lock(cluster: str) -> bool:
-    """Remove the lock's file, unless it is held. Those that wait for it notice, see :func:`_attempt`.
+    """Remove the lock's file, unless it is held. Processes that wait for it notice, see :func:`_attempt`.
 
     Returns:
-        Whether it was removed: not if it is held, was not there, or is another user's in a sticky folder.
+        Whether it was removed. It is not if it is held, does not exist, or is another user's in a sticky folder.
 
     Raises:
         LockBusyError: the file cannot be used.
@@ -150,7 +150,7 @@ def _acquire(
         waited = now() - began
         if descriptor is not None:
             return descriptor, waited
-        # Two tries at least: held_by() has the lock for some microseconds.
+        # At least two tries, because held_by() holds the lock for some microseconds.
         if waited >= wait_seconds and tries > 1:
             holder = _holder_at(path)
             raise LockBusyError(
@@ -165,10 +165,10 @@ def _acquire(
 
 
 def _attempt(path: Path) -> int | None:
-    """The open file, locked; None when another has it.
+    """The open file, locked; None when another process holds it.
 
-    A file that was removed or replaced between open and lock guards nothing: the next one makes a file of its own
-    and locks that. So the locked file must be the one that has the name. The file is opened anew for each try, hence
+    A file that was removed or replaced between open and lock protects nothing, because the next process makes and
+    locks a new file. So the locked file must still be the one with this name. Each try opens the file again, so that
     a wait follows the name.
     """
     while True:
@@ -201,9 +201,9 @@ def _open(path: Path) -> int:
 
 
 def _open_existing(path: Path) -> int | None:
-    """Open the file as it is, for reading at least; None when there is none.
+    """Open the existing file, at least for reading; None when there is none.
 
-    Without O_CREAT: in a sticky folder fs.protected_regular forbids that for another user's file, to root as well.
+    Without O_CREAT: with it, fs.protected_regular refuses another user's file in a sticky folder, even to root.
     """
     try:
         descriptor = _opened(path, os.O_RDWR)
@@ -216,7 +216,7 @@ def _open_existing(path: Path) -> int | None:
             f"cluster lock: got no access to {path}, want a file this user may read (fix: remove {path})"
         )
     found = os.fstat(descriptor)
-    # A second name may lead to a file that is not ours to overwrite.
+    # With a second hard link, it may be another file that must not be overwritten.
     if stat.S_ISREG(found.st_mode) and found.st_nlink <= 1:
         return descriptor
     os.close(descriptor)
@@ -224,7 +224,7 @@ def _open_existing(path: Path) -> int | None:
 
 
 def _opened(path: Path, access: int) -> int | None:
-    """Open the file; None when this user may not."""
+    """Open the file; None when this user has no right to."""
     try:
         return os.open(path, access | _FLAGS)
     except OSError as error:
@@ -240,7 +240,7 @@ def _no_regular_file(path: Path) -> LockBusyError:
 
 
 def _create(path: Path) -> int | None:
-    """Make the file; None when another was faster."""
+    """Make the file; None when another process was faster."""
     try:
         descriptor = os.open(path, os.O_RDWR | os.O_CREAT | os.O_EXCL | _FLAGS, 0o644)
     except FileExistsError:
@@ -251,7 +251,7 @@ def _create(path: Path) -> int | None:
         raise LockBusyError(
             f"cluster lock: got no right to make {path}, want it to be there (fix: as root: touch {path})"
         ) from None
-    # Everyone may lock it, whatever the umask; those who may use Docker may leave their name as well.
+    # Whatever the umask, any user may lock it; members of the docker group may also write what holds it.
     with contextlib.suppress(OSError):
         os.fchmod(descriptor, 0o644)
     with contextlib.suppress(OSError, KeyError):

@@ -2,8 +2,8 @@
 # SPDX-License-Identifier: MIT
 """What holds the cluster's lock: the note in its file, compared with the kernel's list of locks.
 
-The note alone may lie: a killed holder leaves its note behind, and a user who may only read the file cannot write one.
-The list alone is not enough: it knows a number only, and no process outside of this PID namespace and those below it.
+The note alone may be wrong: a killed holder leaves its note behind, and a user with read access only cannot write one.
+The list alone is not enough: it has only a number, and no process outside of this PID namespace and those below it.
 """
 
 from __future__ import annotations
@@ -27,19 +27,19 @@ _LAST_SECOND = 2**33
 
 @dataclass(frozen=True)
 class Holder:
-    """What holds the lock, as far as it can be known here. ``str()`` gives it in words."""
+    """What holds the lock, as far as this process can know. ``str()`` gives it in words."""
 
     #: User name, or ``uid 1234``; empty when nothing is known.
     user: str = ""
     #: What it does, for example ``node_pool`` or ``console: alice, roll static``; empty when it left no note.
     what: str = ""
-    #: Host name, in a container that of the container; empty when it left no note.
+    #: Its host name; in a container, the container's; empty when it left no note.
     host: str = ""
     #: Seconds since the epoch; None when it left no note.
     since: float | None = None
-    #: The process as it counts itself.
+    #: Its process ID in its own PID namespace.
     pid: int | None = None
-    #: The process as it is counted here; None when it cannot be seen from here, so that only its note speaks.
+    #: Its process ID in this PID namespace; None when it is not visible here and only its note is known.
     pid_here: int | None = None
 
     def __str__(self) -> str:
@@ -63,7 +63,7 @@ class Holder:
 
 
 def sign(descriptor: int, what: str) -> None:
-    """Leave this process's name in the locked file, for those that wait.
+    """Write a note about this process into the locked file, for processes that wait.
 
     Args:
         descriptor: the file, locked.
@@ -82,14 +82,14 @@ def sign(descriptor: int, what: str) -> None:
 
 
 def clear(descriptor: int) -> None:
-    """Take this process's name out of the file, which is still locked."""
+    """Remove this process's note from the file, which is still locked."""
     _write(descriptor, b"")
 
 
 def _write(descriptor: int, text: bytes) -> None:
     """Replace the note. Best effort: the file may be another user's, or the disk full.
 
-    The old text is cut off last, so that a reader never meets half a note.
+    The old text is cut off last, so that a reader never gets half a note.
     """
     with contextlib.suppress(OSError):
         os.pwrite(descriptor, text, 0)
@@ -98,7 +98,7 @@ def _write(descriptor: int, text: bytes) -> None:
 
 @dataclass(frozen=True)
 class _Note:
-    """What the file says, and by what its writer can be recognised. An earlier version left no marks."""
+    """What the file says, and what identifies its writer; notes of an earlier version lack the latter."""
 
     holder: Holder
     namespace: object
@@ -106,7 +106,7 @@ class _Note:
 
 
 def _read_note(descriptor: int) -> _Note | None:
-    """What the file says; None when it says nothing usable."""
+    """The note in the file; None when it has none that can be used."""
     line = os.pread(descriptor, _NOTE_BYTES, 0).partition(b"\n")[0]
     try:
         note = json.loads(line)
@@ -143,14 +143,15 @@ def read_holder(descriptor: int) -> Holder:
     if note is None:
         return Holder() if seen is None else _unsigned(seen)
     if seen is not None:
-        # The note of a killed holder stays until the next one writes. Of a process that /proc hides, only the number
-        # can be compared.
+        # The note of a killed holder stays until the next holder writes. If /proc hides the process, only its ID can be
+        # compared.
         hidden = _started(str(seen)) is None
         same = seen == note.holder.pid if hidden else _wrote(seen, note)
         return replace(note.holder, pid_here=seen) if same else _unsigned(seen)
     if note.namespace not in (None, _pid_namespace()):
         return note.holder
-    # The list shows no locks of file systems that count devices in their own way; a dead process holds none.
+    # The list may show another device number for some file systems, so the lock is not found; then the note counts if
+    # its process still runs.
     pid = note.holder.pid
     return replace(note.holder, pid_here=pid) if pid is not None and _wrote(pid, note) else Holder()
 
@@ -164,7 +165,7 @@ def _unsigned(pid: int) -> Holder:
 
 
 def _locking_pid(file: os.stat_result) -> int | None:
-    """The process that locked the file, as this PID namespace counts it; None when it cannot be seen from here."""
+    """ID, in this PID namespace, of the process that locked the file; None when it is not visible here."""
     wanted = f"{os.major(file.st_dev):02x}:{os.minor(file.st_dev):02x}:{file.st_ino}"
     try:
         listed = Path("/proc/locks").read_text(encoding="ascii")
@@ -179,10 +180,10 @@ def _locking_pid(file: os.stat_result) -> int | None:
 
 
 def _wrote(pid: int, note: _Note) -> bool:
-    """Whether the process, numbered as here, is the one that left the note.
+    """Whether this process, by its ID in this PID namespace, left the note.
 
-    Numbers of processes and of namespaces are used again: the first process of any container is 1. So the time at
-    which the process started is compared as well.
+    IDs of processes and of namespaces are used again (the first process of any container is 1), so the time at which
+    the process started is compared as well.
     """
     started = _started(str(pid))
     return started is not None and note.started in (None, started) and _own_number(pid) == note.holder.pid
@@ -194,12 +195,12 @@ def _started(process: str) -> int | None:
         text = Path(f"/proc/{process}/stat").read_text(encoding="utf-8", errors="replace")
     except OSError:
         return None
-    # The second field is the program's name in brackets, which may hold spaces and brackets.
+    # The second field is the program's name in brackets, which may contain spaces and brackets.
     return int(text.rpartition(")")[2].split()[19])
 
 
 def _own_number(pid: int) -> int:
-    """How the process counts itself: the innermost of its PIDs."""
+    """The process's ID in its own PID namespace: the innermost of its IDs."""
     try:
         status = Path(f"/proc/{pid}/status").read_text(encoding="utf-8", errors="replace")
     except OSError:
@@ -220,11 +221,11 @@ def _user_name(uid: int) -> str:
     try:
         return pwd.getpwuid(uid).pw_name
     except KeyError:
-        # Containers often run as a number that no passwd file lists.
+        # Containers often run as a user ID without a passwd entry.
         return f"uid {uid}"
 
 
 def _clock_text(seconds: float) -> str:
-    """The time of day, with the date unless it is today's."""
+    """The time of day, with the date unless it is today."""
     then, today = time.localtime(seconds), time.localtime()
     return time.strftime("%H:%M:%S" if then[:3] == today[:3] else "%Y-%m-%d %H:%M:%S", then)

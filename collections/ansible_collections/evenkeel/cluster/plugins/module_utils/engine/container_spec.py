@@ -1,6 +1,6 @@
 # Copyright: Evenkeel contributors
 # SPDX-License-Identifier: MIT
-"""What a container of ours is made with, as data: hardening, limits and stop time can be read and tested. Pure."""
+"""The options of our containers as data, so that hardening, limits and stop time can be tested. Pure."""
 
 from __future__ import annotations
 
@@ -15,13 +15,13 @@ from ..traefik.labels import server_url_labels
 
 @dataclass(frozen=True)
 class ContainerSpec:
-    """One container. The defaults are those of a container that is locked down.
+    """One container. The defaults are those of a hardened container.
 
     Attributes:
         name: its name.
         image: reference of its image.
         network: the network mode: a network, or ``container:<name>`` to share another one's.
-        labels: its labels, beside those of its image.
+        labels: its labels, besides those of its image.
         environment: its variables.
         hostname: its host name; empty for the engine's choice.
         user: numeric user; empty for the image's.
@@ -41,7 +41,7 @@ class ContainerSpec:
         sysctls: kernel parameters of its network.
         also_in: a second network that it joins before it starts.
         restart: when it is started again.
-        stop_signal: what asks it to end; empty for the image's.
+        stop_signal: the signal that asks it to end; empty for the image's.
         stop_timeout: seconds until SIGKILL; 0 for the engine's own.
     """
 
@@ -73,10 +73,10 @@ class ContainerSpec:
 
 
 def node_spec(name: str, build: TierBuild) -> ContainerSpec:
-    """A managed node of a tier."""
+    """The container of a managed node of a tier."""
     tier, options = build.tier, build.options
-    # The name, not the address, identifies the node to the balancer: sticky sessions and the access log survive a
-    # restart, and a recycled address inherits no sessions.
+    # The balancer knows the node by its name, not by its address: sticky sessions and the access log survive a restart,
+    # and the next container with this address gets no sessions of it.
     urls = server_url_labels(tier.service, f"http://{name}:{tier.port}")
     return ContainerSpec(
         name=name,

@@ -2,8 +2,8 @@
 # SPDX-License-Identifier: MIT
 """Thin I/O: containers and images of one Docker Engine, and Docker's errors as one line for people.
 
-What only reads goes over the socket with the standard library, because most runs change nothing and the Docker SDK
-takes longer to load than such a run takes. What changes something goes through the SDK.
+Reading uses the standard library over the socket, because most runs change nothing, and loading the Docker SDK takes
+longer than the whole of a run that changes nothing. Changes go through the SDK.
 """
 
 from __future__ import annotations
@@ -31,12 +31,12 @@ _LOG_LINES = 8
 
 
 def sdk_missing() -> bool:
-    """Whether the Docker SDK for Python is not there; it is not loaded for that."""
+    """Whether the Docker SDK for Python is not installed. It is looked up, not loaded."""
     return importlib.util.find_spec("docker") is None
 
 
 def _sdk(name: str) -> Any:
-    """A part of the Docker SDK, loaded when something is to be changed."""
+    """A part of the Docker SDK, loaded when it is needed."""
     return importlib.import_module(name)
 
 
@@ -45,7 +45,7 @@ def _sdk_client(address: str, version: str) -> Any:
 
 
 class DockerNotFoundError(EngineError):
-    """There is no such container or image."""
+    """The container or image does not exist."""
 
 
 class _UnixConnection(http.client.HTTPConnection):
@@ -124,7 +124,11 @@ class DockerClient:
         return found
 
     def containers(self, having: Sequence[str] = ()) -> list[dict[str, Any]]:
-        """All containers with these labels (``name=value`` each), in whatever state."""
+        """All containers with these labels (``name=value`` each), in any state.
+
+        Raises:
+            EngineError: Docker refuses or does not answer.
+        """
         filters = json.dumps({"label": list(having)})
         found: list[dict[str, Any]] = self.read("list of containers", "/containers/json", all="1", filters=filters)
         return found
@@ -134,12 +138,17 @@ class DockerClient:
 
         Raises:
             DockerNotFoundError: it is gone.
+            EngineError: Docker refuses or does not answer.
         """
         found: dict[str, Any] = self.read(f"container {container[:64]}", f"/containers/{quote(container)}/json")
         return found
 
     def image(self, reference: str) -> Image | None:
-        """The image, or None when it is not on this host."""
+        """The image, or None when it is not on this host.
+
+        Raises:
+            EngineError: Docker refuses or does not answer.
+        """
         try:
             info = self.read(f"image {reference}", f"/images/{quote(reference)}/json")
         except DockerNotFoundError:
@@ -182,10 +191,13 @@ class DockerClient:
         return created
 
     def stop(self, container: str, seconds: int) -> int | None:
-        """SIGTERM, wait for its end, SIGKILL after that many seconds.
+        """Send SIGTERM, wait for its end, and send SIGKILL after that many seconds.
 
         Returns:
-            The exit code; None when it vanished meanwhile.
+            The exit code; None when it was removed meanwhile.
+
+        Raises:
+            EngineError: Docker refuses or does not answer.
         """
         try:
             with docker_errors(f"stop of {container[:12]}"):
@@ -195,7 +207,7 @@ class DockerClient:
             return None
 
     def start_again(self, container: str) -> None:
-        """Start a container that has ended; its restart policy counts again.
+        """Start a container that has ended; its restart policy applies again.
 
         Raises:
             EngineError: it is gone, or Docker refuses.
@@ -205,10 +217,14 @@ class DockerClient:
             with docker_errors(what):
                 self.api.start(container)
         except DockerNotFoundError as error:
-            raise EngineError(Problem(what, "no such container", "it there", "see who removed it")) from error
+            raise EngineError(Problem(what, "no container", "it there", "see what removed it")) from error
 
     def remove(self, container: str) -> None:
-        """Remove the container whatever its state; one that is gone already is no error."""
+        """Remove the container in any state; one that is gone already is no error.
+
+        Raises:
+            EngineError: Docker refuses or does not answer.
+        """
         try:
             with docker_errors(f"removal of {container[:12]}"):
                 self.api.remove_container(container, force=True, v=True)
@@ -287,7 +303,15 @@ def _mount(item: Mapping[str, Any]) -> Any:
 
 @contextlib.contextmanager
 def docker_errors(what: str) -> Iterator[None]:
-    """Turn the SDK's exceptions into one line; what is missing becomes :class:`DockerNotFoundError`."""
+    """Turn the SDK's exceptions into one line.
+
+    Args:
+        what: what is done, for the line.
+
+    Raises:
+        DockerNotFoundError: the container or image does not exist.
+        EngineError: Docker refuses or does not answer.
+    """
     errors, transport = _sdk("docker.errors"), _sdk("requests")
     try:
         yield
@@ -300,8 +324,8 @@ def docker_errors(what: str) -> Iterator[None]:
 
 
 def present(what: str, error: EngineError) -> EngineError:
-    """The error for a thing that must be there and is not."""
-    return EngineError(Problem(what, f"'{_told(error)}'", "it there", "see who removed it"))
+    """The error for a container or image that must be there and is not."""
+    return EngineError(Problem(what, f"'{_told(error)}'", "it there", "see what removed it"))
 
 
 def _told(error: EngineError) -> str:
@@ -321,7 +345,7 @@ def _parsed(body: bytes) -> Any:
 
 
 def explain_connection_error(error: Exception) -> Problem:
-    """Why Docker cannot be reached, as one line with the way out."""
+    """Why Docker cannot be reached, as one line with what to do."""
     text = str(error)
     address = os.environ.get("DOCKER_HOST", f"unix://{DEFAULT_SOCKET}")
     if isinstance(error, PermissionError) or "Permission denied" in text or "PermissionError" in text:

@@ -1,6 +1,6 @@
 # Copyright: Evenkeel contributors
 # SPDX-License-Identifier: MIT
-"""What Docker says of itself, read over its socket without a library: containers, images, version."""
+"""What Docker reports, read over its socket without a library: containers, images, version."""
 
 from __future__ import annotations
 
@@ -32,9 +32,9 @@ class Container:
 
 @dataclasses.dataclass(frozen=True)
 class Docker:
-    """What Docker says about itself.
+    """What Docker reports.
 
-    ``trouble`` is empty when it answers, else ``permission``, ``absent`` (no daemon), ``remote`` or ``error``;
+    ``trouble`` is empty when it answers, otherwise ``permission``, ``absent`` (no daemon), ``remote`` or ``error``;
     ``networks`` maps names to labels; ``images`` maps references with their tags to image IDs; ``socket_group``
     is the number of the group that the socket belongs to.
     """
@@ -144,7 +144,7 @@ class Image:
 
 @dataclasses.dataclass(frozen=True)
 class EngineProvenance:
-    """What an engine is, and which images some of its containers have; ``reason`` says why it cannot be asked."""
+    """An engine's versions, and the images of some of its containers; ``reason`` says why they are not known."""
 
     version: str = ""
     api_version: str = ""
@@ -156,7 +156,7 @@ def read_provenance(labels: Mapping[str, str], docker_host: str | None = None) -
     """Ask Docker for its versions and for the images of the containers with these labels.
 
     Args:
-        labels: what the containers bear, as a rule ``evenkeel.cluster``.
+        labels: of the containers, usually ``evenkeel.cluster``.
         docker_host: as the environment variable DOCKER_HOST, which it defaults to.
     """
     host = docker_host or os.environ.get("DOCKER_HOST") or f"unix://{DEFAULT_SOCKET}"

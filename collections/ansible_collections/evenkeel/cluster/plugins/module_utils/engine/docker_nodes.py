@@ -15,7 +15,7 @@ from .container_spec import node_spec
 from .docker_client import DockerClient, DockerNotFoundError
 from .port import Image
 
-# Docker's states. In all others a container serves nothing and does not come back by itself.
+# In all other states of Docker, a container serves nothing and does not recover by itself.
 _STATES = {"running": RUNNING, "exited": ENDED}
 
 
@@ -53,7 +53,7 @@ class DockerEngine:
         return self.client.connect()
 
     def nodes(self) -> list[Node]:
-        """All containers that bear the cluster's node labels, in whatever state."""
+        """All containers with the cluster's node labels, in any state."""
         return [self._node(item) for item in self.client.containers(labels.selector(self.cluster, labels.NODE))]
 
     def _node(self, item: Mapping[str, Any]) -> Node:
@@ -108,7 +108,7 @@ class DockerEngine:
         self.client.run(node_spec(name, build))
 
     def stop(self, node: str, seconds: int) -> int | None:
-        """SIGTERM, wait for its end, SIGKILL after that many seconds; the exit code."""
+        """Send SIGTERM, wait for its end, and send SIGKILL after that many seconds; the exit code."""
         return self.client.stop(node, seconds)
 
     def start_again(self, node: str) -> None:
@@ -116,7 +116,7 @@ class DockerEngine:
         self.client.start_again(node)
 
     def remove(self, node: str) -> None:
-        """Remove the node whatever its state."""
+        """Remove the node in any state."""
         self.client.remove(node)
 
     def logs(self, node: str) -> str:
@@ -124,7 +124,7 @@ class DockerEngine:
         return self.client.logs(node)
 
     def health(self, url: str) -> int:
-        """The status of a GET; containers are reached from their host as from the balancer."""
+        """The status of a GET; the host reaches containers as the balancer does."""
         return health(url)
 
 

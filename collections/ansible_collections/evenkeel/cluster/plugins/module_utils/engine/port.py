@@ -1,9 +1,9 @@
 # Copyright: Evenkeel contributors
 # SPDX-License-Identifier: MIT
-"""What the rest of the library needs of an engine, a balancer and its routes. Pure types.
+"""What the rest of the library needs from an engine, a balancer and its routes. Pure types.
 
-An engine is where nodes run. Two implementations keep this contract: the Docker engine, and the fake of the unit tests.
-``tests/contract`` asks the same of both.
+An engine is where nodes run. There are two implementations: the Docker engine, and the fake of the unit tests.
+``tests/contract`` checks both.
 """
 
 from __future__ import annotations
@@ -29,7 +29,7 @@ class Image:
     Attributes:
         id: the engine's identifier.
         labels: what its containers inherit.
-        content: names what is in it, the same on every host that has it; part of a node's revision.
+        content: identifies what is in it, the same on every host; part of a node's revision.
     """
 
     id: str
@@ -42,7 +42,7 @@ class Engine(Protocol):
 
     @property
     def provider(self) -> str:
-        """What follows ``@`` in the balancer's names of the nodes' services."""
+        """The suffix, after ``@``, of the nodes' services in the balancer."""
         ...
 
     @property
@@ -59,7 +59,7 @@ class Engine(Protocol):
         ...
 
     def nodes(self) -> list[Node]:
-        """All nodes and guests of the cluster, in whatever state.
+        """All nodes and guests of the cluster, in any state.
 
         Raises:
             EngineError: it does not answer.
@@ -67,11 +67,11 @@ class Engine(Protocol):
         ...
 
     def foreign_names(self, names: Iterable[str]) -> dict[str, str]:
-        """Which of the names are taken by what is no node of this cluster: name -> image."""
+        """The names that are taken by anything but a node of this cluster: name -> image."""
         ...
 
     def image(self, reference: str) -> Image | None:
-        """The image, or None when a node cannot be made from it here."""
+        """The image, or None when it is not here."""
         ...
 
     def start(self, name: str, build: TierBuild) -> None:
@@ -83,15 +83,18 @@ class Engine(Protocol):
         ...
 
     def stop(self, node: str, seconds: int) -> int | None:
-        """SIGTERM, wait for its end, SIGKILL after that many seconds.
+        """Send SIGTERM, wait for its end, and send SIGKILL after that many seconds.
 
         Returns:
-            The exit code; None when it vanished meanwhile.
+            The exit code; None when it was removed meanwhile.
+
+        Raises:
+            EngineError: the engine refuses or does not answer.
         """
         ...
 
     def start_again(self, node: str) -> None:
-        """Start a node that has ended; from then on it is started again when it crashes.
+        """Start a node that has ended; the engine restarts it again if it crashes.
 
         Raises:
             EngineError: it is gone, or the engine refuses.
@@ -99,20 +102,24 @@ class Engine(Protocol):
         ...
 
     def remove(self, node: str) -> None:
-        """Remove the node whatever its state; one that is gone already is no error."""
+        """Remove the node in any state; one that is gone already is no error.
+
+        Raises:
+            EngineError: the engine refuses or does not answer.
+        """
         ...
 
     def logs(self, node: str) -> str:
-        """Its last log lines, joined to one."""
+        """Its last log lines, joined to one; empty when they cannot be read."""
         ...
 
     def health(self, url: str) -> int:
-        """The status of a GET from where the balancer is; 0 when there is no answer soon."""
+        """The status of a GET, sent from where the balancer is; 0 for no answer within a second."""
         ...
 
 
 class Faults(Protocol):
-    """What only a drill does to nodes. Every method raises :class:`EngineError` when it does not come about."""
+    """What only a drill does to nodes. Every method raises :class:`EngineError` when it fails."""
 
     def kill(self, node: str) -> None:
         """SIGKILL, as in a crash."""
@@ -123,43 +130,39 @@ class Faults(Protocol):
         ...
 
     def thaw(self, node: str) -> None:
-        """Let it go on; one that is not frozen is no error."""
+        """Let its processes run on; one that is not frozen is no error."""
         ...
 
     def run_guest(self, image: str, run: str) -> str:
-        """Start a container from the image as a person does; its id."""
+        """Start a container from the image as a user does by hand; its id."""
         ...
 
     def of_drills(self) -> list[str]:
-        """The ids of all nodes and guests that drills made, also earlier drills."""
+        """The ids of all nodes and guests that drills made, earlier ones included."""
         ...
 
     def bare_image(self, image: str, name: str) -> str:
-        """Make an image with the same files and the same start, but without labels; its id."""
+        """Make an image with the same files and the same command, but without labels; its id."""
         ...
 
     def remove_image(self, reference: str) -> None:
-        """Remove an image; one that is not there is no error."""
+        """Remove an image; a missing one is no error."""
         ...
 
 
 class FaultyEngine(Engine, Faults, Protocol):
-    """An engine on which a drill can play."""
+    """An engine that a drill can use."""
 
 
 class BalancerView(Protocol):
-    """What the balancer knows of the nodes."""
+    """What the balancer reports about the nodes. Every method raises ``TraefikApiError`` when it does not answer."""
 
     def version(self) -> str:
-        """Its version.
-
-        Raises:
-            TraefikApiError: it does not answer.
-        """
+        """Its version."""
         ...
 
     def server_status(self, service: str) -> dict[str, str]:
-        """Server URL -> ``UP`` or ``DOWN`` by its active health check; {} for a service that it does not know."""
+        """Server URL -> ``UP`` or ``DOWN`` by its active health check; {} for an unknown service."""
         ...
 
     def server_up(self, service: str) -> dict[str, bool]:
@@ -172,16 +175,16 @@ class BalancerView(Protocol):
 
 
 class Routes(Protocol):
-    """Where the tiers' paths lead."""
+    """The balancer's routes."""
 
     def table(self) -> RouteTable:
         """All routes as they are now."""
         ...
 
     def of(self, tier: str) -> Route | None:
-        """Where the tier's path leads now."""
+        """The tier's route now; None when it has none."""
         ...
 
     def point_to(self, tier: str, route: Route | None) -> None:
-        """Let the tier's path lead to the route, or drop it."""
+        """Set the tier's route; None drops it."""
         ...

@@ -1,6 +1,6 @@
 # Copyright: Evenkeel contributors
 # SPDX-License-Identifier: MIT
-"""The builds that a host lacks, in the order they build upon each other, and what a failed one has to say.
+"""The builds that a host lacks, in order, and the error text of a failed build.
 
 Pure: no I/O.
 """
@@ -20,7 +20,7 @@ _HASH = re.compile(r"-[0-9a-f]{12}$")
 
 _LOGS = ", logs: ["
 _HEAD = re.compile(r"^Error building .*?message: ", re.DOTALL)
-# Colours and cursor moves, then what else a terminal would obey.
+# Colours and cursor moves, then all other control characters.
 _ESCAPES = re.compile(r"\x1b\[[0-9;?]*[A-Za-z]")
 _CONTROL = re.compile(r"[\x00-\x08\x0b-\x1f\x7f]")
 _LAST_LINES = 15
@@ -43,9 +43,9 @@ class Build:
 
 @dataclasses.dataclass(frozen=True)
 class Lacking:
-    """What a host lacks: images of the plan, the bases below them, and the builds in batches.
+    """What a host lacks: images of the plan, their bases, and the builds in batches.
 
-    The builds of a batch do not depend on each other, but on those of earlier batches.
+    The builds of a batch do not depend on each other, only on those of earlier batches.
     """
 
     images: Sequence[Mapping[str, Any]]
@@ -56,7 +56,7 @@ class Lacking:
 
 @dataclasses.dataclass(frozen=True)
 class Bases:
-    """References of the images below the tiers and below the balancer, both empty if they are pulled."""
+    """References of the base images of the tiers and of the balancer; empty if they are pulled."""
 
     base: str = ""
     balancer_base: str = ""
@@ -79,7 +79,7 @@ def lacking(
     Args:
         plan: the images, each with name, ref, latest, base, args and labels.
         present: the references that the host has.
-        bases: what is built below the images.
+        bases: the images' base images.
         settings: what the builds share.
     """
     images = [image for image in plan if image["ref"] not in present]
@@ -115,7 +115,7 @@ def _base_build(ref: str, also: str, folder: str, args: Mapping[str, str], setti
 def split_failure(message: str) -> tuple[str, list[str]]:
     """Split the message of a failed community.docker.docker_image into the error and the lines of the log.
 
-    The module writes the log at the end, as Python writes a list. Without one there are no lines.
+    The module appends the log as a Python list. Without one there are no lines.
     """
     for start in (found.start() for found in re.finditer(re.escape(_LOGS), message)):
         entries = _entries(message[start + len(_LOGS) - 1 :])
@@ -138,7 +138,7 @@ def _plain(line: str) -> str:
 
 
 def _error(text: str) -> str:
-    """One line, without the names that the module puts in front, and cut at a word."""
+    """One line, without the module's prefix, cut at a word."""
     line = _plain(" ".join(_HEAD.sub("", text).split()))
     if len(line) <= _ERROR_LENGTH:
         return line
@@ -146,7 +146,7 @@ def _error(text: str) -> str:
 
 
 def failure_text(message: str, ref: str) -> str:
-    """What to tell when an image could not be built: one line on why, then the end of the build's log.
+    """The error text of a failed build: one line that says why, then the end of the build's log.
 
     Args:
         message: what the module says.

@@ -14,9 +14,9 @@ from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
 BALANCER = "_balancer"
-"""The balancer's name in a plan. No tier can have it: a tier's name begins with a letter."""
+"""The balancer's name in a plan. No tier has this name, because a tier's name begins with a letter."""
 
-# What a build context gets from elsewhere, if its Dockerfile copies it.
+# These are added to a build context if its Dockerfile copies them.
 _COPIES_NODE = re.compile(r"^(COPY|ADD) (.*[ /])?node/", re.MULTILINE)
 _COPIES_CA_BUNDLE = re.compile(r"^(COPY|ADD) .*ca-bundle", re.MULTILINE)
 
@@ -39,7 +39,7 @@ class Source:
 
 @dataclasses.dataclass(frozen=True)
 class Needs:
-    """What a build needs in its context that is not among the context's own files."""
+    """What a build needs besides the files of its context."""
 
     node: bool
     ca_bundle: bool
@@ -66,8 +66,8 @@ def image_source(raw: Mapping[str, Any], root: str, base: str, args: Mapping[str
 
     Args:
         raw: name, image, context and labels.
-        root: the folder where a relative context starts.
-        base: reference of the image below.
+        root: the folder that relative contexts start from.
+        base: reference of the base image.
         args: build arguments besides ``BASE``.
     """
     return Source(
@@ -91,7 +91,7 @@ def salt_of(source: Source, needs: Needs, serial: object, node_pin: str) -> list
     Args:
         source: what it is built from; base, labels and build arguments count.
         needs: whether the version of Node.js counts.
-        serial: any value; another one gives every image another tag.
+        serial: any value; a new value gives every image a new tag.
         node_pin: the pinned version of Node.js.
     """
     return [source.base, source.labels, source.args, serial, node_pin if needs.node else ""]

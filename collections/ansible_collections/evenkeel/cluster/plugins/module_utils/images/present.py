@@ -18,14 +18,14 @@ def image_ids(images: Iterable[Mapping[str, Any]]) -> dict[str, str]:
 
 
 def latest_moves(plan: Iterable[Mapping[str, Any]], ids: Mapping[str, str]) -> list[dict[str, str]]:
-    """Where the tag latest does not name the image of the plan.
+    """Where the tag ``latest`` is not on the image of the plan.
 
     Args:
-        plan: the images, each with ref and latest; an empty latest is not to be set.
+        plan: the images, each with ref and latest; an empty latest is not set.
         ids: what the host has, reference to image ID.
 
     Returns:
-        ``ref`` and the reference ``latest`` that is to name the same image.
+        ``ref``, and the reference ``latest`` to set on the same image.
     """
     return [
         {"ref": image["ref"], "latest": image["latest"]}
@@ -46,9 +46,9 @@ def superseded_images(
     Args:
         images: the cluster's images.
         containers: all containers of the host, also stopped ones.
-        repositories: names of images, without tags, whose builds count.
-        current: references that are in use by the declaration.
-        keep: how many superseded builds of each repository stay, the newest; a used one counts among them.
+        repositories: names of images, without tags, whose builds are looked at.
+        current: references that the declaration uses.
+        keep: how many superseded builds of each repository stay, the newest; one that a container uses is counted.
 
     Returns:
         Their references, repository by repository, the newest first.
@@ -64,5 +64,5 @@ def superseded_images(
 
 
 def _is_build(reference: str, repository: str) -> bool:
-    """Whether a tag is a content hash, perhaps behind a version or a suite: nothing else is ours to remove."""
+    """Whether a tag is a content hash, with or without a version or suite before it. Only these are ours to remove."""
     return re.fullmatch(re.escape(repository) + r":([a-z0-9.]+-)?[0-9a-f]{12}", reference) is not None

@@ -1,6 +1,6 @@
 # Copyright: Evenkeel contributors
 # SPDX-License-Identifier: MIT
-"""The pool as declared, and the pool as engine and balancer have it: the two sides that a plan compares."""
+"""The pool as declared, and as it is at engine and balancer: the two sides that a plan compares."""
 
 from __future__ import annotations
 
@@ -21,12 +21,12 @@ from ..traefik.routes import Route
 from .plan import TierTarget
 from .revision import node_options, revision
 
-# The revision of an image that is not there yet: no node has it, so check mode predicts that all are replaced.
+# The revision of an image that is not built yet. No node has it, so check mode predicts that all are replaced.
 NOT_BUILT = "not-built"
 
 
 class PoolInputError(EvenkeelError):
-    """The declaration cannot be carried out; the message is one line per problem."""
+    """The declaration cannot be applied; the message is one line per problem."""
 
 
 @dataclasses.dataclass(frozen=True)
@@ -36,8 +36,8 @@ class Declaration:
     Attributes:
         cluster: the cluster's name.
         hosts: host names that the routes accept; empty for any.
-        builds: tier to what its nodes are made of.
-        missing_images: tier to the reference of an image that is not there.
+        builds: tier to what its nodes are made with.
+        missing_images: tier to the reference of its image, where that is missing.
     """
 
     cluster: str
@@ -52,7 +52,7 @@ class Declaration:
 
     @property
     def targets(self) -> list[TierTarget]:
-        """What each tier is to become."""
+        """What each tier must become."""
         return [
             TierTarget(
                 name=name,
@@ -66,17 +66,17 @@ class Declaration:
         ]
 
     def route(self, tier: str) -> Route | None:
-        """The tier's route as declared; None for a tier that is not."""
+        """The tier's route as declared; None for an undeclared tier."""
         build = self.builds.get(tier)
         return tier_route(build.tier, self.hosts) if build else None
 
 
 @dataclasses.dataclass(frozen=True)
 class PoolState:
-    """What is there at one moment.
+    """The pool at one moment.
 
     Attributes:
-        nodes: all nodes and guests, those marked that run but were told to leave.
+        nodes: all nodes and guests; those that drain are marked.
         table: the routes.
     """
 
@@ -86,11 +86,11 @@ class PoolState:
 
 @dataclasses.dataclass(frozen=True)
 class Ports:
-    """What a pool is reached through.
+    """The interfaces to a pool.
 
     Attributes:
         engine: where the nodes run.
-        routes: where the tiers' paths lead.
+        routes: the balancer's routes.
         balancer: makes a client of the balancer's API; called once per thread.
     """
 
@@ -106,12 +106,12 @@ def tier_route(tier: Tier, hosts: Iterable[str]) -> Route:
 
 
 def node_health_url(node: Node, tier: Tier) -> str:
-    """Where the node is asked whether it wants requests, past the balancer."""
+    """The address of the node's health check, not through the balancer."""
     return Endpoint("http", node.address, tier.port).at(tier.health_path)
 
 
 def read_tiers(raw: Iterable[Mapping[str, Any]]) -> dict[str, Tier]:
-    """The tiers in the form in which they travel between modules.
+    """The tiers by name, from the form in which modules pass them on.
 
     Raises:
         PoolInputError: they are not a specification made by preflight.
@@ -128,13 +128,13 @@ def read_tiers(raw: Iterable[Mapping[str, Any]]) -> dict[str, Tier]:
 def declare(
     cluster: str, tiers: Mapping[str, Tier], images: Mapping[str, str], hosts: Iterable[str], engine: Engine
 ) -> Declaration:
-    """Complete what is declared with the images that the engine has.
+    """Complete the declaration with the images that the engine has.
 
     Args:
         cluster: the cluster's name.
         tiers: the tiers by name.
-        images: tier to image reference; a tier that is not named uses the newest image that was built for it, or its
-            image as declared.
+        images: tier to image reference; any other tier uses the newest image that was built for it, or its image as
+            declared.
         hosts: host names that the routes accept; empty for any.
         engine: where the nodes run.
 
@@ -154,7 +154,13 @@ def declare(
 
 
 def build_of(tier: Tier, reference: str, image: Image | None, network: str) -> TierBuild:
-    """What the tier's nodes are made of.
+    """What the tier's nodes are made with.
+
+    Args:
+        tier: the tier.
+        reference: of its image.
+        image: the image; None when it is missing.
+        network: the nodes' network.
 
     Raises:
         PoolInputError: the image was built for another policy.
@@ -162,7 +168,7 @@ def build_of(tier: Tier, reference: str, image: Image | None, network: str) -> T
     options = node_options(tier, network)
     if image is None:
         return TierBuild(tier, reference, NOT_BUILT, NOT_BUILT, options)
-    # A container inherits its image's labels: one built for another policy would join two services at once.
+    # A container inherits its image's labels. If the image was built for another policy, it would join two services.
     built_for = image.labels.get("evenkeel.service", tier.service)
     if built_for != tier.service:
         raise PoolInputError(
@@ -170,20 +176,20 @@ def build_of(tier: Tier, reference: str, image: Image | None, network: str) -> T
                 f"image {reference}",
                 f"labels of policy {built_for}",
                 tier.service,
-                "ansible-playbook site.yml builds it anew",
+                "ansible-playbook site.yml builds it again",
             )
         )
     return TierBuild(tier, reference, image.id, revision(image.content or image.id, options), options)
 
 
 def observe(declaration: Declaration, ports: Ports, balancer: BalancerView | None) -> PoolState:
-    """Read what is there.
+    """Read the pool's state.
 
     Args:
-        declaration: names the tiers, whose nodes are asked whether they drain.
+        declaration: has the tiers, whose nodes are asked whether they drain.
         ports: the engine and the routes.
-        balancer: names the nodes that are out of rotation, the only ones that are asked; None or one that does not
-            answer marks none.
+        balancer: tells which nodes are out of rotation; only these are asked. Without it, or if it does not answer,
+            no node is marked.
 
     Raises:
         EngineError: the engine does not answer.
@@ -193,7 +199,7 @@ def observe(declaration: Declaration, ports: Ports, balancer: BalancerView | Non
 
 
 def _marked(tiers: Mapping[str, Tier], nodes: list[Node], engine: Engine, balancer: BalancerView | None) -> list[Node]:
-    """The nodes, those marked that run and say that they were told to leave."""
+    """The nodes; those that run and drain are marked."""
     if balancer is None:
         return nodes
     services = {node.service for node in nodes if node.tier in tiers and node.service}

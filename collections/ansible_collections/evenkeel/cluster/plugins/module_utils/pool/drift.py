@@ -30,7 +30,7 @@ def disagreements(view: PoolView) -> list[str]:
                 " want all (fix: docker logs of the node named)"
             )
         lines += [
-            f"tier {name}: got server {url} in the balancer, want only running nodes (fix: see who labelled it)"
+            f"tier {name}: got server {url} in the balancer, want only running nodes (fix: see which labels name it)"
             for url in tier["unknown_servers"]
         ]
         if tier["drift"] and tier["running"] == tier["desired"]:
@@ -45,7 +45,7 @@ def disagreements(view: PoolView) -> list[str]:
 def drift_report(view: PoolView | NoResult) -> DriftReport:
     """The declared counts beside those of Docker and the balancer, for programs and for the report.
 
-    Without a view (the module gave only a message) it has this message and no tiers.
+    Without a view, because the module failed, it has the module's message and no tiers.
     """
     if "tiers" not in view:
         return {"agreed": False, "balancer": "", "lines": [str(view.get("msg", "not looked at"))], "tiers": []}

@@ -1,6 +1,6 @@
 # Copyright: Evenkeel contributors
 # SPDX-License-Identifier: MIT
-"""The options of what looks at a pool or reconciles it, and what they ask for."""
+"""The options of the modules that read or reconcile a pool, and what they ask for."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from .context import PoolInputError, Ports, read_tiers
 from .reconcile import PoolRequest
 from .rollout import RolloutLimits
 
-#: How a pool is reconciled: what the modules that do it have in common.
+#: The numbers that all modules that reconcile a pool have as options.
 RECONCILE_NUMBERS = {
     "workers": NumberOption(1, 64, 8),
     "surge_percent": NumberOption(1, 100, 25),
@@ -30,7 +30,7 @@ def pool_arguments(*, required: bool = True) -> dict[str, dict[str, Any]]:
     """The options that all modules of the pool have in common.
 
     Args:
-        required: the balancer is always needed; False where that depends on another option.
+        required: whether the balancer is always needed; False where that depends on another option.
     """
     return {
         "cluster": {"type": "str", "required": True},
@@ -50,7 +50,7 @@ def request_of(params: Mapping[str, Any]) -> PoolRequest:
     """What a module's options ask for.
 
     Raises:
-        PoolInputError: some cannot be used; one line for each.
+        PoolInputError: an option cannot be used; one line for each.
     """
     limits, lock_timeout = RolloutLimits(), 0.0
     if "workers" in params:
@@ -73,11 +73,11 @@ def request_of(params: Mapping[str, Any]) -> PoolRequest:
 
 
 def ports_of(params: Mapping[str, Any], engine: DockerEngine | None = None) -> Ports:
-    """What the pool is reached through; nothing is sent yet.
+    """The interfaces to the pool; nothing is sent yet.
 
     Args:
         params: a module's options.
-        engine: where the nodes run; None makes the usual one.
+        engine: where the nodes run; None for the Docker engine.
 
     Raises:
         PoolInputError: the tiers cannot be read.

@@ -30,13 +30,14 @@ _ALIVE = frozenset({RUNNING, STARTING})
 
 @dataclasses.dataclass(frozen=True)
 class TierTarget:
-    """What one tier is to become.
+    """What one tier must become.
 
     Attributes:
+        name: the tier's name.
         count: how many nodes.
-        revision: what they are made of.
+        revision: identifies the image and options they are made with.
         image_id: the engine's identifier of their image.
-        route: where the tier's path leads, which names the balancer's service.
+        route: the tier's route, which has the balancer's service.
         prefix: what the nodes' names begin with; their number follows.
     """
 
@@ -55,7 +56,16 @@ class TierTarget:
 
 @dataclasses.dataclass(frozen=True)
 class PoolAction:
-    """One step for one node. Steps of a tier run in order; actions of one step and kind run in parallel."""
+    """One step for one node. Steps of a tier run in order; actions of one step and kind run in parallel.
+
+    Attributes:
+        kind: one of :data:`REMOVE`, :data:`START`, :data:`ROUTE`, :data:`DRAIN`.
+        tier: the tier's name.
+        node: the node's name; the tier's for a route.
+        step: the number of the step; 0 comes first.
+        reason: why, for people.
+        id: the engine's identifier of the node; empty for a node that does not exist yet and for a route.
+    """
 
     kind: str
     tier: str
@@ -70,7 +80,7 @@ class PoolAction:
 
 
 def surge_size(count: int, percent: int) -> int:
-    """How many nodes of ``count`` are replaced at a time: ``percent`` of them, rounded up, at least one."""
+    """How many nodes of ``count`` are replaced at the same time: ``percent`` of them, rounded up, at least one."""
     return max(1, math.ceil(count * percent / 100))
 
 
@@ -85,14 +95,14 @@ def plan(
 
     Guests are nodes of their tier: they count, and they leave first. Broken managed nodes are removed at once, because
     they serve nothing; guests that were stopped by hand are left alone. Nodes that drain already, such as those of a
-    run that was killed, do not count and are seen to their end. Stale nodes are replaced in waves, new ones first.
-    When the tier's balancer service changes, all new nodes come up behind the new service before the route is
-    switched, and only then do the old ones drain.
+    run that was killed, do not count, and the run waits for their end. Stale nodes are replaced in waves; in each
+    wave, new nodes start before old ones drain. When the tier's balancer service changes, first all new nodes join
+    the new service, then the route is switched, and then the old nodes drain.
 
     Args:
         nodes: all nodes and guests of the cluster.
         targets: the declared tiers.
-        table: the routes as the balancer has them now.
+        table: the balancer's routes now.
         surge_percent: the size of a wave, in percent of the tier's count.
         renewed: tiers whose running nodes count as stale although nothing about them changed.
     """
@@ -124,7 +134,7 @@ def _route_reason(wanted: Route, now: Route | None, *, current: bool) -> str:
 
 
 def _dissolve(tier: str, members: Sequence[Node], is_routed: bool) -> list[PoolAction]:
-    """A tier that is no longer declared: first its route goes, then its nodes."""
+    """A tier that is not declared any more: its route is dropped first, then its nodes drain."""
     reason = "tier is not declared"
     actions = [_remove(node) for node in _ordered(members) if node.managed and node.state in _OVER]
     if is_routed:
@@ -150,7 +160,7 @@ def _plan_tier(
     fresh = [node for node in alive if node not in drained and _is_fresh(node, target) and not renew]
     stale = [node for node in alive if node not in drained and node not in fresh]
 
-    # Managed nodes with low numbers stay longest; guests go first.
+    # Guests leave first, then managed nodes with high numbers.
     keep = sorted(fresh, key=lambda node: (not node.managed, node.number, node.name))[: target.count]
     surplus = [node for node in fresh if node not in keep]
     missing = target.count - len(keep)
@@ -180,7 +190,7 @@ def _waves(
 ) -> list[PoolAction]:
     """Replace in waves: never fewer nodes than before or than declared, whichever is less."""
     actions: list[PoolAction] = []
-    # What exceeds the new count leaves in the first wave; what is missing beyond a replacement starts there.
+    # A surplus leaves in the first wave, and nodes that replace none start in it.
     grow = max(0, len(names) - len(leaving))
     shrink = max(0, len(leaving) - len(names))
     starts, drains = list(names), list(leaving)
@@ -213,7 +223,7 @@ def _remove(node: Node) -> PoolAction:
 
 
 def _leave_order(stale: Sequence[Node], surplus: Sequence[Node]) -> list[Node]:
-    """Guests before managed nodes, stale before fresh, high numbers before low ones."""
+    """Guests leave before managed nodes, stale before fresh ones, high numbers before low ones."""
     return sorted([*stale, *surplus], key=lambda node: (node.managed, node not in stale, -node.number, node.name))
 
 
@@ -242,7 +252,7 @@ def free_names(prefix: str, taken: Container[str], count: int) -> list[str]:
 
 
 def plan_removal(nodes: Iterable[Node]) -> list[PoolAction]:
-    """Remove every node of the cluster at once, whatever its state; for taking the whole cluster down."""
+    """Remove every node of the cluster at once, in any state; for taking the whole cluster down."""
     return [
         PoolAction(REMOVE, node.tier, node.name, 0, "the cluster is taken down", node.id) for node in _ordered(nodes)
     ]
@@ -258,7 +268,7 @@ def drift(nodes: Iterable[Node], targets: Iterable[TierTarget], table: RouteTabl
 
 
 def summary(nodes: Iterable[Node]) -> list[str]:
-    """The pool as sorted text lines, one per container, for diff mode's before and after."""
+    """The pool as sorted text lines, one per container, for diff mode."""
     return sorted(
         f"{node.name} {node.kind} of {node.tier}: {node.condition}"
         + (f", revision {node.revision}" if node.revision else "")
@@ -268,7 +278,7 @@ def summary(nodes: Iterable[Node]) -> list[str]:
 
 
 def predict(nodes: Iterable[Node], actions: Iterable[PoolAction], targets: Iterable[TierTarget]) -> list[Node]:
-    """The nodes as they will be after the actions: the "after" of the diff, and the model of property tests."""
+    """The nodes as they will be after the actions, for the diff and for property tests."""
     wanted = {target.name: target for target in targets}
     pool = {(node.id or node.name): node for node in nodes}
     for action in actions:

@@ -1,9 +1,9 @@
 # Copyright: Evenkeel contributors
 # SPDX-License-Identifier: MIT
-"""The use case: make the pool equal to what is declared, say what that would do, or say how it is.
+"""The use case: make the pool equal to its declaration, tell what that would do, or tell the pool's state.
 
-Callers are the modules ``node_pool`` and ``node_pool_info`` and the drill. Both :func:`preview` and :func:`reconcile`
-take what they do from one plan, under the cluster's lock.
+Callers are the modules ``node_pool`` and ``node_pool_info`` and the drill. :func:`preview` and :func:`reconcile` use
+the same plan, under the cluster's lock.
 """
 
 from __future__ import annotations
@@ -39,13 +39,13 @@ class PoolRequest:
     Attributes:
         cluster: the cluster's name.
         tiers: the declared tiers by name.
-        images: tier to image reference, as :func:`context.declare` takes it.
+        images: tier to image reference, see :func:`context.declare`.
         hosts: host names that the routes accept; empty for any.
         renew: tiers whose nodes are all replaced although nothing about them changed.
         absent: remove all nodes instead.
-        limits: how much at once.
+        limits: how much is done at the same time.
         lock_timeout: seconds to wait for another run on the same cluster.
-        declaration_file: where the declaration is left for others on the target; empty for nowhere.
+        declaration_file: the file on the target that gets the declaration; empty for none.
     """
 
     cluster: str
@@ -65,14 +65,14 @@ class Outcome:
 
     Attributes:
         actions: what was done; in a preview, what would be done.
-        planned: what was to be done.
+        planned: what was planned.
         before: the pool before.
         after: the pool after; in a preview, as it would be.
         view: the pool from three sides afterwards; in a preview, before.
-        timings: per node, when it got how far.
+        timings: per node, when it reached each step.
         switched: tier to when its route was switched, seconds since the reconciliation began.
-        warnings: what people should know although it succeeded.
-        seconds: how long it waited for the lock, planned and applied.
+        warnings: what users should know, also after success.
+        seconds: how long it waited for the lock (``lock``), planned (``plan``) and applied (``apply``).
     """
 
     actions: Sequence[PoolAction] = ()
@@ -90,7 +90,7 @@ class RunFailedError(EvenkeelError):
     """A run that had begun did not end as planned."""
 
     def __init__(self, error: Exception, outcome: Outcome) -> None:
-        """Take the cause, and what was done before it."""
+        """Take the cause, and what was done before the failure."""
         super().__init__(*(error.problems if isinstance(error, EvenkeelError) else (str(error),)))
         self.outcome = outcome
 
@@ -98,10 +98,16 @@ class RunFailedError(EvenkeelError):
 def preview(
     request: PoolRequest, ports: Ports, *, clock: Clock = SYSTEM_CLOCK, on_wait: Callable[[str], None] = no_progress
 ) -> Outcome:
-    """Say what :func:`reconcile` would do now; nothing is changed and no other run is waited for.
+    """Tell what :func:`reconcile` would do now. Nothing is changed, and no other run is waited for.
+
+    Args:
+        request: what is asked for.
+        ports: engine, routes and balancer.
+        clock: tells the time.
+        on_wait: takes a line that names another holder of the lock.
 
     Raises:
-        EvenkeelError: it cannot be said, or a run would refuse to begin.
+        EvenkeelError: it cannot be told, or a run would refuse to begin.
     """
     with cluster_lock(request.cluster, "node_pool", 0, on_wait) as waited:
         began = clock.now()
@@ -128,14 +134,14 @@ def reconcile(
     Args:
         request: what is asked for.
         ports: engine, routes and balancer.
-        on_step: told whenever something has happened; called from several threads.
-        on_wait: takes a line that names another holder of the lock, when that takes a while.
+        on_step: called for each step, from several threads.
+        on_wait: takes a line that names another holder of the lock, when the wait takes longer than a second.
         halt: asked before each wave; a reason to stop there, or an empty text.
         clock: tells and passes the time.
 
     Raises:
-        RunFailedError: a step did not come about; it has what was done before.
-        EvenkeelError: it could not begin; nothing was changed.
+        RunFailedError: a step failed; the error has what was done before.
+        EvenkeelError: the run could not begin; nothing was changed.
     """
     with cluster_lock(request.cluster, "node_pool", request.lock_timeout, on_wait) as waited:
         began = clock.now()
@@ -159,7 +165,7 @@ def reconcile_locked(
     _check_names(declaration, ports, actions)
     _check_images(declaration, actions)
     if actions and not request.absent:
-        ports.balancer().version()  # says why it does not answer, before anything is changed
+        ports.balancer().version()  # raises if it does not answer, before anything is changed
     _leave_declaration(request)
     rollout = Rollout(declaration, ports, request.limits, on_step=on_step, halt=halt, clock=clock)
     began = clock.now()
@@ -178,7 +184,7 @@ def status(request: PoolRequest, ports: Ports) -> PoolView:
     """The pool from three sides, and what a run would do; see :func:`view.describe`. No lock is taken.
 
     Raises:
-        EvenkeelError: the engine cannot be asked. That the balancer cannot is part of the answer.
+        EvenkeelError: the engine cannot be asked. If the balancer cannot be asked, the view says so.
     """
     declaration, state, balancer, reason = _look(request, ports)
     return describe(declaration, state, balancer, reason)
@@ -205,7 +211,7 @@ def require_as_declared(request: PoolRequest, ports: Ports) -> Declaration:
 
 
 def _look(request: PoolRequest, ports: Ports) -> tuple[Declaration, PoolState, BalancerView | None, str]:
-    """Read both sides; last, why the balancer cannot be asked."""
+    """Read both sides. The last item says why the balancer cannot be asked."""
     ports.engine.connect()
     declaration = declare(request.cluster, request.tiers, request.images, request.hosts, ports.engine)
     balancer: BalancerView | None = None
@@ -213,7 +219,7 @@ def _look(request: PoolRequest, ports: Ports) -> tuple[Declaration, PoolState, B
     if not request.absent:
         try:
             balancer = ports.balancer()
-        except EvenkeelError as error:  # there has not been a balancer yet
+        except EvenkeelError as error:  # there is no balancer yet
             reason = str(error)
     return declaration, observe(declaration, ports, balancer), balancer, reason
 
@@ -253,7 +259,7 @@ def _check_names(declaration: Declaration, ports: Ports, actions: Sequence[PoolA
 
 
 def _check_images(declaration: Declaration, actions: Sequence[PoolAction]) -> None:
-    """Refuse to begin when the image of a node to start is not there."""
+    """Refuse to begin when the image of a node to start is missing."""
     needed = {action.tier for action in actions if action.kind == START} & declaration.missing_images.keys()
     if needed:
         raise PoolInputError(
@@ -270,7 +276,7 @@ def _check_images(declaration: Declaration, actions: Sequence[PoolAction]) -> No
 
 
 def _leave_declaration(request: PoolRequest) -> None:
-    """Leave what is declared on the target, for what changes the pool without Ansible. It has secrets in it."""
+    """Write the declaration on the target, for changes without Ansible. It contains secrets."""
     if not request.declaration_file:
         return
     path = Path(request.declaration_file)

@@ -1,6 +1,6 @@
 # Copyright: Evenkeel contributors
 # SPDX-License-Identifier: MIT
-"""What the nodes of a tier are made with, and the revision that names image and options together. Pure."""
+"""What the nodes of a tier are made with, and the revision that identifies image and options together. Pure."""
 
 from __future__ import annotations
 
@@ -33,8 +33,8 @@ def revision(content: str, options: NodeOptions) -> str:
     """Twelve hexadecimal digits that change exactly when image or options do.
 
     Args:
-        content: names what is in the image, the same on every host.
-        options: what the container is made with.
+        content: identifies what is in the image, the same on every host.
+        options: the container's options.
     """
     parts = {"image": content, "options": dataclasses.asdict(options)}
     return hashlib.sha256(json.dumps(parts, sort_keys=True).encode()).hexdigest()[:12]

@@ -1,10 +1,10 @@
 # Copyright: Evenkeel contributors
 # SPDX-License-Identifier: MIT
-"""Carries a plan out, with the balancer's API as the judge of every step.
+"""Applies a plan. The balancer's API tells whether each step is done.
 
-Nothing here waits for a time; it waits for facts (the node answers, the balancer lists it, the route leads to it, the
-balancer lists it no more) until a deadline. When a step fails while nodes of a tier are replaced, the tier returns to
-what it was: nodes that have been drained are kept, stopped, until all steps are done, and are started again.
+Nothing here waits for a fixed time. Each step waits for facts, until a deadline: the node answers, the balancer lists
+it, the route leads to it, the balancer does not list it any more. Drained nodes are kept, stopped, until all steps of
+their tier are done: if a step fails, they are started again, and the tier returns to its former state.
 """
 
 from __future__ import annotations
@@ -26,7 +26,7 @@ from .plan import DRAIN, REMOVE, ROUTE, START, PoolAction
 from .rotation import ReconcileError, RotationWatch
 from .steps import Step, no_step
 
-# Draining is waiting, not work: all nodes that leave do so together.
+# Draining is waiting, not work, so all nodes that leave drain at the same time.
 _DRAIN_THREADS = 128
 _KILLED = 137
 _DEFAULT_STOP_SECONDS = 30
@@ -36,11 +36,11 @@ _Item = TypeVar("_Item")
 
 @dataclasses.dataclass(frozen=True)
 class RolloutLimits:
-    """How much is done at once, and for how long it is waited for.
+    """How much is done at the same time, and how long a step may take.
 
     Attributes:
-        workers: nodes started at once; more than 8 bring nothing on one engine.
-        surge_percent: how many nodes of a tier are replaced at a time, in percent of its count.
+        workers: nodes started at the same time; more than 8 are no faster on one engine.
+        surge_percent: how many nodes of a tier are replaced at the same time, in percent of its count.
         ready_timeout: seconds without any progress after which a step has failed.
     """
 
@@ -51,7 +51,7 @@ class RolloutLimits:
 
 @dataclasses.dataclass
 class NodeTiming:
-    """When a node got how far, in seconds since the reconciliation began."""
+    """When a node reached each step, in seconds since the reconciliation began."""
 
     started: float | None = None
     ready: float | None = None
@@ -62,13 +62,13 @@ class NodeTiming:
 
 @dataclasses.dataclass
 class _RollbackState:
-    """How far the replacement of one tier's nodes has got: what it takes to return.
+    """What is needed to return one tier to its former state.
 
     Attributes:
         former: the route before.
-        rerouted: it was left.
+        rerouted: the route was changed.
         started: names of new nodes.
-        drained: nodes that have been told to leave, kept until all steps are done.
+        drained: nodes that were drained, kept until all steps are done.
     """
 
     former: Route | None = None
@@ -95,8 +95,8 @@ class Rollout:
         Args:
             declaration: what is declared.
             ports: engine, routes and balancer.
-            limits: how much at once.
-            on_step: told whenever something has happened; called from several threads.
+            limits: how much is done at the same time.
+            on_step: called for each step, from several threads.
             halt: asked before each wave; a reason to stop there, or an empty text to go on.
             clock: tells and passes the time.
         """
@@ -119,7 +119,7 @@ class Rollout:
         """Carry out the actions.
 
         Raises:
-            ReconcileError: naming every tier that failed; the others are finished all the same.
+            ReconcileError: at least one tier failed; it names each. The other tiers are finished nevertheless.
         """
         self._began = self._clock.now()
         tiers = list(dict.fromkeys(action.tier for action in actions))
@@ -192,7 +192,7 @@ class Rollout:
         return at
 
     def _mark(self, tier: str, node: str, step: str) -> None:
-        """Note when the node got so far, and tell it."""
+        """Note when the node reached the step, and tell it."""
         setattr(self._timing(node), step, self._tell(tier, node, step))
 
     # -- joining -----------------------------------------------------------------
@@ -207,7 +207,7 @@ class Rollout:
         self._mark(action.tier, action.node, steps.STARTED)
 
     def _start_step(self, watch: RotationWatch, actions: Sequence[PoolAction], *, keep: bool) -> None:
-        """Start nodes and wait for them. Of a step that fails, those in rotation stay if *keep*, the others go."""
+        """Start nodes and wait for them. If that fails, all are removed; with *keep*, those in rotation stay."""
         if not actions:
             return
         tier = actions[0].tier
@@ -222,13 +222,13 @@ class Rollout:
                 entered=lambda name: self._mark(tier, name, steps.IN_ROTATION),
             )
         except Exception:
-            # What was there before keeps serving; what did not come up goes, so that the next run starts clean.
+            # The nodes from before keep serving. Those that did not come up are removed: the next run starts clean.
             self._discard({name for name in names if not keep or self._timing(name).in_rotation is None})
             raise
         self.done += actions
 
     def _discard(self, names: Container[str]) -> None:
-        """Remove managed nodes: at once those that never served, drained those that did."""
+        """Remove managed nodes: those that served are drained first, the others are removed at once."""
         going = [node for node in self._engine.nodes() if node.managed and node.name in names]
         self._each(self._drainers, self._discard_one, going)
 
@@ -251,12 +251,12 @@ class Rollout:
     # -- leaving -----------------------------------------------------------------
 
     def _drain_step(self, watch: RotationWatch, actions: Sequence[PoolAction], rollback: _RollbackState) -> None:
-        """Drain nodes side by side until they have ended and the balancer lists them no more."""
+        """Drain nodes side by side until they have ended and the balancer does not list them any more."""
         if not actions:
             return
         ids = {action.id for action in actions}
         leaving = [node for node in self._engine.nodes() if node.id in ids]
-        # No node is told to leave while the balancer cannot say whether it has left.
+        # If the balancer does not answer, no node is drained: it could not tell when the node is out of rotation.
         watch.up({node.service for node in leaving if node.service})
         rollback.drained += leaving
         runs = [self._drainers.submit(self._drain, action) for action in actions]
@@ -281,10 +281,10 @@ class Rollout:
             )
         self._mark(action.tier, action.node, steps.GONE)
 
-    # -- the way back ------------------------------------------------------------
+    # -- rollback ---------------------------------------------------------------
 
     def _return(self, watch: RotationWatch, tier: str, rollback: _RollbackState) -> str:
-        """Return the tier to what it was before; what came of it, in words."""
+        """Return the tier to its former state; the result in words."""
         self.done = [action for action in self.done if action.tier != tier]
         back = {node.name for node in rollback.drained}
         self._tell(tier, "", steps.RETURNING)

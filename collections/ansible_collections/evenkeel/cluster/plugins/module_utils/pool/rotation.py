@@ -1,6 +1,6 @@
 # Copyright: Evenkeel contributors
 # SPDX-License-Identifier: MIT
-"""Waits for what the balancer does with nodes and routes: into rotation, out of it, to another service."""
+"""Waits until the balancer has taken nodes into rotation or out of it, or has switched a route."""
 
 from __future__ import annotations
 
@@ -18,24 +18,24 @@ from ..traefik.routes import Route, leads_to
 from .context import node_health_url
 
 _POLL_SECONDS = 0.1
-# The balancer's API may be silent for this long while nodes drain: it may well go on balancing meanwhile.
+# The balancer's API may be silent for this long while nodes drain, because the balancer may still serve.
 _SILENCE_SECONDS = 5.0
 
 
 class ReconcileError(EvenkeelError):
-    """A step did not come about; the message is one line per tier."""
+    """A step failed; the message is one line per tier."""
 
 
 @dataclasses.dataclass
 class _Arrival:
-    """How far nodes have got on their way into rotation, by name.
+    """Which nodes are on their way into rotation, by name.
 
     Attributes:
-        waiting: not there yet.
+        waiting: not in rotation yet.
         answering: answer their health check.
-        arrived: in rotation since the last look.
-        nodes: as the engine has them.
-        listed: server URL to state, as the balancer lists them.
+        arrived: found in rotation by the last look.
+        nodes: as the engine reports them.
+        listed: server URL to state, as the balancer reports them.
     """
 
     waiting: set[str]
@@ -55,9 +55,9 @@ class RotationWatch:
 
     Args:
         engine: where the nodes run.
-        balancer: what lists them.
+        balancer: what lists the nodes.
         patience: seconds without any progress after which a wait has failed.
-        each: does something for all items, side by side.
+        each: calls a function for all items, side by side.
         clock: tells and passes the time.
     """
 
@@ -69,7 +69,7 @@ class RotationWatch:
         each: Callable[[Callable[[Node], None], Iterable[Node]], None],
         clock: Clock = SYSTEM_CLOCK,
     ) -> None:
-        """Nothing is asked yet."""
+        """Prepare; nothing is asked yet."""
         self._engine = engine
         self._balancer = balancer
         self._patience = patience
@@ -87,18 +87,18 @@ class RotationWatch:
         ready: Callable[[str], None],
         entered: Callable[[str], None],
     ) -> None:
-        """Until the nodes answer their health check and the balancer lists them as up.
+        """Wait until the nodes answer their health check and the balancer lists them as up.
 
         Args:
-            tier: of the nodes.
-            names: of the nodes.
+            tier: the nodes' tier.
+            names: the nodes' names.
             probed: also require a successful probe by the balancer. Traefik lists a new server as UP before its first
                 probe; acceptable when scaling up, not when the old nodes are about to drain.
             ready: called once for each node that answers.
             entered: called once for each node in rotation.
 
         Raises:
-            ReconcileError: a node ends, or nothing moves for too long.
+            ReconcileError: a node ends, or no other node joins in time.
         """
         arrival = _Arrival(set(names))
         while arrival.waiting:
@@ -135,7 +135,7 @@ class RotationWatch:
         for name in sorted(arrival.waiting):
             node = arrival.nodes.get(name)
             if node is None:
-                raise ReconcileError(Problem(f"node {name}", "no container", "it running", "see who removed it"))
+                raise ReconcileError(Problem(f"node {name}", "no container", "it running", "see what removed it"))
             if node.state not in {RUNNING, STARTING}:
                 raise ReconcileError(
                     f"node {name}: got state {node.condition}, want it running; last log lines:"
@@ -143,7 +143,7 @@ class RotationWatch:
                 )
 
     def _not_ready(self, tier: Tier, arrival: _Arrival) -> str:
-        """Why the first of the nodes that are waited for does not serve."""
+        """Why the first of the waiting nodes does not serve."""
         waiting = sorted(arrival.waiting)
         first = waiting[0]
         node = arrival.nodes.get(first)
@@ -161,7 +161,7 @@ class RotationWatch:
         )
 
     def answer(self, tier: Tier, names: Container[str]) -> None:
-        """Until nodes of the tier that were started again answer their health check.
+        """Wait until nodes of the tier that were started again answer their health check.
 
         Raises:
             ReconcileError: one does not.
@@ -178,10 +178,10 @@ class RotationWatch:
             raise ReconcileError(self._not_ready(tier, arrival))
 
     def listed(self, nodes: Sequence[Node]) -> None:
-        """Until the balancer has the nodes in rotation.
+        """Wait until the balancer has the nodes in rotation.
 
         Raises:
-            ReconcileError: it does not take them.
+            ReconcileError: not within the patience.
         """
         services = services_of(nodes)
         urls = {node.url for node in nodes}
@@ -200,11 +200,11 @@ class RotationWatch:
         }
 
     def leave(self, leaving: Sequence[Node], over: Callable[[], bool | None]) -> None:
-        """Until the nodes have ended and the balancer lists them no more.
+        """Wait until the nodes have ended and the balancer does not list them any more.
 
         Args:
             leaving: the nodes.
-            over: whether all have ended; None when one could not be stopped, and the caller says so.
+            over: whether all have ended; None when one could not be stopped, which the caller reports.
 
         Raises:
             ReconcileError: the balancer still lists one that has ended.
@@ -237,7 +237,7 @@ class RotationWatch:
             self._clock.sleep(_POLL_SECONDS)
 
     def _still_in_rotation(self, leaving: Sequence[Node], up: Container[str]) -> list[str]:
-        """Nodes that have ended and are still asked; an address that another node has by now is that node's."""
+        """Nodes that have ended and are still in rotation. An address that another node has by now does not count."""
         named = [node for node in leaving if node.url in up]
         if not named:
             return []
@@ -248,7 +248,7 @@ class RotationWatch:
     # -- routes -----------------------------------------------------------------------
 
     def routed(self, tier: str, route: Route | None) -> None:
-        """Until the balancer leads the tier's path to the route; None for nowhere.
+        """Wait until the balancer has the tier's route; None for no route.
 
         Raises:
             ReconcileError: it does not.

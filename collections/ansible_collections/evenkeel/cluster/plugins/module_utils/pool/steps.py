@@ -1,6 +1,6 @@
 # Copyright: Evenkeel contributors
 # SPDX-License-Identifier: MIT
-"""What happens in a reconciliation, as facts; the lines that people read derive from them. Pure."""
+"""The steps of a reconciliation as data, and the lines that users read. Pure."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ IN_ROTATION = "in_rotation"
 DRAIN_BEGAN = "drain_began"
 GONE = "gone"
 REMOVED = "removed"
-#: A node of a failed step is taken away again: it never served, or it is drained first.
+#: A new node of a failed step is removed; one that served is drained first.
 DISCARDED = "discarded"
 DISCARDED_DRAINED = "discarded_drained"
 ROUTE_SWITCHED = "route_switched"
@@ -32,18 +32,18 @@ _WORDS = {
     ROUTE_DROPPED: "{tier}: route dropped",
     RETURNING: "tier {tier}: a step failed, returning to what it was",
 }
-# Told when it begins, so its time says nothing.
+# Told at its beginning, so its line has no time.
 _UNTIMED = {DRAIN_BEGAN: "{node}: drains"}
 
 
 @dataclass(frozen=True)
 class Step:
-    """One thing that happened.
+    """One step that was reached.
 
     Attributes:
         tier: the tier it happened to.
-        node: the node's name; empty for what concerns the whole tier.
-        step: what happened, one of this module's constants.
+        node: the node's name; empty for a step of the whole tier.
+        step: one of this module's constants.
         at: seconds since the reconciliation began.
     """
 

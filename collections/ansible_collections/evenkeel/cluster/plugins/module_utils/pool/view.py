@@ -1,6 +1,6 @@
 # Copyright: Evenkeel contributors
 # SPDX-License-Identifier: MIT
-"""The pool from three sides: declared, the engine's, the balancer's."""
+"""The pool from three sides: the declaration, the engine, the balancer."""
 
 from __future__ import annotations
 
@@ -21,9 +21,9 @@ def describe(declaration: Declaration, state: PoolState, balancer: BalancerView 
 
     Args:
         declaration: what is declared.
-        state: what is there.
-        balancer: a client of its API; None when there is none.
-        reason: why there is none.
+        state: the pool's state.
+        balancer: a client of the balancer's API; None for none.
+        reason: why there is no client.
 
     Returns:
         ``tiers`` (per tier desired, running, in_rotation, guests, service, revision, drift), ``nodes`` (one entry
@@ -82,13 +82,13 @@ def _entry(node: Node, status: Mapping[str, Mapping[str, str]], tier: Tier | Non
 
 
 def _direct_url(node: Node, tier: Tier | None) -> str:
-    """The tier's path at the node, past the balancer; empty if that is not known."""
+    """The tier's path at the node, not through the balancer; empty if that is not known."""
     if tier is None or not node.address:
         return ""
     return Endpoint("http", node.address, tier.port).at("/" if tier.strip_path else tier.path)
 
 
 def _unknown_servers(service: str, status: Mapping[str, Mapping[str, str]], entries: Iterable[NodeView]) -> list[str]:
-    """Servers that the balancer lists and the engine does not know as running nodes."""
+    """Servers in the balancer's list that are not running nodes."""
     known = {entry["url"] for entry in entries if entry["state"] == RUNNING}
     return sorted(set(status.get(service, {})) - known)

@@ -18,7 +18,7 @@ class RouteTable:
 
     Attributes:
         routes: tier to route.
-        current: the file says just what it would say today; one of an earlier version must be written anew.
+        current: the file is just as this version writes it; one of an earlier version must be written again.
     """
 
     routes: dict[str, Route]
@@ -26,15 +26,15 @@ class RouteTable:
 
 
 class RouteFile:
-    """Which tier's path leads to which service, as the balancer reads it.
+    """The file from which the balancer reads the tiers' routes.
 
     Args:
-        path: the file; one that is not there has no routes.
+        path: the file; a missing file has no routes.
         provider: the balancer's provider that finds the nodes.
     """
 
     def __init__(self, path: Path, provider: str) -> None:
-        """Remember the file; it is read at each question."""
+        """Nothing is read yet; the file is read by each call."""
         self._path = path
         self._provider = provider
         self._lock = threading.Lock()
@@ -46,11 +46,19 @@ class RouteFile:
         return RouteTable(routes, current=not text or text == self._rendered(routes))
 
     def of(self, tier: str) -> Route | None:
-        """Where the tier's path leads now."""
+        """The tier's route now; None when it has none."""
         return self.table().routes.get(tier)
 
     def point_to(self, tier: str, route: Route | None) -> None:
-        """Let the tier's path lead to the route, or drop it, and replace the file at once."""
+        """Set or drop the tier's route, and replace the file at once.
+
+        Args:
+            tier: the tier's name.
+            route: its new route; None to drop it.
+
+        Raises:
+            OSError: the file cannot be written.
+        """
         with self._lock:
             routes = self.table().routes
             if route is None:

@@ -1,10 +1,9 @@
 # Copyright: Evenkeel contributors
 # SPDX-License-Identifier: MIT
-"""What has to happen to replace the balancer without refusing a connection. Pure: no I/O.
+"""The routes of all tiers, as Traefik's dynamic configuration for its file provider. Pure: no I/O.
 
-The edge is a container that only holds the network: the published ports and the addresses. Balancers share its network
-and listen on the same ports side by side (``SO_REUSEPORT``), in one of two slots. A new one starts beside the old one;
-when it knows all that the old one knows, the old one asks its clients to connect anew, and ends.
+The balancer finds services by the nodes' labels. Only what joins a path to a service is here, so that a change of
+policy is the change of one name.
 """
 
 from __future__ import annotations
@@ -27,7 +26,7 @@ _PATH_OF_RULE = re.compile(r"PathPrefix\(`([^`]*)`\)")
 
 @dataclasses.dataclass(frozen=True)
 class Route:
-    """Where a tier's path leads.
+    """The balancer's service for one tier's path.
 
     Attributes:
         tier: the tier.
@@ -67,7 +66,12 @@ def route_rule(route: Route) -> str:
 
 
 def leads_to(record: Mapping[str, Any] | None, route: Route | None) -> bool:
-    """Whether the balancer's record of a tier's router is that of the route; None for no route."""
+    """Whether the balancer's record of a tier's router is that of the route.
+
+    Args:
+        record: of the router, from the balancer's API; None when it has none.
+        route: what it should be; None for no router.
+    """
     if route is None or record is None:
         return route is None and record is None
     service = str(record.get("service")).removesuffix("@file")
@@ -77,12 +81,12 @@ def leads_to(record: Mapping[str, Any] | None, route: Route | None) -> bool:
 def routes_config(routes: Iterable[Route], provider: str) -> dict[str, Any]:
     """Routers and middlewares for all tiers.
 
-    Each tier has its router and, one step below it in priority, a guard that answers 503: when the last node
-    has left, Traefik drops the tier's service and with it the router, and the request would otherwise get a 404
-    or fall through to the tier at ``/``. The longer path always wins, guard included.
+    Each tier has its router and, one step below it in priority, a guard that answers 503. When the last node has
+    left, Traefik drops the tier's service and its router; without the guard, the request would get a 404 or reach
+    the tier at ``/``. The longer path always wins, also over a guard.
 
     Args:
-        routes: where the tiers' paths lead.
+        routes: one per tier.
         provider: the balancer's provider that finds the nodes.
     """
     routers: dict[str, Any] = {}
@@ -141,7 +145,7 @@ def render(config: Mapping[str, Any]) -> str:
 
 
 def active_routes(text: str) -> dict[str, Route]:
-    """The tiers' routes, read back from :func:`render`'s text; empty when it is not such a text."""
+    """The tiers' routes, read back from :func:`render`'s text; empty for any other text."""
     try:
         routers = json.loads(text)["http"]["routers"]
         return {
