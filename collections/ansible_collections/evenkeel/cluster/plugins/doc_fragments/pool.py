@@ -34,10 +34,6 @@ options:
     type: list
     elements: str
     default: []
-  routes_file:
-    description: File with the tiers' routes, in the balancer's folder for dynamic configuration.
-    type: path
-    required: true
 requirements:
   - docker (Docker SDK for Python) >= 5.0.3
   - Docker Engine >= 20.10

@@ -67,12 +67,15 @@ _value:
       description: The images of the plan that are missing.
       type: list
       elements: dict
+      sample: [{name: web, ref: "res/web:3f2a91bc0d5e", latest: "res/web:latest"}]
     base:
       description: Whether the base has to be built.
       type: bool
+      sample: true
     balancer_base:
       description: Whether the balancer's base has to be built.
       type: bool
+      sample: false
     batches:
       description:
         - Lists of builds, none of them empty.
@@ -80,6 +83,9 @@ _value:
           its C(args) and C(labels).
       type: list
       elements: list
+      sample:
+        - - {ref: "evenkeel/base:trixie-0123456789ab", also: "", path: /build/base, args: {}, labels: {}}
+        - - {ref: "res/web:3f2a91bc0d5e", also: "res/web:latest", path: /build/image-web, args: {}, labels: {}}
 """
 
 import dataclasses

@@ -36,6 +36,7 @@ RETURN = r"""
 _value:
   description: Reference with tag to image ID.
   type: dict
+  sample: {"res/web:latest": "sha256:0c1d2e3f"}
 """
 
 from collections.abc import Callable

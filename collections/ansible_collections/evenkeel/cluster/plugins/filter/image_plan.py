@@ -79,40 +79,52 @@ _value:
     name:
       description: The tier's name, or V(_balancer).
       type: str
+      sample: web
     image:
       description: The image's name without a tag.
       type: str
+      sample: res/web
     context:
       description: The build context on the controller.
       type: path
+      sample: /srv/evenkeel/files/web
     base:
       description: Reference of the image below.
       type: str
+      sample: evenkeel/base:trixie-0123456789ab
     labels:
       description: The image's labels.
       type: dict
+      sample: {evenkeel.tier: web}
     args:
       description: Build arguments, besides C(BASE).
       type: dict
+      sample: {}
     files:
       description: The files and symbolic links that go into the build, relative to the context, sorted.
       type: list
       elements: str
+      sample: [Dockerfile, app/main.js]
     node:
       description: Whether the Dockerfile copies C(node/), the unpacked binaries of Node.js.
       type: bool
+      sample: true
     ca_bundle:
       description: Whether the Dockerfile copies C(ca-bundle.crt).
       type: bool
+      sample: false
     tag:
       description: The tag, 12 hexadecimal digits.
       type: str
+      sample: 3f2a91bc0d5e
     ref:
       description: Name and tag.
       type: str
+      sample: "res/web:3f2a91bc0d5e"
     latest:
       description: The name with the tag latest; empty if an earlier image has the same name.
       type: str
+      sample: "res/web:latest"
 """
 
 import dataclasses

@@ -43,9 +43,11 @@ _value:
     ref:
       description: The planned image. The host may lack it, if it is not built yet.
       type: str
+      sample: "res/web:3f2a91bc0d5e"
     latest:
       description: The reference that is to name it.
       type: str
+      sample: "res/web:latest"
 """
 
 from collections.abc import Callable

@@ -67,6 +67,10 @@ _value:
   description: The problems, one line each; none if nothing is in the way.
   type: list
   elements: str
+  sample:
+    - >-
+      portainer volume: got evenkeel-portainer in use by old, want it free (fix: docker stop old, or -e
+      portainer_volume=NAME)
 """
 
 from collections.abc import Callable, Mapping

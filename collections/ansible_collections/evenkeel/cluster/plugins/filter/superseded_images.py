@@ -57,6 +57,7 @@ _value:
   description: Their references, the newest of each repository first.
   type: list
   elements: str
+  sample: ["res/web:1a2b3c4d5e6f"]
 """
 
 from collections.abc import Callable

@@ -28,6 +28,7 @@ description:
 extends_documentation_fragment:
   - evenkeel.cluster.pool
   - evenkeel.cluster.api
+  - evenkeel.cluster.routes
   - evenkeel.cluster.reconciliation
 options:
   scenario:

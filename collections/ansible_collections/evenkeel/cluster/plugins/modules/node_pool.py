@@ -45,6 +45,10 @@ options:
       - Address of the balancer's dashboard entry point, such as V(http://127.0.0.1:9000).
       - It answers C(/api) and C(/metrics). Required by O(state=present).
     type: str
+  api_user:
+    description: User of the balancer's API.
+    type: str
+    default: admin
   api_password_file:
     description: File with the password of O(api_user) in its first line. Required by O(state=present).
     type: path
@@ -56,7 +60,6 @@ options:
     type: path
 extends_documentation_fragment:
   - evenkeel.cluster.pool
-  - evenkeel.cluster.api
   - evenkeel.cluster.reconciliation
 attributes:
   check_mode:

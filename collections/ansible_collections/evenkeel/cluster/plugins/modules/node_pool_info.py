@@ -26,6 +26,7 @@ options:
 extends_documentation_fragment:
   - evenkeel.cluster.pool
   - evenkeel.cluster.api
+  - evenkeel.cluster.routes
   - evenkeel.cluster.read_only
 author:
   - Evenkeel contributors (!UNKNOWN)
