@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import itertools
 import os
 import re
@@ -203,3 +204,21 @@ def cluster(engine: docker.DockerClient, declared: Declared) -> Iterator[docker.
     declared.restore("playbooks/scale.yml")
     yield engine
     declared.restore("playbooks/scale.yml")
+
+
+# A container inherits its image's labels; these make it nobody's node.
+STRANGER = {"evenkeel.cluster": "none", "evenkeel.role": "none", "traefik.enable": "false"}
+
+
+IMAGES = {"static": "res/apache_php", "dynamic": "res/express"}
+
+
+@contextlib.contextmanager
+def guest(engine: docker.DockerClient, image: str, **options: Any) -> Iterator[Container]:
+    """A container started by hand, removed at the end."""
+    container = engine.containers.run(image, detach=True, **options)
+    try:
+        yield container
+    finally:
+        with contextlib.suppress(docker.errors.NotFound):
+            container.remove(force=True)
