@@ -55,8 +55,8 @@ def refused(cluster: FakeCluster, **differs: object) -> str:
 def test_a_name_that_is_taken(cluster: FakeCluster) -> None:
     cluster.engine.foreign = {f"{CLUSTER}-shop-3": "mysql:8"}
     line = (
-        f"container {CLUSTER}-shop-3: got one of image mysql:8 without the label evenkeel.cluster={CLUSTER}, want the name"
-        f" free (fix: docker rename or remove {CLUSTER}-shop-3)"
+        f"container {CLUSTER}-shop-3: got one of image mysql:8 without the label evenkeel.cluster={CLUSTER},"
+        f" want the name free (fix: docker rename or remove {CLUSTER}-shop-3)"
     )
     assert refused(cluster, tiers=cluster.resized("shop", 3)) == line
     with pytest.raises(PoolInputError, match=f"docker rename or remove {CLUSTER}-shop-3"):
