@@ -36,8 +36,10 @@ RETURN = r"""
 _value:
   description: One line that says why, then the last 15 lines of the build's log, if there is one.
   type: str
-  sample: |-
-    image res/web:3f2a91bc0d5e: got 'COPY failed: file not found' from docker build, want it built (fix: see the log below)
+  sample: >-
+    Image res/web:3f2a91bc0d5e: got 'COPY failed: file not found', want it built (fix: mend its Dockerfile, or what it
+    downloads from). The build ended with:
+
     Step 4/7 : COPY app /app
 """
 
