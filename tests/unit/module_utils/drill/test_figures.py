@@ -18,7 +18,7 @@ from ansible_collections.evenkeel.cluster.plugins.module_utils.drill.figures imp
     around,
     compare_counts,
     failures,
-    generator_fault,
+    generator_faults,
     in_flight,
     join_seconds,
     latency_ms,
@@ -93,7 +93,7 @@ def test_failures_are_counted_by_method_and_cause() -> None:
 
 def test_what_this_machine_could_not_send_is_told_apart() -> None:
     mine = lost(1, error=f"{THIS_MACHINE}EMFILE")
-    assert generator_fault([record(0), mine, lost(2)]) == [mine]
+    assert generator_faults([record(0), mine, lost(2)]) == [mine]
 
 
 @given(st.integers(1, 300), st.floats(1, 1000))
@@ -141,7 +141,7 @@ def test_quantiles_are_ordered_and_measured(values: list[float]) -> None:
 
 
 @pytest.mark.parametrize(
-    "kind, method, sent, done, excused",
+    "kind, method, sent, done, spared",
     [
         (KILL, POST, 4.9, 5.1, True),
         (KILL, GET, 4.9, 5.1, False),  # could have been sent again
@@ -154,17 +154,17 @@ def test_quantiles_are_ordered_and_measured(values: list[float]) -> None:
     ],
 )
 def test_only_what_was_under_way_when_a_node_went_suddenly_is_excused(
-    kind: str, method: str, sent: float, done: float, excused: bool
+    kind: str, method: str, sent: float, done: float, spared: bool
 ) -> None:
     failed = lost(sent, done, method=method)
-    assert in_flight([failed, record(4.9)], [event(kind, 5, 8, left={"web-1": 5.0})]) == ([failed] if excused else [])
+    assert in_flight([failed, record(4.9)], [event(kind, 5, 8, left={"web-1": 5.0})]) == ([failed] if spared else [])
 
 
-@pytest.mark.parametrize("server, excused", [("web-1:8080", True), ("web-2:8080", False)])
-def test_the_access_log_tells_where_a_request_was(server: str, excused: bool) -> None:
+@pytest.mark.parametrize("server, spared", [("web-1:8080", True), ("web-2:8080", False)])
+def test_the_access_log_tells_where_a_request_was(server: str, spared: bool) -> None:
     failed = lost(4.9, 5.1, method=POST)
     log = [LogLine(failed.key, 502, server, 0)]
-    assert bool(in_flight([failed], [event(KILL, 5, 8, left={"web-1": 5.0})], log)) is excused
+    assert bool(in_flight([failed], [event(KILL, 5, 8, left={"web-1": 5.0})], log)) is spared
 
 
 # --------------------------------------------------------------------------
@@ -241,8 +241,8 @@ def test_a_session_moves_with_its_node_or_without_need() -> None:
         lost(12, client=4, home="web-2"),
     ]
     found = moves(records, reports)
-    assert found.own == {(0, "web-1")}
-    assert found.foreign == {(1, "web-2"), (2, "web-1")}
+    assert found.expected == {(0, "web-1")}
+    assert found.unexpected == {(1, "web-2"), (2, "web-1")}
     assert found.sessions == {(0, "web-1"), (0, "web-2"), (1, "web-2"), (2, "web-1")}
 
 
@@ -250,18 +250,18 @@ def test_a_node_that_comes_back_is_away_only_until_then() -> None:
     reports = [event(STOP, 10, 15, left={"web-1": 10.0}, joined={"web-1": 14.0})]
     assert absences(reports) == {"web-1": [(10.0, 15)]}
     late = record(16, home="web-1", node="web-2")
-    assert moves([late], reports).foreign == {(0, "web-1")}
+    assert moves([late], reports).unexpected == {(0, "web-1")}
     slow = record(9.5, done=10.5, home="web-1", node="web-2")  # left while the node was still there, ended after
-    assert moves([slow], reports).own == {(0, "web-1")}
+    assert moves([slow], reports).expected == {(0, "web-1")}
 
 
 @given(st.lists(st.tuples(st.integers(0, 3), st.sampled_from(["a", "b"]), st.sampled_from(["a", "b"])), max_size=40))
 def test_without_events_every_move_is_without_need(steps: list[tuple[int, str, str]]) -> None:
     records = [record(index, client=client, home=home, node=node) for index, (client, home, node) in enumerate(steps)]
     found = moves(records, [])
-    assert found.own == frozenset()
-    assert found.foreign == {(client, home) for client, home, node in steps if home != node}
-    assert found.foreign <= found.sessions
+    assert found.expected == frozenset()
+    assert found.unexpected == {(client, home) for client, home, node in steps if home != node}
+    assert found.unexpected <= found.sessions
 
 
 # --------------------------------------------------------------------------
@@ -275,7 +275,7 @@ def test_joining_is_from_the_start_to_the_first_answer() -> None:
     assert join_seconds(records, [report]) == {"web-4@0": pytest.approx(0.7)}
 
 
-def test_a_node_with_an_old_name_joins_anew() -> None:
+def test_a_node_with_an_old_name_joins_again() -> None:
     report = event(STOP, 10, 15, left={"web-1": 10.0}, joined={"web-1": 14.0})
     records = [record(9), record(14.3, done=14.4)]
     assert join_seconds(records, [report]) == {"web-1@0": pytest.approx(0.4)}

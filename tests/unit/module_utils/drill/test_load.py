@@ -1,20 +1,18 @@
-"""The load engine, against a small real HTTP server in a thread of its own."""
+"""The open loop, on a virtual clock: when requests leave, and what is recorded of them."""
 
 from __future__ import annotations
 
 import asyncio
-import threading
-import time
 from collections import Counter
-from collections.abc import Callable, Iterator
-from typing import Any
+from collections.abc import Callable, Iterable, Iterator, Sequence
 
+import aiohttp
 import pytest
-from aiohttp import web
+from tests.unit.fakes.clock import VirtualClock
 
 from ansible_collections.evenkeel.cluster.plugins.module_utils.drill import load as loading
 from ansible_collections.evenkeel.cluster.plugins.module_utils.drill.figures import achieved_rate
-from ansible_collections.evenkeel.cluster.plugins.module_utils.drill.load import Load, first_failure
+from ansible_collections.evenkeel.cluster.plugins.module_utils.drill.load import Load, LoadSpec, Reply, Request, Sender
 from ansible_collections.evenkeel.cluster.plugins.module_utils.drill.records import THIS_MACHINE
 from ansible_collections.evenkeel.cluster.plugins.module_utils.drill.schedule import (
     GET,
@@ -28,99 +26,72 @@ from ansible_collections.evenkeel.cluster.plugins.module_utils.drill.schedule im
 )
 
 PATHS = {"web": Paths(get="", post="echo", slow="slow")}
+ONE = [Client(0, sticky=False, fresh=False)]
+STICKY = [Client(0, sticky=True, fresh=False)]
 
 
-class Server:
-    """Answers as a test tells it to, and notes what it was sent."""
+class Answers:
+    """A sender that answers as a test tells it to, and notes what it was given.
+
+    Attributes:
+        answer: the reply to a request by its number, or what is raised.
+        held: requests of the schedule are not answered before :meth:`release`.
+    """
 
     def __init__(self) -> None:
-        self.seen: list[dict[str, Any]] = []
-        self.delay = 0.0
-        self.status: Callable[[int], int] = lambda number: 200
-        self.drop: Callable[[int], bool] = lambda number: False
-        self.replayed = False
-        self.node = "web-1"
-        self.port = 0
-        self._loop = asyncio.new_event_loop()
-        self._ready = threading.Event()
-        self._thread = threading.Thread(target=self._serve, daemon=True)
-        self._thread.start()
-        assert self._ready.wait(5)
+        self.seen: list[Request] = []
+        self.answer: Callable[[int], Reply | Exception] = lambda number: Reply(200, "web-1", b"{}", number == 0)
+        self.held = False
+        self.closed = 0
+        self._released = asyncio.Event()
 
-    @property
-    def url(self) -> str:
-        return f"http://127.0.0.1:{self.port}/"
+    def open(self, clients: Sequence[Client]) -> None:
+        self._released = asyncio.Event()
 
-    def _serve(self) -> None:
-        asyncio.set_event_loop(self._loop)
-        self._loop.run_until_complete(self._start())
-        self._ready.set()
-        self._loop.run_forever()
-        self._loop.run_until_complete(self._runner.cleanup())
-        self._loop.close()
-
-    async def _start(self) -> None:
-        app = web.Application()
-        app.router.add_route("*", "/{path:.*}", self._answer)
-        self._runner = web.AppRunner(app, access_log=None)
-        await self._runner.setup()
-        site = web.TCPSite(self._runner, "127.0.0.1", 0)
-        await site.start()
-        self.port = self._runner.addresses[0][1]
-
-    def close(self) -> None:
-        if self._thread.is_alive():
-            self._loop.call_soon_threadsafe(self._loop.stop)
-            self._thread.join(5)
-
-    async def _answer(self, request: web.Request) -> web.Response:
-        body = await request.read()
+    async def send(self, request: Request) -> Reply:
         number = len(self.seen)
-        self.seen.append(
-            {
-                "method": request.method,
-                "path": request.path,
-                "at": time.monotonic(),
-                "host": request.headers["Host"],
-                "id": request.headers["X-Request-Id"],
-                "key": request.headers.get("Idempotency-Key"),
-                "cookie": request.headers.get("Cookie"),
-                "peer": request.transport.get_extra_info("peername") if request.transport else None,
-                "body": body,
-            }
-        )
-        if self.drop(number) and request.transport:
-            request.transport.close()
-        await asyncio.sleep(self.delay)
-        answer = web.json_response({"replayed": self.replayed}, status=self.status(number))
-        answer.headers["X-Served-By"] = self.node
-        if "Cookie" not in request.headers:
-            answer.set_cookie("session", self.node)
-        return answer
+        self.seen.append(request)
+        if self.held and request.number >= 0:
+            await self._released.wait()
+        found = self.answer(number)
+        if isinstance(found, Exception):
+            raise found
+        return found
+
+    async def close(self) -> None:
+        self.closed += 1
+
+    def release(self) -> None:
+        self._released.set()
 
 
 @pytest.fixture
-def server() -> Iterator[Server]:
-    running = Server()
-    yield running
-    running.close()
+def clock() -> VirtualClock:
+    return VirtualClock()
 
 
-def make(server: Server, clients: list[Client] | None = None, **options: Any) -> Load:
-    options = {"rate": 100.0, "timeout": 2.0, **options}
-    return Load({"web": server.url}, PATHS, clients or make_clients(Mix(clients=8)), "run", **options)
+@pytest.fixture
+def answers() -> Answers:
+    return Answers()
 
 
-def send(load: Load, schedule: list[Arrival], go_on: Callable[[float], bool] = lambda now: True) -> None:
+def make(answers: Sender, clock: VirtualClock, clients: list[Client] | None = None, min_unanswered: int = 256) -> Load:
+    spec = LoadSpec(PATHS, clients or make_clients(Mix(clients=8)), "run", 100.0, 2.0, min_unanswered)
+    return Load(spec, {"web": "http://web/"}, answers, clock, clock.pause)
+
+
+def send(load: Load, schedule: Iterable[Arrival], go_on: Callable[[float], bool] = lambda now: True) -> None:
     asyncio.run(load.run(schedule, lambda: None, go_on))
 
 
-def every(seconds: float, count: int, method: str = GET, client: int = 0, slow: bool = False) -> list[Arrival]:
-    return [Arrival(index, index * seconds, "web", method, slow, client) for index in range(count)]
+def every(seconds: float, count: int, method: str = GET, slow: bool = False) -> list[Arrival]:
+    return [Arrival(index, index * seconds, "web", method, slow, 0) for index in range(count)]
 
 
-ONE = [Client(0, sticky=False, fresh=False)]
-STICKY = [Client(0, sticky=True, fresh=False)]
+def released_after(answers: Answers, schedule: Iterable[Arrival]) -> Iterator[Arrival]:
+    """The schedule; what was held is answered at its end."""
+    yield from schedule
+    answers.release()
 
 
 # --------------------------------------------------------------------------
@@ -128,42 +99,49 @@ STICKY = [Client(0, sticky=True, fresh=False)]
 # --------------------------------------------------------------------------
 
 
-def test_slow_answers_do_not_hold_requests_back(server: Server) -> None:
-    server.delay = 0.5
-    load = make(server, ONE)
-    send(load, every(0.02, 25))
-    assert len(load.records) == 25
-    assert max(record.late for record in load.records) < 0.45
-    # A closed loop would have needed 12.5 s.
-    assert load.seconds < 3.0
-    assert all(record.latency > 0.45 for record in load.records)
+def test_slow_answers_do_not_hold_requests_back(answers: Answers, clock: VirtualClock) -> None:
+    answers.held = True
+    load = make(answers, clock, ONE)
+    # The last one is due half a second after the others; until it has been sent, none is answered.
+    send(load, released_after(answers, [*every(0.02, 25), Arrival(25, 1.0, "web", GET, False, 0)]))
+    assert len(load.records) == 26
+    assert max(record.late for record in load.records) == pytest.approx(0.0)
+    assert load.seconds == pytest.approx(1.0)
+    held = [record for record in load.records if record.at < 0.5]
+    assert all(record.done == pytest.approx(1.0) for record in held)
 
 
-def test_latency_counts_from_when_a_request_was_due(server: Server) -> None:
-    load = make(server, ONE)
+def test_latency_counts_from_when_a_request_was_due(answers: Answers, clock: VirtualClock) -> None:
+    load = make(answers, clock, ONE)
     # Due long before the load could begin: as if this machine had fallen behind.
     send(load, [Arrival(0, -3.0, "web", GET, False, 0)])
     (record,) = load.records
-    assert record.late >= 3.0
-    assert record.latency >= 3.0
-    assert record.done - record.sent < 1.0
+    assert record.late == record.latency == pytest.approx(3.0)
+    assert record.done - record.sent == 0.0
 
 
-def test_the_rate_is_that_of_the_schedule(server: Server) -> None:
-    load = make(server)
-    mix = Mix(clients=8)
-    asyncio.run(load.run(arrivals(PATHS, 100.0, mix, 1), lambda: None, lambda now: now < 1.0))
-    assert 80 <= len(load.records) <= 100
+def test_the_rate_is_that_of_the_schedule(answers: Answers, clock: VirtualClock) -> None:
+    load = make(answers, clock)
+    send(load, arrivals(PATHS, 100.0, Mix(clients=8), 1), lambda now: now < 1.0 - 1e-6)
+    assert len(load.records) == 100
     rate = achieved_rate(sorted(load.records, key=lambda record: record.at), 100.0)
-    assert 80 < rate.achieved <= 101
+    assert rate.achieved == pytest.approx(100.0)
+    assert rate.late_p99 == pytest.approx(0.0)
 
 
-def test_the_load_ends_when_it_is_told_to_and_keeps_what_it_has(server: Server) -> None:
-    server.delay = 0.2
-    load = make(server, ONE)
-    send(load, every(0.02, 1000), lambda now: now < 0.3)
-    assert 5 <= len(load.records) <= 16
+def test_the_load_ends_when_it_is_told_to_and_keeps_what_it_has(answers: Answers, clock: VirtualClock) -> None:
+    answers.held = True
+    load = make(answers, clock, ONE)
+
+    def go_on(now: float) -> bool:
+        if now > 0.3:
+            answers.release()
+        return now <= 0.3
+
+    send(load, every(0.02, 1000), go_on)
+    assert len(load.records) in {15, 16}
     assert all(record.answered for record in load.records), "answers under way are waited for"
+    assert answers.closed == 1
 
 
 # --------------------------------------------------------------------------
@@ -171,61 +149,50 @@ def test_the_load_ends_when_it_is_told_to_and_keeps_what_it_has(server: Server) 
 # --------------------------------------------------------------------------
 
 
-def test_posts_carry_a_key_of_their_own_and_gets_none(server: Server) -> None:
-    load = make(server, ONE)
+def test_posts_carry_a_key_of_their_own(answers: Answers, clock: VirtualClock) -> None:
+    load = make(answers, clock, ONE)
     send(load, every(0.005, 20, POST))
-    posts = [item for item in server.seen if item["method"] == "POST"]
-    assert {item["path"] for item in posts} == {"/echo"}
-    assert sorted(item["key"] for item in posts) == sorted(record.key for record in load.records)
-    assert len({item["key"] for item in posts}) == 20
-    assert all(item["key"] == item["id"] for item in posts)
-    assert all(item["key"] is None for item in server.seen if item["method"] == "GET")
+    posts = [request for request in answers.seen if request.method == POST]
+    assert {request.url for request in posts} == {"http://web/echo"}
+    assert [request.key for request in posts] == [record.key for record in load.records]
+    assert len({request.key for request in posts}) == 20
 
 
-def test_slow_requests_go_to_the_slow_path_with_the_host_asked_for(server: Server) -> None:
-    load = make(server, ONE, host="labo.example.org")
-    send(load, every(0.01, 3, slow=True))
-    assert Counter(item["path"] for item in server.seen) == {"/": 1, "/slow": 3}
-    assert {item["host"] for item in server.seen} == {"labo.example.org"}
+def test_slow_requests_go_to_the_slow_path(answers: Answers, clock: VirtualClock) -> None:
+    send(make(answers, clock, ONE), every(0.01, 3, slow=True))
+    assert Counter(request.url for request in answers.seen) == {"http://web/": 1, "http://web/slow": 3}
 
 
-def test_connections_are_kept_or_new_as_the_client_does(server: Server) -> None:
-    clients = [Client(0, sticky=False, fresh=False), Client(1, sticky=False, fresh=True)]
-    load = make(server, clients)
-    send(load, [Arrival(index, index * 0.03, "web", GET, False, index % 2) for index in range(10)])
-    peers = {item["id"]: item["peer"] for item in server.seen}
-    assert len({peers[f"run-{index}"] for index in range(0, 10, 2)}) == 1
-    assert len({peers[f"run-{index}"] for index in range(1, 10, 2)}) == 5
+def test_a_load_can_be_pointed_to_other_addresses(answers: Answers, clock: VirtualClock) -> None:
+    load = make(answers, clock, ONE)
+    load.point_to({"web": "http://other/"})
+    send(load, every(0.01, 1))
+    assert {request.url for request in answers.seen} == {"http://other/"}
 
 
-def test_only_sticky_clients_keep_cookies(server: Server) -> None:
-    clients = [Client(0, sticky=True, fresh=False), Client(1, sticky=False, fresh=False)]
-    load = make(server, clients)
-    send(load, [Arrival(index, index * 0.02, "web", GET, False, index % 2) for index in range(6)])
-    cookies = {item["id"]: item["cookie"] for item in server.seen}
-    assert all(cookies[f"run-{index}"] == "session=web-1" for index in (0, 2, 4))
-    assert all(cookies[f"run-{index}"] is None for index in (1, 3, 5))
-    assert {(record.client, record.home) for record in load.records} == {(0, "web-1"), (1, None)}
-
-
-def test_sticky_clients_greet_before_the_load_so_that_their_requests_do_not_race(server: Server) -> None:
-    load = make(server, STICKY)
+def test_sticky_clients_greet_before_the_load_so_that_their_requests_do_not_race(
+    answers: Answers, clock: VirtualClock
+) -> None:
+    load = make(answers, clock, STICKY)
     order: list[str] = []
-    asyncio.run(load.run(every(0.01, 2), lambda: order.append(f"begin after {len(server.seen)}"), lambda now: True))
+    asyncio.run(load.run(every(0.01, 2), lambda: order.append(f"begin after {len(answers.seen)}"), lambda now: True))
     assert order == ["begin after 1"]
     assert len(load.greetings) == 1
     assert len(load.records) == 2
 
 
-def test_the_session_that_a_request_left_with_is_recorded(server: Server) -> None:
-    load = make(server, STICKY)
-
-    def move(now: float) -> bool:
-        server.node = "web-2"  # the answer names another node; the cookie is not set anew
-        return True
-
-    send(load, every(0.05, 2), move)
+def test_the_session_that_a_request_left_with_is_recorded(answers: Answers, clock: VirtualClock) -> None:
+    # The answers after the greeting name another node; the cookie is not set again.
+    answers.answer = lambda number: Reply(200, "web-1" if number == 0 else "web-2", b"{}", number == 0)
+    load = make(answers, clock, STICKY)
+    send(load, every(0.05, 2))
     assert [(record.home, record.node) for record in load.records] == [("web-1", "web-2"), ("web-1", "web-2")]
+
+
+def test_a_client_without_cookies_has_no_session(answers: Answers, clock: VirtualClock) -> None:
+    load = make(answers, clock, ONE)
+    send(load, every(0.05, 2))
+    assert [record.home for record in load.records] == [None, None]
 
 
 # --------------------------------------------------------------------------
@@ -233,76 +200,78 @@ def test_the_session_that_a_request_left_with_is_recorded(server: Server) -> Non
 # --------------------------------------------------------------------------
 
 
-def test_a_status_is_a_failure_with_its_node(server: Server) -> None:
-    server.status = lambda number: 502 if number == 2 else 200
-    load = make(server, ONE)
+def test_a_status_is_a_failure_with_its_node(answers: Answers, clock: VirtualClock) -> None:
+    answers.answer = lambda number: Reply(502 if number == 2 else 200, "web-1")
+    load = make(answers, clock, ONE)
     send(load, every(0.02, 4))
     failed = [record for record in load.records if record.error]
     assert [(record.error, record.status, record.node) for record in failed] == [("status 502", 502, "web-1")]
 
 
-@pytest.mark.parametrize("method", [GET, POST])
-def test_a_dropped_connection_is_lost_and_not_sent_again(server: Server, method: str) -> None:
-    # Not the first on its connection: that is where libraries like to try again.
-    server.drop = lambda number: number == 3
-    load = make(server, ONE)
-    send(load, every(0.05, 5, method))
-    assert [record.error for record in load.records if record.error] == ["connection closed without an answer"]
-    assert len(server.seen) == 6  # the greeting and five requests
-
-
-def test_an_answer_that_does_not_come_is_given_up(server: Server) -> None:
-    load = make(server, ONE, timeout=0.2)
-
-    def slow_down(now: float) -> bool:
-        server.delay = 5.0
-        return True
-
-    send(load, every(0.01, 2), slow_down)
-    assert [record.error for record in load.records] == ["no answer within 0.2 s"] * 2
-
-
-def test_nobody_there_is_told_in_words(unused_port: int) -> None:
-    load = Load({"web": f"http://127.0.0.1:{unused_port}/"}, PATHS, ONE, "run", rate=10, timeout=1)
-    assert load.probe() == "connection refused for GET web"
+@pytest.mark.parametrize(
+    "error, words",
+    [
+        (asyncio.TimeoutError(), "no answer within 2 s"),
+        (aiohttp.ServerDisconnectedError(), "connection closed without an answer"),
+        (ConnectionResetError(), "connection closed without an answer"),
+        (ConnectionRefusedError(111, "Connection refused"), "connection refused"),
+        (ConnectionRefusedError(), "no connection"),
+        (aiohttp.ClientPayloadError(), "answer cut short"),
+        (OSError(24, "Too many open files"), f"{THIS_MACHINE}EMFILE"),
+        (OSError("odd"), "OSError: odd"),
+    ],
+)
+def test_why_there_is_no_answer_is_told_in_words(
+    answers: Answers, clock: VirtualClock, error: Exception, words: str
+) -> None:
+    answers.answer = lambda number: Reply(200, "web-1") if number == 0 else error
+    load = make(answers, clock, ONE)
     send(load, every(0.01, 1))
-    assert first_failure(load.greetings) == "connection refused for GET web"
+    assert [(record.error, record.status, record.node) for record in load.records] == [(words, None, None)]
 
 
-@pytest.fixture
-def unused_port(server: Server) -> int:
-    server.close()
-    return server.port
+def test_the_greeting_ends_at_its_first_failure(answers: Answers, clock: VirtualClock) -> None:
+    answers.answer = lambda number: Reply(503, None)
+    load = make(answers, clock)
+    send(load, [])
+    assert [record.error for record in load.greetings] == ["status 503"]
+    assert loading.first_failure(load.greetings) == "status 503 for GET web"
 
 
-def test_a_replayed_post_is_noticed(server: Server) -> None:
-    server.replayed = True
-    load = make(server, ONE)
+def test_a_replayed_post_is_noticed(answers: Answers, clock: VirtualClock) -> None:
+    answers.answer = lambda number: Reply(200, "web-1", b'{"replayed": true}')
+    load = make(answers, clock, ONE)
+    send(load, [*every(0.01, 1, POST), Arrival(1, 0.02, "web", GET, False, 0)])
+    assert [record.replayed for record in load.records] == [True, False]
+
+
+@pytest.mark.parametrize("body", [b"<html>", b"[1]", b'{"replayed": 1}', b"\xff"])
+def test_another_body_replays_nothing(answers: Answers, clock: VirtualClock, body: bytes) -> None:
+    answers.answer = lambda number: Reply(200, "web-1", body)
+    load = make(answers, clock, ONE)
     send(load, every(0.01, 1, POST))
-    assert load.records[0].replayed
+    assert [(record.replayed, record.answered) for record in load.records] == [(False, True)]
 
 
-def test_too_many_unanswered_requests_are_this_machines_fault(server: Server, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(loading, "_MIN_UNANSWERED", 3)
-    server.delay = 0.5
-    load = make(server, ONE, rate=0.1, timeout=2)
-    send(load, every(0.001, 10))
+def test_too_many_unanswered_requests_are_this_machines_fault(answers: Answers, clock: VirtualClock) -> None:
+    answers.held = True
+    spec = LoadSpec(PATHS, ONE, "run", 0.1, 2.0, min_unanswered=3)
+    load = Load(spec, {"web": "http://web/"}, answers, clock, clock.pause)
+    send(load, released_after(answers, every(0.001, 10)))
     told = Counter(record.error for record in load.records)
     assert told == {"": 3, f"{THIS_MACHINE}3 requests unanswered": 7}
 
 
-def test_no_socket_left_is_this_machines_fault(server: Server, monkeypatch: pytest.MonkeyPatch) -> None:
-    load = make(server, ONE)
+def test_a_load_that_is_behind_sends_all_the_same_and_reads_answers_meanwhile(
+    answers: Answers, clock: VirtualClock
+) -> None:
+    load = make(answers, clock, ONE)
+    done: list[int] = []
 
-    def none_left(*_: object) -> None:
-        raise OSError(24, "Too many open files")
+    def go_on(now: float) -> bool:
+        done.append(len(load.records))
+        return True
 
-    monkeypatch.setattr(load, "_request", none_left)
-    send(load, every(0.01, 1))
-    assert load.records[0].error == f"{THIS_MACHINE}EMFILE"
-
-
-def test_a_body_that_is_no_json_replays_nothing() -> None:
-    assert not loading._replayed(b"<html>")
-    assert not loading._replayed(b"[1]")
-    assert loading._replayed(b'{"replayed": true}')
+    send(load, [Arrival(index, -1.0, "web", GET, False, 0) for index in range(64)], go_on)
+    assert len(load.records) == 64
+    assert done[48] > 0, "answers are read although the load never waits"

@@ -10,7 +10,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from ansible_collections.evenkeel.cluster.plugins.module_utils.core.folder import make_folder
+from ansible_collections.evenkeel.cluster.plugins.module_utils.core.folder import FolderError, make_folder
 from ansible_collections.evenkeel.cluster.plugins.module_utils.drill.judge import Thresholds
 from ansible_collections.evenkeel.cluster.plugins.module_utils.drill.options import (
     argument_spec,
@@ -219,7 +219,7 @@ def test_options_are_refused_in_one_line_or_make_a_bounded_drill(
         return
     settings = settings_of(given_params)
     assert settings.plan()["requests"] <= 2_000_000
-    assert settings.seconds <= settings.course.limit
+    assert settings.seconds <= settings.window.limit
     assert settings.mix.clients <= settings.rate
 
 
@@ -237,7 +237,7 @@ def test_the_folder_is_made_before_the_drill(tmp_path: Path) -> None:
     make_folder(str(tmp_path / "a" / "b"))
     assert (tmp_path / "a" / "b").is_dir()
     (tmp_path / "file").touch()
-    with pytest.raises(CheckInputError, match=r"folder: got 'File exists' for .*/file, want a folder to write to"):
+    with pytest.raises(FolderError, match=r"folder: got 'File exists' for .*/file, want a folder to write to"):
         make_folder(str(tmp_path / "file"))
 
 

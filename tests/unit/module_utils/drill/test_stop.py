@@ -1,14 +1,14 @@
-"""How a drill notices that it is to end: signals of one wish, of two, and a result that nobody waits for."""
+"""How a drill notices that it is to end: one signal, two, and a result that is not read any more."""
 
 from __future__ import annotations
 
 import os
 import signal
-import time
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+from tests.unit.fakes.clock import VirtualClock
 
 from ansible_collections.evenkeel.cluster.plugins.module_utils.drill.stop import SIGNALS, Stop
 
@@ -23,41 +23,44 @@ def handlers() -> Iterator[None]:
 
 
 @pytest.fixture
-def stop(handlers: None) -> tuple[Stop, int]:
+def clock() -> VirtualClock:
+    return VirtualClock()
+
+
+@pytest.fixture
+def stop(handlers: None, clock: VirtualClock) -> tuple[Stop, int]:
     """One that listens, and the descriptor from which its result is read."""
     read, write = os.pipe()
-    stop = Stop()
+    stop = Stop(clock)
     stop.listen(write)
     os.close(write)
     return stop, read
 
 
 @pytest.mark.parametrize("number", SIGNALS)
-def test_a_signal_is_a_wish_with_its_name(stop: tuple[Stop, int], number: signal.Signals) -> None:
+def test_a_signal_is_noticed_with_its_name(stop: tuple[Stop, int], number: signal.Signals) -> None:
     os.kill(os.getpid(), number)
     assert stop[0].event.is_set()
     assert stop[0].reason == f"a signal ({number.name})"
     os.close(stop[1])
 
 
-def test_signals_that_come_together_are_one_wish(stop: tuple[Stop, int]) -> None:
+def test_signals_that_come_together_are_one_request(stop: tuple[Stop, int]) -> None:
     os.kill(os.getpid(), signal.SIGINT)
     os.kill(os.getpid(), signal.SIGTERM)
     assert stop[0].reason == "a signal (SIGINT)"
     os.close(stop[1])
 
 
-def test_a_later_signal_ends_it_at_once(stop: tuple[Stop, int], monkeypatch: pytest.MonkeyPatch) -> None:
-    now = time.monotonic()
-    times = iter((now, now + 2.5))
-    monkeypatch.setattr(time, "monotonic", lambda: next(times))
+def test_a_later_signal_ends_it_at_once(stop: tuple[Stop, int], clock: VirtualClock) -> None:
     os.kill(os.getpid(), signal.SIGINT)
+    clock.sleep(2.5)
     with pytest.raises(KeyboardInterrupt):
         os.kill(os.getpid(), signal.SIGINT)
     os.close(stop[1])
 
 
-def test_it_is_noticed_that_nobody_waits_for_the_result(stop: tuple[Stop, int]) -> None:
+def test_it_is_noticed_that_the_result_is_not_read_any_more(stop: tuple[Stop, int]) -> None:
     assert not stop[0].event.wait(0.1)
     os.close(stop[1])
     assert stop[0].event.wait(5)

@@ -202,7 +202,7 @@ def test_each_threshold_has_its_line(found: Evidence, limits: Thresholds, proble
         (evidence(executions=Executions({"run-0": {"web-1": 2}})), Thresholds(twice=1)),
         (evidence(log=None), LIMITS),
         (evidence(nodes={"web-2": NodeCount(900, False)}), LIMITS),  # its counter ended unread: proves nothing
-        (evidence(executions=Executions()), LIMITS),  # nobody said what was executed
+        (evidence(executions=Executions()), LIMITS),  # no node said what it executed
     ],
 )
 def test_what_is_within_the_thresholds_passes(found: Evidence, limits: Thresholds) -> None:
@@ -335,8 +335,8 @@ def test_a_control_that_loses_nothing_proves_nothing() -> None:
     failed, problems, figures = controlled(found)
     assert not failed
     assert problems == [
-        "got a control that lost none of 1000 requests, want lost requests from naive nodes (fix: more events: a"
-        " measurement that cannot fail proves nothing)"
+        "got a control that lost none of 1000 requests, want lost requests from the unprotected baseline (fix: more"
+        " events: a measurement that cannot fail proves nothing)"
     ]
     assert control_line(found, figures, failed).endswith("the control proves nothing")
     assert control_verdict(found, figures, LIMITS) == FAILED
@@ -346,8 +346,8 @@ def test_a_control_that_fails_before_its_first_event_proves_nothing() -> None:
     failed, problems, _ = controlled(lose(evidence(), 5, 320))
     assert not failed
     assert problems == [
-        "got 1 requests of the control failed before its first event (status 502), want none before (fix: see the naive"
-        " nodes' logs)"
+        "got 1 requests of the control failed before its first event (status 502), want none before (fix: see the logs"
+        " of the baseline's nodes)"
     ]
 
 

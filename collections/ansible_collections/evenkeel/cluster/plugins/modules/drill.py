@@ -346,36 +346,21 @@ files:
 
 from ansible.module_utils.basic import AnsibleModule, missing_required_lib
 
-from ..module_utils.core.lock import LockBusyError
+from ..module_utils.core.errors import EvenkeelError
 from ..module_utils.core.progress import Progress
 from ..module_utils.core.verdict import PASSED, PLANNED
 from ..module_utils.drill import load
-from ..module_utils.drill.conductor import EventError
+from ..module_utils.drill.adapters import session_of
 from ..module_utils.drill.options import argument_spec
-from ..module_utils.drill.session import run
 from ..module_utils.drill.stop import Stop
-from ..module_utils.engine import docker_client
-from ..module_utils.engine.docker_client import DockerPoolError
-from ..module_utils.measure.options import CheckInputError
-from ..module_utils.pool.context import PoolInputError
-from ..module_utils.traefik.api import TraefikApiError
-
-_EXPECTED_ERRORS = (
-    CheckInputError,
-    PoolInputError,
-    DockerPoolError,
-    LockBusyError,
-    EventError,
-    TraefikApiError,
-    OSError,
-)
+from ..module_utils.engine.docker_client import sdk_missing
 
 
 def main() -> None:
     """Entry point."""
     module = AnsibleModule(argument_spec=argument_spec(), supports_check_mode=True)
-    if docker_client.IMPORT_ERROR is not None:
-        module.fail_json(msg=missing_required_lib("docker"), exception=docker_client.IMPORT_ERROR)
+    if sdk_missing():
+        module.fail_json(msg=missing_required_lib("docker"))
     if load.IMPORT_ERROR is not None:
         module.fail_json(
             msg="load: got no Python library aiohttp, want it (fix: apt-get install python3-aiohttp on the Docker host)"
@@ -384,8 +369,8 @@ def main() -> None:
     stop.listen()
     progress = Progress(module.params["progress_file"])
     try:
-        result = run(module.params, module.check_mode, stop, progress.tell)
-    except _EXPECTED_ERRORS as error:
+        result = session_of(module.params, stop, progress.tell).run(check_mode=module.check_mode)
+    except (EvenkeelError, OSError) as error:
         module.fail_json(msg=str(error), **progress.result())
     result.update(progress.result())
     if result["verdict"] not in {PASSED, PLANNED}:

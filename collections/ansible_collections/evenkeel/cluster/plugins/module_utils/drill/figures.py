@@ -30,7 +30,7 @@ def failures(records: Iterable[Record]) -> dict[str, int]:
     return dict(Counter(f"{record.method} {record.error}" for record in records if record.error).most_common())
 
 
-def generator_fault(records: Iterable[Record]) -> list[Record]:
+def generator_faults(records: Iterable[Record]) -> list[Record]:
     """Requests that this machine could not send."""
     return [record for record in records if record.error.startswith(THIS_MACHINE)]
 
@@ -40,8 +40,8 @@ def in_flight(
 ) -> list[Record]:
     """Failed requests that were under way on a node when it was killed or frozen: no balancer can save those.
 
-    A crash excuses only POST (a GET can be sent again), a node that hangs both. When the access log says that a
-    request was at another node, it is not excused.
+    A crash makes only a failed POST unavoidable (a GET can be sent again), a node that hangs both. When the access log
+    says that a request was at another node, its failure counts.
     """
     servers = {line.key: line.server.rpartition(":")[0] for line in log or ()}
     moments = [
@@ -51,7 +51,7 @@ def in_flight(
         for node, at in report.left.items()
     ]
 
-    def excused(record: Record) -> bool:
+    def unavoidable(record: Record) -> bool:
         return any(
             record.method in methods
             and record.sent <= at + _KILL_SECONDS
@@ -60,7 +60,7 @@ def in_flight(
             for node, at, methods in moments
         )
 
-    return [record for record in records if record.error and excused(record)]
+    return [record for record in records if record.error and unavoidable(record)]
 
 
 @dataclass(frozen=True)
@@ -70,7 +70,7 @@ class Rate:
     Attributes:
         offered: requests per second of the schedule.
         achieved: requests per second that left.
-        late_p99: 99 % left at most so many seconds late.
+        late_p99: seconds that 99 % of them left late at most.
     """
 
     offered: float
@@ -109,7 +109,7 @@ class Executions:
     Attributes:
         deliveries: key -> node -> how often the node got it (executed or recognised as a repetition).
         complete: nodes whose record was read after their last request.
-        silent: nodes that keep no such record.
+        silent: nodes that keep no record of POSTs.
     """
 
     deliveries: Mapping[str, Mapping[str, int]] = field(default_factory=dict)
@@ -164,13 +164,13 @@ class Moves:
     once.
 
     Attributes:
-        own: (client, node) of sessions whose node had left.
-        foreign: (client, node) of sessions whose node was there: these must not move.
+        expected: (client, node) of sessions whose node had left.
+        unexpected: (client, node) of sessions whose node was there: these must not move.
         sessions: all (client, node) stays that were seen.
     """
 
-    own: frozenset[tuple[int, str]]
-    foreign: frozenset[tuple[int, str]]
+    expected: frozenset[tuple[int, str]]
+    unexpected: frozenset[tuple[int, str]]
     sessions: frozenset[tuple[int, str]]
 
 
@@ -200,8 +200,8 @@ def absences(reports: Sequence[EventReport]) -> dict[str, list[tuple[float, floa
 def moves(records: Iterable[Record], reports: Sequence[EventReport]) -> Moves:
     """Compare the node that each cookie stood for with the node that answered."""
     away = absences(reports)
-    own: set[tuple[int, str]] = set()
-    foreign: set[tuple[int, str]] = set()
+    expected: set[tuple[int, str]] = set()
+    unexpected: set[tuple[int, str]] = set()
     sessions: set[tuple[int, str]] = set()
     for record in records:
         if record.home is None or record.node is None:
@@ -211,8 +211,8 @@ def moves(records: Iterable[Record], reports: Sequence[EventReport]) -> Moves:
         if record.node == record.home:
             continue
         gone = any(since <= record.done and record.sent <= until for since, until in away.get(record.home, ()))
-        (own if gone else foreign).add(stay)
-    return Moves(frozenset(own), frozenset(foreign - own), frozenset(sessions))
+        (expected if gone else unexpected).add(stay)
+    return Moves(frozenset(expected), frozenset(unexpected - expected), frozenset(sessions))
 
 
 def departure(node: str, joined: float, reports: Iterable[EventReport]) -> float:
@@ -257,7 +257,7 @@ def leave_seconds(records: Iterable[Record], reports: Sequence[EventReport]) -> 
 
 
 def nameless_tiers(records: Iterable[Record]) -> list[str]:
-    """Tiers whose answers never name their node: who joins, leaves or moves there cannot be told."""
+    """Tiers whose answers never name their node: joins, leaves and moves there cannot be seen."""
     answered: dict[str, bool] = {}
     for record in records:
         if record.answered:

@@ -20,7 +20,7 @@ from .figures import (
     achieved_rate,
     compare_counts,
     departure,
-    generator_fault,
+    generator_faults,
     in_flight,
     join_seconds,
     latency_ms,
@@ -81,7 +81,7 @@ class Evidence:
         nodes: what they counted.
         log: our requests in the access log; None when it was not read.
         stopped: why the drill ended early; empty when it did not.
-        notes: what the witnesses could not see.
+        notes: what the observers could not see.
     """
 
     records: Sequence[Record]
@@ -102,7 +102,7 @@ class Figures:
 
     rate: Rate
     failed: tuple[Record, ...]
-    excused: tuple[Record, ...]
+    unavoidable: tuple[Record, ...]
     posts: PostAccount
     moved: Moves
     join: Mapping[str, float]
@@ -113,14 +113,14 @@ class Figures:
 
 def add_up(evidence: Evidence) -> Figures:
     """Add the evidence up."""
-    blameless = {record.key for record in generator_fault(evidence.records)}
+    blameless = {record.key for record in generator_faults(evidence.records)}
     lost = [record for record in evidence.records if record.error and record.key not in blameless]
-    excused = in_flight(lost, evidence.reports, evidence.log)
-    excused_keys = {record.key for record in excused}
+    unavoidable = in_flight(lost, evidence.reports, evidence.log)
+    unavoidable_keys = {record.key for record in unavoidable}
     return Figures(
         rate=achieved_rate(evidence.records, evidence.offered),
-        failed=tuple(record for record in lost if record.key not in excused_keys),
-        excused=tuple(excused),
+        failed=tuple(record for record in lost if record.key not in unavoidable_keys),
+        unavoidable=tuple(unavoidable),
         posts=account_posts(evidence.records, evidence.executions),
         moved=moves(evidence.records, evidence.reports),
         join=join_seconds(evidence.records, evidence.reports),
@@ -132,7 +132,7 @@ def add_up(evidence: Evidence) -> Figures:
 
 def unmeasured(evidence: Evidence, figures: Figures, limits: Thresholds) -> list[Finding]:
     """Why the figures say nothing about the cluster: this machine did not produce the load."""
-    mine = generator_fault(evidence.records)
+    mine = generator_faults(evidence.records)
     rate = figures.rate
     slow = rate.achieved < limits.rate_share * rate.offered
     if not evidence.records:
@@ -200,10 +200,10 @@ def _judge_failures(evidence: Evidence, figures: Figures, limits: Thresholds) ->
                 f"look for {first.key} in the balancer's access log",
             )
         )
-    if len(figures.excused) > limits.failed_in_flight:
+    if len(figures.unavoidable) > limits.failed_in_flight:
         problems.append(
             Finding(
-                f"{len(figures.excused)} requests failed in flight on nodes that went without warning",
+                f"{len(figures.unavoidable)} requests failed in flight on nodes that went without warning",
                 f"at most {limits.failed_in_flight}",
                 "more nodes, or shorter requests",
             )
@@ -244,13 +244,13 @@ def _judge_posts(figures: Figures, limits: Thresholds) -> list[Finding]:
 
 
 def _judge_moves(figures: Figures, limits: Thresholds) -> list[Finding]:
-    foreign = sorted(figures.moved.foreign)
-    if len(foreign) <= limits.moved:
+    moved = sorted(figures.moved.unexpected)
+    if len(moved) <= limits.moved:
         return []
-    client, node = foreign[0]
+    client, node = moved[0]
     return [
         Finding(
-            f"{len(foreign)} sessions left nodes that were there (first: client {client + 1} left {node})",
+            f"{len(moved)} sessions left nodes that were there (first: client {client + 1} left {node})",
             f"at most {limits.moved}",
             f"see the health checks of {node} in the balancer's log",
         )

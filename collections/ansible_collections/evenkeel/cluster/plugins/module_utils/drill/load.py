@@ -13,10 +13,10 @@ import errno
 import itertools
 import json
 import resource
-import time
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass
 from http import HTTPStatus
-from typing import Any
+from typing import Any, Protocol
 
 try:
     import aiohttp
@@ -25,6 +25,7 @@ try:
 except ImportError as error:  # told by the module as one line
     IMPORT_ERROR = error
 
+from ..core.poll import SYSTEM_CLOCK, Clock
 from .records import THIS_MACHINE, Record, cause_of_status
 from .schedule import GET, POST, Arrival, Client, Paths, path_of
 
@@ -34,195 +35,100 @@ _MIN_UNANSWERED = 256
 _WORDS_LENGTH = 100
 
 
-class Load:
-    """One load, from its first request to its last answer.
+@dataclass(frozen=True)
+class Request:
+    """One request as it leaves.
+
+    Attributes:
+        client: which client sends it.
+        method: GET or POST.
+        url: where it goes.
+        key: its name: request id and, of a POST, idempotency key.
+        number: what a POST carries.
+    """
+
+    client: Client
+    method: str
+    url: str
+    key: str
+    number: int
+
+
+@dataclass(frozen=True)
+class Reply:
+    """The answer to a request.
+
+    Attributes:
+        status: its HTTP status.
+        node: ``X-Served-By``; None when absent.
+        body: all of it.
+        sets_cookie: it gives the client a cookie.
+    """
+
+    status: int
+    node: str | None
+    body: bytes = b""
+    sets_cookie: bool = False
+
+
+class Sender(Protocol):
+    """Sends single requests for simulated clients."""
+
+    def open(self, clients: Sequence[Client]) -> None:
+        """Begin: none of the clients has a cookie or a connection. Called in the event loop."""
+        ...
+
+    async def send(self, request: Request) -> Reply:
+        """Send it once.
+
+        Raises:
+            asyncio.TimeoutError: no answer in time.
+            OSError: no answer, or none that is complete; of :class:`HttpSender` also ``aiohttp.ClientError``.
+        """
+        ...
+
+    async def close(self) -> None:
+        """End all connections."""
+        ...
+
+
+class HttpSender:
+    """Sends over HTTP.
 
     Args:
-        bases: tier to the URL that its paths are appended to.
-        paths: tier to what it can be asked.
-        clients: who sends.
-        run: the begin of every request's key; unlike that of any other load.
-        rate: requests per second, for the bound of unanswered ones.
         host: ``Host`` header; empty for that of the URL.
         timeout: seconds from when a request leaves to the end of its answer.
     """
 
-    def __init__(
-        self,
-        bases: Mapping[str, str],
-        paths: Mapping[str, Paths],
-        clients: Sequence[Client],
-        run: str,
-        *,
-        rate: float,
-        host: str = "",
-        timeout: float = 10.0,
-    ) -> None:
-        """Prepare; nothing is sent yet."""
-        self._bases = dict(bases)
-        self._paths = dict(paths)
-        self._clients = list(clients)
-        self._run = run
+    def __init__(self, host: str = "", timeout: float = 10.0) -> None:
+        """Prepare; nothing is opened yet."""
         self._host = host
         self._timeout = timeout
-        # An answer is given up after the time-out, so more than this cannot pile up unless this machine is too slow.
-        self._max_unanswered = max(_MIN_UNANSWERED, int(2 * rate * timeout))
-        self._sessions: list[aiohttp.ClientSession] = []
-        self._homes: dict[tuple[int, str], str] = {}
-        self._began = time.monotonic()
-        #: Requests that give every client that keeps cookies a session, before the load begins.
-        self.greetings: list[Record] = []
-        #: The requests of the schedule, in the order in which they ended.
-        self.records: list[Record] = []
-        #: How long the load ran.
-        self.seconds = 0.0
+        self._sessions: dict[int, aiohttp.ClientSession] = {}
 
-    def lead(self, bases: Mapping[str, str]) -> None:
-        """Send to other addresses, before anything has been sent."""
-        self._bases = dict(bases)
-
-    @property
-    def began(self) -> float:
-        """When the load began, monotonic seconds."""
-        return self._began
-
-    def now(self) -> float:
-        """Seconds from the begin of the load; negative before."""
-        return time.monotonic() - self._began
-
-    async def run(self, schedule: Iterable[Arrival], begin: Callable[[], None], go_on: Callable[[float], bool]) -> None:
-        """Greet, call *begin*, send until *go_on*, asked with a request's time, says no; wait for the last answers.
-
-        Every answer is there or given up when this returns. The caller may cancel: what was recorded stays.
-        """
+    def open(self, clients: Sequence[Client]) -> None:
+        """Begin: none of the clients has a cookie or a connection."""
         _allow_many_sockets()
-        self._sessions = [self._session(client) for client in self._clients]
-        try:
-            await self._greet()
-            self._began = time.monotonic()
-            begin()
-            await self._send(schedule, go_on)
-        finally:
-            for session in self._sessions:
-                await session.close()
+        self._sessions = {client.number: self._session(client) for client in clients}
 
-    def probe(self) -> str:
-        """One GET per tier, without cookies, before the load; why it was not answered, empty when it was."""
-        return asyncio.run(self._probe())
-
-    async def _probe(self) -> str:
-        answers: list[Record] = []
-        self._sessions = [self._session(Client(0, sticky=False, fresh=True))]
-        try:
-            for place, tier in enumerate(self._bases):
-                await self._one(Arrival(-1 - place, 0.0, tier, GET, slow=False, client=0), answers)
-        finally:
-            await self._sessions[0].close()
-        return first_failure(answers)
-
-    async def _greet(self) -> None:
-        """One GET per tier from each client that keeps cookies, so that its first requests do not race for one.
-
-        Ends at the first failure: a cluster that does not answer now is not worth a load.
-        """
-        greeting = [client for client in self._clients if client.sticky] or self._clients[:1]
-        for number, (client, tier) in enumerate(itertools.product(greeting, self._bases)):
-            arrival = Arrival(-1 - number, self.now(), tier, GET, slow=False, client=client.number)
-            await self._one(arrival, self.greetings)
-            if self.greetings[-1].error:
-                return
-
-    async def _send(self, schedule: Iterable[Arrival], go_on: Callable[[float], bool]) -> None:
-        unanswered: set[asyncio.Task[None]] = set()
-        for arrival in schedule:
-            delay = arrival.at - self.now()
-            if delay > 0:
-                await asyncio.sleep(delay)
-            elif arrival.index % 16 == 0:
-                await asyncio.sleep(0)  # behind time: let answers be read all the same
-            if not go_on(max(arrival.at, self.now())):
-                break
-            if len(unanswered) >= self._max_unanswered:
-                self._not_sent(arrival)
-                continue
-            task = asyncio.ensure_future(self._one(arrival, self.records))
-            unanswered.add(task)
-            task.add_done_callback(unanswered.discard)
-        self.seconds = self.now()
-        await asyncio.gather(*unanswered)
-
-    def _key(self, arrival: Arrival) -> str:
-        return f"{self._run}-{arrival.index}" if arrival.index >= 0 else f"{self._run}-g{-arrival.index}"
-
-    def _not_sent(self, arrival: Arrival) -> None:
-        now = self.now()
-        words = f"{THIS_MACHINE}{self._max_unanswered} requests unanswered"
-        self.records.append(
-            Record(
-                self._key(arrival),
-                arrival.at,
-                now,
-                now,
-                arrival.tier,
-                arrival.method,
-                arrival.client,
-                None,
-                None,
-                words,
-            )
-        )
-
-    async def _one(self, arrival: Arrival, records: list[Record]) -> None:
-        key = self._key(arrival)
-        home = self._homes.get((arrival.client, arrival.tier))
-        status: int | None = None
-        node: str | None = None
-        replayed = False
-        sent = self.now()
-        try:
-            async with self._request(arrival, key) as answer:
-                body = await answer.read()
-                status, node = answer.status, answer.headers.get("X-Served-By")
-                self._settle(arrival, answer, node)
-                error = cause_of_status(status)
-                if arrival.method == POST and not error:
-                    replayed = _replayed(body)
-        except asyncio.TimeoutError:
-            error = f"no answer within {self._timeout:g} s"
-        except (aiohttp.ClientError, OSError) as problem:
-            error = _words(problem)
-        records.append(
-            Record(
-                key=key,
-                at=arrival.at,
-                sent=sent,
-                done=self.now(),
-                tier=arrival.tier,
-                method=arrival.method,
-                client=arrival.client,
-                status=status,
-                node=node,
-                error=error,
-                replayed=replayed,
-                home=home,
-            )
-        )
-
-    def _request(self, arrival: Arrival, key: str) -> Any:
-        url = self._bases[arrival.tier] + path_of(self._paths[arrival.tier], arrival.method, arrival.slow)
-        headers = {"X-Request-Id": key}
+    async def send(self, request: Request) -> Reply:
+        """Send it once."""
+        headers = {"X-Request-Id": request.key}
         if self._host:
             headers["Host"] = self._host
-        session = self._sessions[arrival.client]
-        if arrival.method == POST:
-            headers["Idempotency-Key"] = key
-            return session.post(url, json={"n": arrival.index}, headers=headers, allow_redirects=False)
-        return session.get(url, headers=headers, allow_redirects=False)
+        options: dict[str, Any] = {"headers": headers, "allow_redirects": False}
+        if request.method == POST:
+            headers["Idempotency-Key"] = request.key
+            options["json"] = {"n": request.number}
+        session = self._sessions[request.client.number]
+        async with session.request(request.method, request.url, **options) as answer:
+            body = await answer.read()
+            return Reply(answer.status, answer.headers.get("X-Served-By"), body, "Set-Cookie" in answer.headers)
 
-    def _settle(self, arrival: Arrival, answer: Any, node: str | None) -> None:
-        """Remember which node the cookie that just came stands for."""
-        if node and self._clients[arrival.client].sticky and "Set-Cookie" in answer.headers:
-            self._homes[arrival.client, arrival.tier] = node
+    async def close(self) -> None:
+        """End all connections."""
+        for session in self._sessions.values():
+            await session.close()
 
     def _session(self, client: Client) -> aiohttp.ClientSession:
         session = aiohttp.ClientSession(
@@ -236,6 +142,196 @@ class Load:
         # Newer versions of the library send a GET again when a kept connection turns out to be closed.
         session._retry_connection = False
         return session
+
+
+@dataclass(frozen=True)
+class LoadSpec:
+    """What a load consists of.
+
+    Attributes:
+        paths: tier to what it can be asked.
+        clients: the simulated clients.
+        run: the begin of every request's key; unlike that of any other load.
+        rate: requests per second, for the bound of unanswered ones.
+        timeout: seconds after which a request is given up.
+        min_unanswered: the least bound of unanswered requests.
+    """
+
+    paths: Mapping[str, Paths]
+    clients: Sequence[Client]
+    run: str
+    rate: float
+    timeout: float = 10.0
+    min_unanswered: int = _MIN_UNANSWERED
+
+    @property
+    def max_unanswered(self) -> int:
+        """How many requests may be unanswered; more pile up only when this machine is too slow."""
+        return max(self.min_unanswered, int(2 * self.rate * self.timeout))
+
+
+class Load:
+    """One load, from its first request to its last answer.
+
+    Args:
+        spec: what it consists of.
+        bases: tier to the URL that its paths are appended to.
+        sender: sends the requests.
+        clock: tells the time.
+        pause: lets that many seconds of the clock pass in an event loop.
+    """
+
+    def __init__(
+        self,
+        spec: LoadSpec,
+        bases: Mapping[str, str],
+        sender: Sender,
+        clock: Clock = SYSTEM_CLOCK,
+        pause: Callable[[float], Awaitable[None]] = asyncio.sleep,
+    ) -> None:
+        """Prepare; nothing is sent yet."""
+        self._spec = spec
+        self._bases = dict(bases)
+        self._sender = sender
+        self._clock = clock
+        self._pause = pause
+        self._clients = {client.number: client for client in spec.clients}
+        self._homes: dict[tuple[int, str], str] = {}
+        self._began = clock.now()
+        #: Requests that give every client that keeps cookies a session, before the load begins.
+        self.greetings: list[Record] = []
+        #: The requests of the schedule, in the order in which they ended.
+        self.records: list[Record] = []
+        #: How long the load ran.
+        self.seconds = 0.0
+
+    def point_to(self, bases: Mapping[str, str]) -> None:
+        """Send to other addresses, before anything has been sent."""
+        self._bases = dict(bases)
+
+    @property
+    def began(self) -> float:
+        """When the load began, by its clock."""
+        return self._began
+
+    def now(self) -> float:
+        """Seconds from the begin of the load; negative before."""
+        return self._clock.now() - self._began
+
+    async def run(self, schedule: Iterable[Arrival], begin: Callable[[], None], go_on: Callable[[float], bool]) -> None:
+        """Greet, call *begin*, send until *go_on*, asked with a request's time, says no; wait for the last answers.
+
+        Every answer is there or given up when this returns. The caller may cancel: what was recorded stays.
+        """
+        self._sender.open(self._spec.clients)
+        try:
+            await self._greet()
+            self._began = self._clock.now()
+            begin()
+            await self._send(schedule, go_on)
+        finally:
+            await self._sender.close()
+
+    def probe(self) -> str:
+        """One GET per tier, without cookies, before the load; why it was not answered, empty when it was."""
+        return asyncio.run(self._probe())
+
+    async def _probe(self) -> str:
+        answers: list[Record] = []
+        client = Client(-1, sticky=False, fresh=True)
+        self._sender.open([client])
+        try:
+            for place, tier in enumerate(self._bases):
+                arrival = Arrival(-1 - place, 0.0, tier, GET, slow=False, client=client.number)
+                await self._one(arrival, client, answers)
+        finally:
+            await self._sender.close()
+        return first_failure(answers)
+
+    async def _greet(self) -> None:
+        """One GET per tier from each client that keeps cookies, so that its first requests do not race for one.
+
+        Ends at the first failure: a cluster that does not answer now is not worth a load.
+        """
+        clients = list(self._clients.values())
+        greeting = [client for client in clients if client.sticky] or clients[:1]
+        for number, (client, tier) in enumerate(itertools.product(greeting, self._bases)):
+            arrival = Arrival(-1 - number, self.now(), tier, GET, slow=False, client=client.number)
+            await self._one(arrival, client, self.greetings)
+            if self.greetings[-1].error:
+                return
+
+    async def _send(self, schedule: Iterable[Arrival], go_on: Callable[[float], bool]) -> None:
+        unanswered: set[asyncio.Task[None]] = set()
+        for arrival in schedule:
+            delay = arrival.at - self.now()
+            if delay > 0:
+                await self._pause(delay)
+            elif arrival.index % 16 == 0:
+                await self._pause(0)  # behind time, but answers must be read
+            if not go_on(max(arrival.at, self.now())):
+                break
+            if len(unanswered) >= self._spec.max_unanswered:
+                self._not_sent(arrival)
+                continue
+            task = asyncio.ensure_future(self._one(arrival, self._clients[arrival.client], self.records))
+            unanswered.add(task)
+            task.add_done_callback(unanswered.discard)
+        self.seconds = self.now()
+        await asyncio.gather(*unanswered)
+
+    def _key(self, arrival: Arrival) -> str:
+        run = self._spec.run
+        return f"{run}-{arrival.index}" if arrival.index >= 0 else f"{run}-g{-arrival.index}"
+
+    def _not_sent(self, arrival: Arrival) -> None:
+        now = self.now()
+        self.records.append(
+            Record(
+                key=self._key(arrival),
+                at=arrival.at,
+                sent=now,
+                done=now,
+                tier=arrival.tier,
+                method=arrival.method,
+                client=arrival.client,
+                status=None,
+                node=None,
+                error=f"{THIS_MACHINE}{self._spec.max_unanswered} requests unanswered",
+            )
+        )
+
+    async def _one(self, arrival: Arrival, client: Client, records: list[Record]) -> None:
+        url = self._bases[arrival.tier] + path_of(self._spec.paths[arrival.tier], arrival.method, arrival.slow)
+        request = Request(client, arrival.method, url, self._key(arrival), arrival.index)
+        home = self._homes.get((arrival.client, arrival.tier))
+        reply: Reply | None = None
+        sent = self.now()
+        try:
+            reply = await self._sender.send(request)
+            error = cause_of_status(reply.status)
+        except asyncio.TimeoutError:
+            error = f"no answer within {self._spec.timeout:g} s"
+        except (aiohttp.ClientError, OSError) as problem:
+            error = _words(problem)
+        if reply is not None and reply.node and client.sticky and reply.sets_cookie:
+            self._homes[arrival.client, arrival.tier] = reply.node  # the node that the cookie stands for
+        records.append(
+            Record(
+                key=request.key,
+                at=arrival.at,
+                sent=sent,
+                done=self.now(),
+                tier=arrival.tier,
+                method=arrival.method,
+                client=arrival.client,
+                status=reply.status if reply else None,
+                node=reply.node if reply else None,
+                error=error,
+                replayed=reply is not None and arrival.method == POST and not error and _replayed(reply.body),
+                home=home,
+            )
+        )
 
 
 def _replayed(body: bytes) -> bool:

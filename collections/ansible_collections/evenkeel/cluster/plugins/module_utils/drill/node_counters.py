@@ -8,23 +8,19 @@ A node's memory ends with it, so nodes are read all the time, and what they exec
 
 from __future__ import annotations
 
-import contextlib
 import threading
-import time
 from collections.abc import Callable, Iterable, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 from typing import Any
 
-with contextlib.suppress(ImportError):  # the module reports what is missing
-    import requests
-
 from ..cluster.contract import STATS_PORT
-from ..cluster.node import Node
+from ..cluster.node import ENDED, Node
+from ..core.http import Answer
+from ..core.poll import SYSTEM_CLOCK, Clock
 from .figures import Executions, NodeCount
 
 _POLL_SECONDS = 0.4
-_READ_SECONDS = 2.0
 _WORKERS = 8
 
 
@@ -37,9 +33,9 @@ class ProcessRun:
         first: its counter when it was first seen; 0 when it began during the drill.
         last: its counter when it was last read.
         draining: its last reading said that it drains.
-        settled: of two readings while it drained, the second counted nothing new: it was read after its last request.
+        settled: two readings while it drained gave the same count, so the second came after its last request.
         over: it has ended.
-        seen: when it was first read, monotonic seconds.
+        seen: when it was first read, seconds of the clock.
         read: when its last reading began.
         unread: a client got an answer from it after its last reading.
     """
@@ -62,12 +58,12 @@ class ProcessRun:
 
 
 class NodeCounters:
-    """Keeps one account per life of a node."""
+    """Keeps one account per run of a node's process."""
 
     def __init__(self, prefix: str) -> None:
         """Remember which keys are ours: those that begin with *prefix*."""
         self._prefix = prefix
-        self._lives: dict[str, list[ProcessRun]] = {}
+        self._runs: dict[str, list[ProcessRun]] = {}
         self._begun = False
         self._silent: set[str] = set()
         self.forgotten = 0
@@ -77,46 +73,44 @@ class NodeCounters:
         self._begun = True
 
     def _current(self, container: str) -> ProcessRun | None:
-        lives = self._lives.get(container)
-        return lives[-1] if lives and not lives[-1].over else None
+        runs = self._runs.get(container)
+        return runs[-1] if runs and not runs[-1].over else None
 
     def counted(self, container: str, stats: Mapping[str, Any], at: float = 0.0) -> None:
         """A reading of a node's counters that began at that time."""
         requests_, draining = int(stats["requests"]), bool(stats.get("draining"))
-        life = self._current(container)
-        if life is not None and requests_ < life.last:
-            life.over = True  # it was started again between two readings
-            life = None
-        if life is None:
-            life = ProcessRun(str(stats["node"]), 0 if self._begun else requests_, requests_, seen=at)
-            self._lives.setdefault(container, []).append(life)
-        life.settled = life.draining and draining and requests_ == life.last
-        life.last, life.draining, life.read = requests_, draining, at
+        run = self._current(container)
+        if run is not None and requests_ < run.last:
+            run.over = True  # it was started again between two readings
+            run = None
+        if run is None:
+            run = ProcessRun(str(stats["node"]), 0 if self._begun else requests_, requests_, seen=at)
+            self._runs.setdefault(container, []).append(run)
+        run.settled = run.draining and draining and requests_ == run.last
+        run.last, run.draining, run.read = requests_, draining, at
 
     def answered(self, answers: Iterable[tuple[str, float]]) -> None:
         """What clients got, node and time: a node that answered after its last reading was not read to its end.
 
         A balancer that is reconfigured forgets for a moment that a node drains, and asks it again.
         """
-        by_node = {
-            node: sorted(lives, key=lambda life: life.seen, reverse=True) for node, lives in self._by_node().items()
-        }
+        by_node = {node: sorted(runs, key=lambda run: run.seen, reverse=True) for node, runs in self._by_node().items()}
         for node, at in answers:
-            lives = by_node.get(node, [])
-            # Its latest life that had been seen by then; a younger one was first seen a little after it began.
-            life = next((life for life in lives if life.seen <= at), None)
-            if life is not None and at > life.read:
-                life.unread = True
+            runs = by_node.get(node, [])
+            # Its latest run that had been seen by then; a younger one was first seen a little after it began.
+            run = next((run for run in runs if run.seen <= at), None)
+            if run is not None and at > run.read:
+                run.unread = True
 
     def executed(self, container: str, executions: Mapping[str, Any]) -> None:
         """A reading of what a node executed."""
-        life = self._current(container)
-        if life is None:
+        run = self._current(container)
+        if run is None:
             return
         self.forgotten = max(self.forgotten, int(executions.get("forgotten", 0)))
         for item in executions["keys"]:
             if str(item["key"]).startswith(self._prefix):
-                life.deliveries[str(item["key"])] = int(item["executions"]) + int(item["replays"])
+                run.deliveries[str(item["key"])] = int(item["executions"]) + int(item["replays"])
 
     def silent(self, node: str) -> None:
         """A node that has no counters."""
@@ -124,45 +118,43 @@ class NodeCounters:
 
     def gone(self, container: str) -> None:
         """A node that does not run any more."""
-        life = self._current(container)
-        if life is not None:
-            life.over = True
+        run = self._current(container)
+        if run is not None:
+            run.over = True
 
     def draining(self, container: str) -> bool:
         """Whether the node's last reading said so."""
-        life = self._current(container)
-        return life is not None and life.draining
+        run = self._current(container)
+        return run is not None and run.draining
 
     def counts(self) -> dict[str, NodeCount]:
         """What each node counted since the begin."""
         by_node = self._by_node()
         return {
             node: NodeCount(
-                requests=sum(life.last - life.first for life in lives),
-                complete=all(life.complete for life in lives),
+                requests=sum(run.last - run.first for run in runs),
+                complete=all(run.complete for run in runs),
             )
-            for node, lives in by_node.items()
+            for node, runs in by_node.items()
         }
 
     def executions(self) -> Executions:
         """What the nodes executed of ours."""
         deliveries: dict[str, dict[str, int]] = {}
         by_node = self._by_node()
-        for node, lives in by_node.items():
-            for life in lives:
-                for key, times in life.deliveries.items():
+        for node, runs in by_node.items():
+            for run in runs:
+                for key, times in run.deliveries.items():
                     mine = deliveries.setdefault(key, {})
                     mine[node] = mine.get(node, 0) + times
-        complete = {
-            node for node, lives in by_node.items() if not self.forgotten and all(life.complete for life in lives)
-        }
+        complete = {node for node, runs in by_node.items() if not self.forgotten and all(run.complete for run in runs)}
         return Executions(deliveries, frozenset(complete - self._silent), frozenset(self._silent))
 
     def _by_node(self) -> dict[str, list[ProcessRun]]:
         by_node: dict[str, list[ProcessRun]] = {}
-        for lives in self._lives.values():
-            for life in lives:
-                by_node.setdefault(life.node, []).append(life)
+        for runs in self._runs.values():
+            for run in runs:
+                by_node.setdefault(run.node, []).append(run)
         return by_node
 
     def notes(self) -> list[str]:
@@ -180,26 +172,37 @@ class NodePoller:
     """Reads all nodes' counters in a thread of its own until it is told to end.
 
     Args:
-        nodes: lists the containers; called in the thread.
-        book: where readings go.
-        port: the internal port.
+        nodes: lists the nodes; called in the thread.
+        counters: where readings go.
+        read: asks an internal page of a node.
+        clock: tells and passes the time.
+        port: the nodes' internal port.
     """
 
-    def __init__(self, nodes: Callable[[], Iterable[Node]], book: NodeCounters, port: int = STATS_PORT) -> None:
+    def __init__(
+        self,
+        nodes: Callable[[], Iterable[Node]],
+        counters: NodeCounters,
+        read: Callable[[str], Answer],
+        clock: Clock = SYSTEM_CLOCK,
+        port: int = STATS_PORT,
+    ) -> None:
         """Prepare; nothing is read yet."""
         self._nodes = nodes
-        self._book = book
+        self._counters = counters
+        self._ask = read
+        self._clock = clock
         self._port = port
         self._known: dict[str, Node] = {}
         self._end = threading.Event()
-        self._thread = threading.Thread(target=self._work, name="witness", daemon=True)
+        self._thread = threading.Thread(target=self._work, name="counters", daemon=True)
         self._readers = ThreadPoolExecutor(_WORKERS, thread_name_prefix="read")
         self.problem = ""
 
     def __enter__(self) -> NodePoller:
         """Read the counters as they are now, then go on in the background."""
         self._round(final=False)
-        self._book.begin()
+        self._counters.begin()
         self._thread.start()
         return self
 
@@ -207,12 +210,13 @@ class NodePoller:
         """Read everything a last time."""
         self._end.set()
         self._thread.join()
-        time.sleep(_POLL_SECONDS)  # a node may count a request just after it has answered it
+        self._clock.sleep(_POLL_SECONDS)  # a node may count a request just after it has answered it
         self._round(final=True)
         self._readers.shutdown()
 
     def _work(self) -> None:
-        while not self._end.wait(_POLL_SECONDS):
+        while not self._end.is_set():
+            self._clock.sleep(_POLL_SECONDS)
             self._round(final=False)
 
     def _round(self, final: bool) -> None:
@@ -221,33 +225,34 @@ class NodePoller:
         except Exception as error:  # a listing that fails once must not end the drill; it is told at its end
             self.problem = str(error)
             return
-        running = {node.id: node for node in found if node.state == "running" and node.address}
-        for container in self._known.keys() - {node.id for node in found if node.state in {"running", "paused"}}:
-            self._book.gone(container)
+        running = {node.id: node for node in found if node.running and node.address}
+        # One that is frozen does not run, but its process is there and goes on later.
+        for container in self._known.keys() - {node.id for node in found if node.state != ENDED}:
+            self._counters.gone(container)
         self._known = {node.id: node for node in found}
-        began = time.monotonic()
+        began = self._clock.now()
         readings = self._readings(running.values(), "stats")
         for node, stats in readings:
             if "requests" in stats:
-                self._book.counted(node.id, stats, began)
+                self._counters.counted(node.id, stats, began)
             else:
-                self._book.silent(node.served_by)
-        told = [node for node, _ in readings if final or self._book.draining(node.id)]
+                self._counters.silent(node.served_by)
+        told = [node for node, _ in readings if final or self._counters.draining(node.id)]
         for node, executions in self._readings(told, "executions"):
             if "keys" in executions:
-                self._book.executed(node.id, executions)
+                self._counters.executed(node.id, executions)
 
     def _readings(self, nodes: Iterable[Node], what: str) -> list[tuple[Node, dict[str, Any]]]:
         """What the nodes say, those that did not answer in time left out.
 
-        An address is somebody else's as soon as its container has ended, so the answers of those that do not run any
-        more afterwards are left out too.
+        An address may be another node's as soon as its container has ended, so the answers of nodes that do not run
+        any more afterwards are left out too.
         """
         said = list(self._readers.map(lambda node: (node, self._read(node, what)), nodes))
         if not said:
             return []
         try:
-            still = {node.id: node.address for node in self._nodes() if node.state == "running"}
+            still = {node.id: node.address for node in self._nodes() if node.running}
         except Exception as error:  # told at the end, as in a round
             self.problem = str(error)
             return []
@@ -255,17 +260,8 @@ class NodePoller:
 
     def _read(self, node: Node, what: str) -> dict[str, Any] | None:
         """What the node says; {} when it has no such page, None when it did not answer in time."""
-        try:
-            # A connection of its own: a kept one might be closed by then, and a reading must not be lost to that.
-            answer = requests.get(
-                f"http://{node.address}:{self._port}/{what}",
-                timeout=_READ_SECONDS,
-                headers={"Connection": "close"},
-                proxies={"http": ""},
-            )
-            found = answer.json() if answer.ok else {}
-        except ValueError:
-            return {}
-        except requests.RequestException:
+        answer = self._ask(f"http://{node.address}:{self._port}/{what}")
+        if not answer.status:
             return None
+        found = answer.json() if answer.ok else None
         return found if isinstance(found, dict) else {}

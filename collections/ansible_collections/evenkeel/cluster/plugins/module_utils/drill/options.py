@@ -30,9 +30,21 @@ from .schedule import (
 )
 
 MAX_REQUESTS = 2_000_000
-# The load runs alone before the first event, and after the last one has ended.
-LEAD_SECONDS = 3.0
-TAIL_SECONDS = 2.0
+
+
+@dataclasses.dataclass(frozen=True)
+class Margins:
+    """How long the load runs alone, in seconds.
+
+    Attributes:
+        lead: before the first event.
+        tail: after the last one has ended.
+    """
+
+    lead: float = 3.0
+    tail: float = 2.0
+
+
 _NUMBERS = {
     **of_role(
         "drill",
@@ -96,7 +108,7 @@ class Settings:
     scenario: str
     tiers: tuple[str, ...]
     events: tuple[Event, ...]
-    course: LoadWindow
+    window: LoadWindow
     rate: float
     mix: Mix
     timeout: float
@@ -110,15 +122,11 @@ class Settings:
     control_images: dict[str, str]
     folder: str
     amount: int
-    workers: int
-    surge_percent: int
-    ready_timeout: int
-    lock_timeout: int
 
     @property
     def seconds(self) -> float:
         """How long the load runs at least."""
-        return least_seconds(self.events, self.course.duration, self.course.tail)
+        return least_seconds(self.events, self.window.duration, self.window.tail)
 
     @property
     def subject(self) -> str:
@@ -135,8 +143,12 @@ class Settings:
         }
 
 
-def settings_of(params: Mapping[str, Any]) -> Settings:
+def settings_of(params: Mapping[str, Any], margins: Margins = Margins()) -> Settings:
     """Check all options that can be checked without looking at the cluster.
+
+    Args:
+        params: the module's options.
+        margins: how long the load runs before and after the events.
 
     Raises:
         CheckInputError: some cannot be used; one line for each, as far as they can be judged alone.
@@ -148,10 +160,10 @@ def settings_of(params: Mapping[str, Any]) -> Settings:
         problems.insert(0, f"scenario: got {quote(params['scenario'])}, want one of {known} (fix: scenario: stop)")
     if problems or more:
         raise CheckInputError("\n".join([*problems, *more]))
-    return _settings({**params, **numbers}, limits)
+    return _settings({**params, **numbers}, limits, margins)
 
 
-def _settings(params: Mapping[str, Any], limits: Thresholds) -> Settings:
+def _settings(params: Mapping[str, Any], limits: Thresholds, margins: Margins) -> Settings:
     """What follows from options whose numbers have been read."""
     if params["clients"] > params["rate"]:
         raise CheckInputError(
@@ -160,16 +172,16 @@ def _settings(params: Mapping[str, Any], limits: Thresholds) -> Settings:
         )
     declared = {str(item["name"]): item for item in params["tiers"]}
     tiers = _tiers(params["only"], list(declared))
-    events = plan_events(params["scenario"], tiers, params["events"], LEAD_SECONDS, params["interval"])
+    events = plan_events(params["scenario"], tiers, params["events"], margins.lead, params["interval"])
     _check_nodes(events, {name: int(declared[name]["nodes"]) for name in tiers})
-    course = LoadWindow(params["duration"], TAIL_SECONDS, params["time_limit"])
-    _check_length(events, course, params["rate"])
+    window = LoadWindow(params["duration"], margins.tail, params["time_limit"])
+    _check_length(events, window, params["rate"])
     _check_addresses(params)
     return Settings(
         scenario=params["scenario"],
         tiers=tuple(tiers),
         events=tuple(events),
-        course=course,
+        window=window,
         rate=params["rate"],
         mix=Mix(
             params["clients"],
@@ -189,10 +201,6 @@ def _settings(params: Mapping[str, Any], limits: Thresholds) -> Settings:
         control_images=_images(params["control_images"], list(declared)),
         folder=params["folder"] or "",
         amount=params["amount"],
-        workers=params["workers"],
-        surge_percent=params["surge_percent"],
-        ready_timeout=params["ready_timeout"],
-        lock_timeout=params["lock_timeout"],
     )
 
 
@@ -221,11 +229,11 @@ def _check_nodes(events: Sequence[Event], nodes: Mapping[str, int]) -> None:
             )
 
 
-def _check_length(events: Sequence[Event], course: LoadWindow, rate: float) -> None:
-    least = least_seconds(events, course.duration, course.tail)
-    if course.limit < least:
+def _check_length(events: Sequence[Event], window: LoadWindow, rate: float) -> None:
+    least = least_seconds(events, window.duration, window.tail)
+    if window.limit < least:
         raise CheckInputError(
-            f"time_limit: got {course.limit:g}, want at least {least:g}, the seconds of the load and its events"
+            f"time_limit: got {window.limit:g}, want at least {least:g}, the seconds of the load and its events"
             f" (fix: time_limit: {2 * least:g})"
         )
     count = planned_requests(rate, least)

@@ -25,7 +25,7 @@ class Record:
         done: when the whole answer was there, or the failure.
         tier: where it went.
         method: GET or POST.
-        client: who sent it.
+        client: the number of the client that sent it.
         status: HTTP status; None when nothing was answered.
         node: ``X-Served-By``; None when absent.
         error: why it failed, in words; empty when it was answered with 2xx.

@@ -25,7 +25,7 @@ def figures_result(evidence: Evidence, figures: Figures) -> LoadFigures:
             "sent": len(evidence.records),
             "answered": sum(record.answered for record in evidence.records),
             "failed": len(figures.failed),
-            "failed_in_flight": len(figures.excused),
+            "failed_in_flight": len(figures.unavoidable),
             "causes": failures(evidence.records),
         },
         "rate": {
@@ -45,8 +45,8 @@ def figures_result(evidence: Evidence, figures: Figures) -> LoadFigures:
         },
         "sessions": {
             "seen": len(figures.moved.sessions),
-            "moved_own": len(figures.moved.own),
-            "moved_foreign": len(figures.moved.foreign),
+            "moved_own": len(figures.moved.expected),
+            "moved_foreign": len(figures.moved.unexpected),
         },
         "join_seconds": quantiles(figures.join.values()),
         "leave_seconds": quantiles(figures.leave.values()),

@@ -39,11 +39,11 @@ SCENARIOS: dict[str, tuple[str, ...]] = {
     "balancer": (BALANCER,),
     "mixed": (GROW, STOP, GUEST_JOINS, GUEST_LEAVES, SHRINK, ROLL),
 }
-# After these the pool is not what was declared; the last event under load leads back.
+# After these the pool is not what was declared; the last event under load restores it.
 _ALTERING = frozenset({GROW, SHRINK, ROLL, POLICY, GUEST_JOINS, GUEST_LEAVES})
-# What takes a node away without telling it: requests in flight there cannot be saved.
+# What takes a node away without warning: requests in flight there cannot be saved.
 SUDDEN = frozenset({KILL, HANG})
-#: New nodes wait for each other before they are asked: their way to the first answer is not a matter of their own.
+#: In a policy switch no new node gets traffic until all are ready, so their join times are not measured.
 SWITCHING = frozenset({POLICY, RESTORE})
 # What a tier must have two nodes for: one serves while the other is away.
 NEEDS_TWO = frozenset({STOP, KILL, HANG})
@@ -85,7 +85,7 @@ class Client:
 
 @dataclass(frozen=True)
 class Paths:
-    """Where a tier takes which request; the empty POST and slow paths of a tier that takes none are None."""
+    """Where a tier takes which request; None for a kind of request that it does not take."""
 
     get: str
     post: str | None = None
@@ -103,7 +103,7 @@ class Arrival:
         tier: where it goes.
         method: GET or POST.
         slow: the node is asked to take its time.
-        client: who sends it.
+        client: the number of the client that sends it.
     """
 
     index: int
@@ -129,7 +129,7 @@ class Event:
 
 
 def spread(count: int, share: float) -> list[bool]:
-    """So many flags of which the share, rounded, is set, evenly spread."""
+    """That many flags, of which the share, rounded, is set, evenly spread."""
     wanted = round(count * share)
     return [(number + 1) * wanted // count > number * wanted // count for number in range(count)]
 
@@ -183,7 +183,7 @@ def plan_events(scenario: str, tiers: Sequence[str], count: int, first: float, i
     Args:
         scenario: one of :data:`SCENARIOS`.
         tiers: which tiers take turns.
-        count: how many events, besides the last one that leads back to the declared pool.
+        count: how many events, besides the last one, which restores the declared pool.
         first: when the first one happens; before it the load runs undisturbed.
         interval: seconds from one to the next.
     """
@@ -202,8 +202,8 @@ class LoadWindow:
     """How long the load runs.
 
     Attributes:
-        duration: at least so many seconds.
-        tail: so long after the last event has ended.
+        duration: seconds it lasts at least.
+        tail: seconds it goes on after the last event has ended.
         limit: never longer than this.
     """
 
@@ -224,6 +224,6 @@ def least_seconds(events: Sequence[Event], duration: float, tail: float) -> floa
 
 
 def planned_requests(rate: float, seconds: float) -> int:
-    """How many requests are due within so many seconds."""
+    """How many requests are due within that many seconds."""
     # The tolerance keeps the request that is due exactly at the end out, whatever the last digit says.
     return math.ceil(rate * seconds - 1e-6)

@@ -1,327 +1,161 @@
 # Copyright: Evenkeel contributors
 # SPDX-License-Identifier: MIT
-"""Runs a drill from its options to its result: the load, the events, the witnesses, the control."""
+"""Runs a drill from its settings to its result: the load, the events, the observers, the control."""
 
 from __future__ import annotations
 
-import dataclasses
-import gzip
-import json
+import asyncio
+import contextlib
 import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Mapping
 from pathlib import Path
 from typing import Any
 
-from ..balancer.containers import BalancerPool
-from ..balancer.swap import renew
-from ..core.drill_results import ControlFigures, DrillResult
-from ..core.errors import Finding
+from ..cluster import labels
+from ..cluster.node import Node
+from ..core.errors import EvenkeelError
 from ..core.folder import make_folder
 from ..core.lock import cluster_lock
+from ..core.poll import SYSTEM_CLOCK, Clock
 from ..core.progress import no_progress
-from ..core.verdict import PASSED, PLANNED, STOPPED
-from ..engine.docker_client import DockerPoolError
-from ..engine.docker_faults import DrillPool
 from ..measure.access_log import AccessLogReader
 from ..measure.options import CheckInputError
-from ..pool.context import PoolContext, balancer_of, load
-from ..pool.plan import drift
-from .conductor import EventError
-from .control import BaselineBalancer, BaselinePool, baseline_path, control_kind
-from .exercise import DrillPlan, Observers, measure, new_load, restored
-from .judge import Evidence, add_up
-from .load import Load
+from ..pool.context import Declaration
+from ..pool.reconcile import PoolRequest, require_as_declared
+from .conclusion import conclude, planned, write
+from .control import Control
+from .fault_target import PoolFaultTarget
+from .judge import Evidence
+from .load import Load, LoadSpec
+from .measurement import DrillPlan, Measurement, Observers, restored
 from .node_counters import NodeCounters, NodePoller
-from .options import LEAD_SECONDS, Settings, needs_labels, settings_of
-from .performer import DockerFaultTarget, RolloutLimits
-from .records import EventReport, Record, saved
-from .result import figures_result
-from .schedule import BALANCER, HANG, plan_events
+from .options import Settings, needs_labels
+from .ports import DrillPorts
+from .records import EventReport
+from .schedule import make_clients
 from .stop import Stop
-from .verdict import control_line, control_verdict, judge_control, success, summary_line, verdict_of
-
-# A control proves that the measurement can fail; it need not last as long.
-_CONTROL_EVENTS = 6
-# A naive node hangs for longer than its clients wait: two take as long as all the others.
-_CONTROL_HANGS = 2
 
 
-def run(
-    params: Mapping[str, Any], check_mode: bool, stop: Stop, tell: Callable[[str], None] = no_progress
-) -> dict[str, Any]:
-    """Check, measure, run the control, and give the module's result.
+class DrillSession:
+    """One drill, with its control.
 
     Args:
-        params: the module's options.
-        check_mode: only check, and tell what would happen.
+        plan: what is to be measured.
+        request: the declared pool.
+        ports: what the cluster is reached through.
         stop: ends the drill early.
-        tell: takes a line whenever something has happened; called from several threads.
-
-    Raises:
-        CheckInputError: an option cannot be used, or the pool is not as declared.
-        EventError: the cluster could not be restored, or did not answer before the load.
+        on_progress: takes a line whenever something has happened; called from several threads.
+        clock: tells and passes the time.
+        pause: lets that many seconds of the clock pass in an event loop.
+        lock: holds the cluster's lock.
     """
-    settings = settings_of(params)
-    with cluster_lock(params["cluster"], "drill", 0 if check_mode else settings.lock_timeout, tell):
-        context = drill_context(params)
-        check_cluster(context, settings)
-        balancer_of(params).version()
-        if check_mode:
-            return planned(settings)
-        make_folder(settings.folder)
-        name = f"drill-{time.time_ns():x}"
-        evidence = _main_drill(params, settings, context, name, stop, tell)
-        control = None
-        if settings.control and not stop.event.is_set():
-            try:
-                control = _control(params, settings, context, f"{name}c", stop, lambda line: tell(f"control: {line}"))
-            except (EventError, DockerPoolError) as error:
-                # What the drill itself has shown is not lost with its control.
-                control = Evidence([], (EventReport(0, "control", "", 0.0, 0.0, error=str(error)),), 1)
-    result = conclude(settings, evidence, control)
-    return {**result, "files": write(settings, name, result, {"": evidence, "-control": control})}
 
+    def __init__(
+        self,
+        plan: DrillPlan,
+        request: PoolRequest,
+        ports: DrillPorts,
+        stop: Stop,
+        on_progress: Callable[[str], None] = no_progress,
+        clock: Clock = SYSTEM_CLOCK,
+        pause: Callable[[float], Awaitable[None]] = asyncio.sleep,
+        lock: Callable[..., contextlib.AbstractContextManager[float]] = cluster_lock,
+    ) -> None:
+        """Prepare; nothing is asked yet."""
+        self._plan = plan
+        self._request = request
+        self._ports = ports
+        self._stop = stop
+        self._on_progress = on_progress
+        self._clock = clock
+        self._pause = pause
+        self._lock = lock
+        self._name = f"drill-{time.time_ns():x}"
 
-def drill_context(params: Mapping[str, Any]) -> PoolContext:
-    """The declared and the actual pool, with what only a drill does to it."""
-    context = load(params)
-    pool = DrillPool(params["cluster"], params["network"], {name: tier.port for name, tier in context.tiers.items()})
-    pool.connect()
-    return dataclasses.replace(context, pool=pool)
+    @property
+    def _settings(self) -> Settings:
+        return self._plan.settings
 
+    def run(self, *, check_mode: bool = False) -> dict[str, Any]:
+        """Check, measure, run the control, and give the module's result.
 
-def check_cluster(context: PoolContext, settings: Settings) -> None:
-    """Refuse a pool that is not as declared: what a drill leads back to must be what it began with.
+        Args:
+            check_mode: only check, and say what would happen.
 
-    Raises:
-        CheckInputError: it is not.
-    """
-    differences = drift(context.pool.nodes(), context.targets, context.routed)
-    found = [f"{tier}: {line}" for tier, lines in differences.items() for line in lines]
-    if found:
-        raise CheckInputError(
-            f"pool: got {len(found)} differences from the declaration (first: {found[0]}), want none"
-            " (fix: ansible-playbook site.yml)"
-        )
-    for tier in sorted(needs_labels(settings.events)):
-        build = context.builds[tier]
-        image = context.pool.image(build.image)
-        if image is None or image[1].get("evenkeel.tier") != tier:
-            raise CheckInputError(
-                f"guest of {tier}: got image {build.image} without the label evenkeel.tier={tier}, want it built with"
-                " its tier's labels (fix: leave the tier out with only)"
-            )
+        Raises:
+            PoolInputError: the pool is not as declared.
+            CheckInputError: an option does not go with the pool.
+            EvenkeelError: the cluster did not answer before the load, or another run holds its lock.
+        """
+        settings = self._settings
+        patience = 0.0 if check_mode else self._request.lock_timeout
+        with self._lock(self._request.cluster, "drill", patience, self._on_progress):
+            declaration = self._require_cluster()
+            if check_mode:
+                return planned(settings)
+            make_folder(settings.folder)
+            evidence = self._drill(declaration)
+            control = self._control(declaration) if settings.control and not self._stop.event.is_set() else None
+        result = conclude(settings, evidence, control)
+        return {**result, "files": write(settings, self._name, result, {"": evidence, "-control": control})}
 
+    def _require_cluster(self) -> Declaration:
+        """Refuse a pool that is not as declared: what a drill returns to must be what it began with."""
+        declaration = require_as_declared(self._request, self._ports.pool)
+        for tier in sorted(needs_labels(self._settings.events)):
+            reference = declaration.builds[tier].image
+            image = self._ports.engine.image(reference)
+            if image is None or image.labels.get(labels.TIER) != tier:
+                raise CheckInputError(
+                    f"guest of {tier}: got image {reference} without the label evenkeel.tier={tier}, want it built with"
+                    " its tier's labels (fix: leave the tier out with only)"
+                )
+        self._ports.balancer().version()
+        return declaration
 
-def _main_drill(
-    params: Mapping[str, Any],
-    settings: Settings,
-    context: PoolContext,
-    name: str,
-    stop: Stop,
-    tell: Callable[[str], None],
-) -> Evidence:
-    load_ = new_load(settings, {tier: settings.url + context.tiers[tier].path for tier in settings.tiers}, name)
-    performer = DockerFaultTarget(
-        context,
-        lambda: balancer_of(params),
-        load_.now,
-        name,
-        RolloutLimits(settings.amount, settings.workers, settings.surge_percent, settings.ready_timeout),
-        renew_balancer=lambda: renew(balancer_pool(params), lambda url: balancer_of({**params, "api_url": url})),
-    )
-    book = NodeCounters(f"{name}-")
-    witnesses = Observers(
-        nodes=NodePoller(lambda: _of_tiers(context, settings.tiers), book),
-        book=book,
-        log=AccessLogReader(Path(settings.access_log), f"{name}-") if settings.access_log else None,
-    )
+    def _new_load(self, bases: Mapping[str, str], run: str) -> Load:
+        """A load against these addresses."""
+        settings = self._settings
+        spec = LoadSpec(settings.paths, make_clients(settings.mix), run, settings.rate, settings.timeout)
+        return Load(spec, bases, self._ports.sender(), self._clock, self._pause)
 
-    def work() -> Evidence:
-        performer.prepare(settings.events)
-        evidence = measure(
-            DrillPlan(settings.events, settings.course, settings), load_, performer, witnesses, stop, tell
-        )
-        tell("the pool is led back to its declaration")
-        return evidence
-
-    return restored(performer, work)
-
-
-def balancer_pool(params: Mapping[str, Any]) -> BalancerPool:
-    """The cluster's balancers."""
-    pool = BalancerPool(params["cluster"], params["network"], {})
-    pool.connect()
-    return pool
-
-
-def _of_tiers(context: PoolContext, tiers: Sequence[str]) -> list[Any]:
-    return [node for node in context.pool.nodes() if node.tier in tiers]
-
-
-def _control_exercise(settings: Settings) -> DrillPlan:
-    """What happens in the control: at most a few events of the drill's kind, or stops."""
-    kind = control_kind({event.kind for event in settings.events})
-    count = min(len(settings.events), _CONTROL_HANGS if kind == HANG else _CONTROL_EVENTS)
-    interval = settings.events[1].at - settings.events[0].at if len(settings.events) > 1 else LEAD_SECONDS
-    events = plan_events(kind, settings.tiers, count, LEAD_SECONDS, interval)
-    return DrillPlan(events, dataclasses.replace(settings.course, duration=0.0), settings)
-
-
-def _control(
-    params: Mapping[str, Any],
-    settings: Settings,
-    context: PoolContext,
-    name: str,
-    stop: Stop,
-    tell: Callable[[str], None],
-) -> Evidence:
-    exercise = _control_exercise(settings)
-    if any(event.kind == BALANCER for event in exercise.events):
-        return _naive_balancer(params, exercise, context, name, stop, tell)
-    return _naive_nodes(exercise, context, name, stop, tell)
-
-
-def _naive_balancer(
-    params: Mapping[str, Any],
-    exercise: DrillPlan,
-    context: PoolContext,
-    name: str,
-    stop: Stop,
-    tell: Callable[[str], None],
-) -> Evidence:
-    settings = exercise.settings
-    load_ = new_load(settings, {}, name)
-    naive = BaselineBalancer(balancer_pool(params), load_.now, name)
-
-    def work() -> Evidence:
-        tell("a naive balancer starts")
-        url = naive.start()
-        load_.lead({tier: url + context.tiers[tier].path for tier in settings.tiers})
-        _await_routes(load_, settings.ready_timeout)
-        return measure(exercise, load_, naive, Observers(), stop, tell)
-
-    return restored(naive, work)
-
-
-def _naive_nodes(
-    exercise: DrillPlan, context: PoolContext, name: str, stop: Stop, tell: Callable[[str], None]
-) -> Evidence:
-    pool = context.pool
-    if not isinstance(pool, DrillPool):
-        raise TypeError("context: want one with a DrillPool")
-    settings = exercise.settings
-    tiers = {tier: context.tiers[tier] for tier in settings.tiers}
-    load_ = new_load(settings, {name_: settings.url + baseline_path(tier) for name_, tier in tiers.items()}, name)
-    made: list[str] = []
-    try:
-        images = dict(settings.control_images)
-        for tier in tiers.keys() - images.keys():
-            made.append(f"evenkeel-drill/{context.cluster}-naive-{tier}")
-            pool.bare_image(context.builds[tier].image, made[-1])
-            images[tier] = f"{made[-1]}:latest"
-        naive = BaselinePool(
-            pool, context.cluster, tiers, images, load_.now, settings.ready_timeout, settings.timeout + 1
+    def _drill(self, declaration: Declaration) -> Evidence:
+        settings, clock = self._settings, self._clock
+        tiers = declaration.tiers
+        load = self._new_load({name: settings.url + tiers[name].path for name in settings.tiers}, self._name)
+        target = PoolFaultTarget(self._request, self._ports, load.now, self._name, settings.amount, clock)
+        counters = NodeCounters(f"{self._name}-")
+        observers = Observers(
+            nodes=NodePoller(self._members, counters, self._ports.read, clock),
+            counters=counters,
+            log=AccessLogReader(Path(settings.access_log), f"{self._name}-") if settings.access_log else None,
         )
 
         def work() -> Evidence:
-            tell("naive nodes start")
-            naive.start()
-            _await_routes(load_, settings.ready_timeout)
-            return measure(exercise, load_, naive, Observers(), stop, tell)
+            target.prepare(settings.events)
+            evidence = Measurement(self._plan, load, target, observers, self._stop, self._on_progress, clock).run()
+            self._on_progress("the pool is returned to its declaration")
+            return evidence
 
-        return restored(naive, work)
-    finally:
-        for image in made:
-            pool.remove_image(f"{image}:latest")
+        return restored(target, work)
 
+    def _members(self) -> list[Node]:
+        return [node for node in self._ports.engine.nodes() if node.tier in self._settings.tiers]
 
-def _await_routes(load_: Load, timeout: float) -> None:
-    """Until the balancer has the naive nodes' routes.
-
-    Raises:
-        EventError: it does not get them.
-    """
-    deadline = time.monotonic() + timeout
-    while True:
-        failure = load_.probe()
-        if not failure:
-            return
-        if time.monotonic() > deadline:
-            raise EventError(
-                f"naive nodes: got {failure} for {timeout:g} s, want 200 through the balancer (fix: see its log)"
-            )
-        time.sleep(0.2)
-
-
-def planned(settings: Settings) -> dict[str, Any]:
-    """What check mode tells."""
-    plan = settings.plan()
-    return {
-        "changed": bool(settings.events),
-        "verdict": PLANNED,
-        "message": (
-            f"{settings.subject}: would send {plan['requests']} requests at {settings.rate:g}/s and perform"
-            f" {len(settings.events)} events in {plan['seconds']:g} s"
-            + (", then the control" if settings.control else "")
-        ),
-        "problems": [],
-        "plan": plan,
-        "files": [],
-    }
-
-
-def conclude(settings: Settings, evidence: Evidence, control: Evidence | None) -> DrillResult:
-    """The module's result."""
-    figures = add_up(evidence)
-    verdict, problems = verdict_of(evidence, figures, settings.limits)
-    text = success(evidence, figures)
-    controlled: ControlFigures | None = None
-    if control is not None:
-        control_figures = add_up(control)
-        failed, control_problems = judge_control(control, control_figures, settings.limits)
-        line = control_line(control, control_figures, failed)
-        controlled = {"failed": failed, "message": line, **figures_result(control, control_figures)}
-        text += f"; {line}"
-        problems = [*problems, *control_problems]
-        if control_problems and verdict == PASSED:
-            verdict = control_verdict(control, control_figures, settings.limits)
-    elif settings.control and verdict == PASSED:
-        verdict = STOPPED
-        problems = [Finding("a signal before the control", "the whole drill", "run it again")]
-    else:
-        text += "; no control"
-    result: DrillResult = {
-        "changed": bool(evidence.reports),
-        "plan": settings.plan(),
-        "drill": figures_result(evidence, figures),
-        "verdict": verdict,
-        "message": summary_line(settings.subject, verdict, problems, text),
-        "problems": [str(problem) for problem in problems],
-    }
-    if controlled is not None:
-        result["control"] = controlled
-    return result
-
-
-def write(settings: Settings, name: str, result: Mapping[str, Any], loads: Mapping[str, Evidence | None]) -> list[str]:
-    """Write the report, and one line per request, into the folder; the names of the files."""
-    if not settings.folder:
-        return []
-    stem = f"{settings.scenario}-{name}"
-    files = []
-    for suffix, evidence in loads.items():
-        if evidence is not None:
-            path = Path(settings.folder) / f"{stem}{suffix}.jsonl.gz"
-            write_records(path, evidence.records)
-            files.append(str(path))
-    report = Path(settings.folder) / f"{stem}.json"
-    report.write_text(json.dumps(result, indent=2) + "\n", encoding="utf-8")
-    return [str(report), *files]
-
-
-def write_records(path: Path, records: Sequence[Record]) -> None:
-    """One JSON object per request and line."""
-    with gzip.open(path, "wt", encoding="utf-8") as stream:
-        for record in records:
-            stream.write(json.dumps(saved(record)) + "\n")
+    def _control(self, declaration: Declaration) -> Evidence:
+        control = Control(
+            plan=self._plan,
+            declaration=declaration,
+            ports=self._ports,
+            name=f"{self._name}c",
+            new_load=self._new_load,
+            patience=self._request.limits.ready_timeout,
+            stop=self._stop,
+            on_progress=lambda line: self._on_progress(f"control: {line}"),
+            clock=self._clock,
+        )
+        try:
+            return control.run()
+        except EvenkeelError as error:
+            # What the drill itself has shown is not lost with its control.
+            return Evidence([], (EventReport(0, "control", "", 0.0, 0.0, error=str(error)),), 1)

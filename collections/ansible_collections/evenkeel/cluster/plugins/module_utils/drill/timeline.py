@@ -12,7 +12,7 @@ from ..core.stats import percentile
 from .records import Record
 
 BIN_SECONDS = 0.25
-# A bin with fewer requests misses nodes that serve all the same, and has no tail to speak of.
+# A bin with fewer requests misses nodes that do serve, and has no tail to speak of.
 _REQUESTS_PER_BIN = 40
 # More bins than a screen has columns only make a report heavy.
 _MAX_BINS = 2000

@@ -33,7 +33,7 @@ def verdict_of(evidence: Evidence, figures: Figures, limits: Thresholds) -> tupl
 
 
 def judge_control(evidence: Evidence, figures: Figures, limits: Thresholds) -> tuple[bool, list[Finding]]:
-    """Whether naive nodes lost requests under the same load, as they must; what is wrong with the control."""
+    """Whether the baseline lost requests under the same load, as they must; what is wrong with the control."""
     if evidence.stopped:
         return False, [Finding(f"{evidence.stopped} during the control", "the whole drill", "run it again")]
     problems = [*judge_events(evidence), *unmeasured(evidence, figures, limits)]
@@ -44,15 +44,15 @@ def judge_control(evidence: Evidence, figures: Figures, limits: Thresholds) -> t
             Finding(
                 f"{len(early)} requests of the control failed before its first event ({early[0].error})",
                 "none before",
-                "see the naive nodes' logs",
+                "see the logs of the baseline's nodes",
             )
         )
-    lost = len(figures.failed) + len(figures.excused)
+    lost = len(figures.failed) + len(figures.unavoidable)
     if not lost:
         problems.append(
             Finding(
                 f"a control that lost none of {len(evidence.records)} requests",
-                "lost requests from naive nodes",
+                "lost requests from the unprotected baseline",
                 "more events: a measurement that cannot fail proves nothing",
             )
         )
@@ -73,14 +73,16 @@ def success(evidence: Evidence, figures: Figures) -> str:
     text = f"{len(figures.failed)} of {total} requests failed in {events} at {figures.rate.achieved:.0f}/s"
     if not figures.failed:
         text += f" (failure rate below {zero_failures_upper(total):.2g}, 95 % confidence)"
-    if figures.excused:
-        text += f"; {len(figures.excused)} in flight on nodes that went without warning"
+    if figures.unavoidable:
+        text += f"; {len(figures.unavoidable)} in flight on nodes that went without warning"
     posts = figures.posts
     if posts.answered:
         unknown = f", {posts.unknown} on nodes whose record could not be read" if posts.unknown else ""
         text += f"; {posts.confirmed} of {posts.answered} POSTs found executed once{unknown}"
     if figures.moved.sessions:
-        text += f"; sessions moved: {len(figures.moved.own)} with their node, {len(figures.moved.foreign)} others"
+        text += (
+            f"; sessions moved: {len(figures.moved.expected)} with their node, {len(figures.moved.unexpected)} others"
+        )
     for words, times in (("join", figures.join), ("leave", figures.leave), ("out of rotation", figures.out)):
         spread = quantiles(times.values())
         if spread["count"]:
@@ -90,7 +92,7 @@ def success(evidence: Evidence, figures: Figures) -> str:
 
 def control_line(evidence: Evidence, figures: Figures, failed: bool) -> str:
     """What became of the control, in words."""
-    lost = len(figures.failed) + len(figures.excused)
+    lost = len(figures.failed) + len(figures.unavoidable)
     ending = "as it must" if failed else "the control proves nothing"
     return f"control: {lost} of {len(evidence.records)} requests lost in {len(evidence.reports)} events, {ending}"
 

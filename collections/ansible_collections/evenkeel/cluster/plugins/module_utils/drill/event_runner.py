@@ -1,6 +1,6 @@
 # Copyright: Evenkeel contributors
 # SPDX-License-Identifier: MIT
-"""Lets the events of a drill happen at their time, whoever performs them."""
+"""Lets the events of a drill happen at their time."""
 
 from __future__ import annotations
 
@@ -9,9 +9,12 @@ from collections.abc import Callable, Sequence
 from typing import Protocol
 
 from ..core.errors import EvenkeelError
+from ..core.poll import SYSTEM_CLOCK, Clock, wait_until
 from ..core.progress import no_progress
 from .records import EventReport
 from .schedule import Event
+
+_POLL_SECONDS = 0.05
 
 
 class EventError(EvenkeelError):
@@ -29,7 +32,7 @@ class FaultTarget(Protocol):
         """
 
     def restore(self) -> None:
-        """Lead back to what was declared, whatever has happened.
+        """Return to what was declared, whatever has happened.
 
         Raises:
             EventError: it did not come about.
@@ -47,26 +50,29 @@ class EventRunner:
 
     def __init__(
         self,
-        performer: FaultTarget,
+        target: FaultTarget,
         events: Sequence[Event],
         now: Callable[[], float],
         stop: threading.Event,
-        tell: Callable[[str], None] = no_progress,
+        on_progress: Callable[[str], None] = no_progress,
+        clock: Clock = SYSTEM_CLOCK,
     ) -> None:
         """Prepare; nothing happens yet.
 
         Args:
-            performer: who does it.
+            target: what performs them.
             events: what is to be done, in the order of time.
             now: seconds from the begin of the load.
             stop: when it is set, no further event begins.
-            tell: takes a line when an event is over.
+            on_progress: takes a line when an event is over.
+            clock: passes the time until the next event.
         """
-        self._performer = performer
+        self._target = target
         self._events = list(events)
         self._now = now
         self._stop = stop
-        self._tell = tell
+        self._on_progress = on_progress
+        self._clock = clock
         self._thread = threading.Thread(target=self._work, name="events", daemon=True)
         self._crash: BaseException | None = None
         #: What happened so far.
@@ -79,7 +85,7 @@ class EventRunner:
         self._thread.start()
 
     def join(self) -> None:
-        """Wait for the event that is under way, and pass on what nobody expected."""
+        """Wait for the event that is under way, and raise what was not expected."""
         self._thread.join()
         if self._crash is not None:
             raise self._crash
@@ -87,11 +93,11 @@ class EventRunner:
     def _work(self) -> None:
         try:
             for event in self._events:
-                if self._stop.wait(max(event.at - self._now(), 0.0)):
+                if self._stopped_before(event):
                     break
                 report = self._one(event)
                 self.reports.append(report)
-                self._tell(report_line(report))
+                self._on_progress(report_line(report))
                 if report.error:
                     break
         except Exception as error:
@@ -99,9 +105,14 @@ class EventRunner:
         finally:
             self.ended = self._now()
 
+    def _stopped_before(self, event: Event) -> bool:
+        """Wait for the event's time; whether it was stopped until then."""
+        left = max(event.at - self._now(), 0.0)
+        return not wait_until(lambda: "" if self._stop.is_set() else "early", left, _POLL_SECONDS, self._clock)
+
     def _one(self, event: Event) -> EventReport:
         began = self._now()
         try:
-            return self._performer.perform(event)
+            return self._target.perform(event)
         except EventError as error:
             return EventReport(event.number, event.kind, event.tier, began, self._now(), error=str(error))

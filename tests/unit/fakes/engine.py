@@ -1,0 +1,357 @@
+"""An engine in memory: keeps :class:`engine.port.Engine` and :class:`engine.port.Faults`, and takes its time."""
+
+from __future__ import annotations
+
+import dataclasses
+import itertools
+import threading
+from collections.abc import Callable, Iterable, Mapping
+from http import HTTPStatus
+from urllib.parse import urlsplit
+
+from ansible_collections.evenkeel.cluster.plugins.module_utils.cluster import labels
+from ansible_collections.evenkeel.cluster.plugins.module_utils.cluster.node import (
+    BROKEN,
+    ENDED,
+    RUNNING,
+    Node,
+    TierBuild,
+)
+from ansible_collections.evenkeel.cluster.plugins.module_utils.core.errors import Problem
+from ansible_collections.evenkeel.cluster.plugins.module_utils.core.poll import Clock
+from ansible_collections.evenkeel.cluster.plugins.module_utils.engine.port import EngineError, Image
+
+KILLED = 137
+#: What Docker calls containers that were started without a name.
+GUEST_NAMES = ("brave_bell", *(f"brave_bell_{number}" for number in range(2, 100)))
+#: How a frozen node looks: Docker's word for it.
+FROZEN = "paused"
+
+
+@dataclasses.dataclass(frozen=True)
+class Delays:
+    """How long things take, in seconds of the clock.
+
+    Attributes:
+        start: until the engine has started a node.
+        ready: from then until the node answers its health check.
+        drain: from SIGTERM to the node's end.
+        notice: until the balancer has learned of a start or an end.
+        probe: until the balancer has learned of another health.
+        route: until the balancer has read the routes.
+    """
+
+    start: float = 0.05
+    ready: float = 0.1
+    drain: float = 0.3
+    notice: float = 0.1
+    probe: float = 0.2
+    route: float = 0.1
+
+
+@dataclasses.dataclass
+class Counters:
+    """What a node counts from its start to its end."""
+
+    requests: int = 0
+    keys: dict[str, int] = dataclasses.field(default_factory=dict)
+
+
+class History:
+    """A value over time."""
+
+    def __init__(self) -> None:
+        self._changes: list[tuple[float, int]] = []
+
+    def set(self, at: float, value: int) -> None:
+        """From then on it is this value; what was to come later is forgotten."""
+        self._changes = [change for change in self._changes if change[0] < at]
+        self._changes.append((at, value))
+
+    def then(self, at: float, value: int) -> None:
+        """Later it will be this value, unless it is set before."""
+        self._changes.append((at, value))
+
+    def value(self, at: float) -> int:
+        """What it was then; 0 before the first change."""
+        return next((value for when, value in reversed(self._changes) if when <= at), 0)
+
+    def since(self, at: float) -> float:
+        """When the value of then came."""
+        return next((when for when, _ in reversed(self._changes) if when <= at), float("-inf"))
+
+
+class FakeNode:
+    """One node: as the engine lists it, and what it did when."""
+
+    def __init__(self, node: Node, node_labels: Mapping[str, str]) -> None:
+        self.node = node
+        self.labels = dict(node_labels)
+        self.counters = Counters()
+        #: 1 while it is there for whatever follows the engine.
+        self.present = History()
+        #: The status of its health answer; 0 while there is none.
+        self.health = History()
+        self.draining = False
+
+    @property
+    def protected(self) -> bool:
+        """Whether the balancer probes it, and sends what it refuses to another node."""
+        return any("healthcheck" in label for label in self.labels)
+
+
+class FakeEngine:
+    """Nodes in a dictionary. Every call is noted in :attr:`calls`, and refused first when :attr:`fails` says so.
+
+    Args:
+        clock: tells and passes the time.
+        cluster: the cluster's name, which nodes' labels must bear.
+        ports: tier to the port its nodes listen on, for a guest's address.
+        delays: how long things take.
+    """
+
+    def __init__(self, clock: Clock, cluster: str, ports: Mapping[str, int], delays: Delays) -> None:
+        self.clock = clock
+        self.cluster = cluster
+        self.delays = delays
+        self.calls: list[str] = []
+        self.fails: Callable[[str], bool] = lambda call: False
+        self.images: dict[str, Image] = {}
+        #: Names that are taken by what is no node of the cluster -> image.
+        self.foreign: dict[str, str] = {}
+        self._ports = dict(ports)
+        self._nodes: dict[str, FakeNode] = {}
+        self._past: list[FakeNode] = []
+        self._numbers = itertools.count(1)
+        self._lock = threading.RLock()
+
+    # -- for tests -------------------------------------------------------------------
+
+    def add(self, name: str, build: TierBuild, **differs: object) -> Node:
+        """A managed node that has been there for long."""
+        found = self._made(name, build.options.labels, managed=True, image_id=build.image_id, revision=build.revision)
+        found.node = dataclasses.replace(found.node, **differs)  # type: ignore[arg-type]
+        if found.node.running:
+            found.present.set(float("-inf"), 1)
+            found.health.set(float("-inf"), HTTPStatus.OK)
+        return found.node
+
+    def node(self, name: str) -> Node:
+        """The node of that name."""
+        return next(node for node in self.nodes() if node.name == name)
+
+    def everything(self) -> list[FakeNode]:
+        """All nodes that there are and that there were."""
+        with self._lock:
+            return [*self._nodes.values(), *self._past]
+
+    def at_address(self, address: str) -> FakeNode | None:
+        """The node that has the address now."""
+        with self._lock:
+            found = self._nodes.values()
+            return next((item for item in found if item.node.address == address and _has_address(item.node)), None)
+
+    def drains(self, name: str) -> None:
+        """The node was told to leave and does not end yet, as after a run that was killed."""
+        found = self._named(name)
+        found.draining = True
+        found.health.set(self.clock.now(), HTTPStatus.SERVICE_UNAVAILABLE)
+
+    def _named(self, name: str) -> FakeNode:
+        with self._lock:
+            return next(item for item in self._nodes.values() if item.node.name == name)
+
+    # -- Engine ----------------------------------------------------------------------
+
+    @property
+    def provider(self) -> str:
+        return "docker"
+
+    @property
+    def network(self) -> str:
+        return self.cluster
+
+    def connect(self) -> str:
+        self._refuse("connect")
+        return "fake"
+
+    def nodes(self) -> list[Node]:
+        self._refuse("nodes")
+        with self._lock:
+            return [item.node for item in self._nodes.values()]
+
+    def foreign_names(self, names: Iterable[str]) -> dict[str, str]:
+        return {name: self.foreign[name] for name in names if name in self.foreign}
+
+    def image(self, reference: str) -> Image | None:
+        self._refuse(f"image {reference}")
+        return self.images.get(reference)
+
+    def start(self, name: str, build: TierBuild) -> None:
+        self._call(f"start {name}")
+        self.clock.sleep(self.delays.start)
+        image_id = self._image(build.image).id
+        found = self._made(name, build.options.labels, managed=True, image_id=image_id, revision=build.revision)
+        self._began(found)
+
+    def stop(self, node: str, seconds: int) -> int | None:
+        found = self._nodes.get(node)
+        if found is None:
+            return None
+        self._call(f"stop {found.node.name} {seconds}")
+        if found.node.state == ENDED:
+            return 0
+        killed = seconds < self.delays.drain
+        found.draining = True
+        found.health.set(self.clock.now(), HTTPStatus.SERVICE_UNAVAILABLE)
+        self.clock.sleep(min(self.delays.drain, float(seconds)))
+        self._ended(found)
+        return KILLED if killed else 0
+
+    def start_again(self, node: str) -> None:
+        found = self._there(node, "start")
+        self._call(f"start again {found.node.name}")
+        self.clock.sleep(self.delays.start)
+        if not found.node.running:
+            self._began(found)
+
+    def remove(self, node: str) -> None:
+        found = self._nodes.get(node)
+        if found is not None:
+            self._call(f"remove {found.node.name}")
+            if found.node.state != ENDED:
+                self._ended(found)
+            with self._lock:
+                self._past.append(self._nodes.pop(node))
+
+    def logs(self, node: str) -> str:
+        return f"log of {node}"
+
+    def health(self, url: str) -> int:
+        self._refuse(f"health {url}")
+        found = self.at_address(urlsplit(url).hostname or "")
+        return found.health.value(self.clock.now()) if found else 0
+
+    # -- Faults ----------------------------------------------------------------------
+
+    def kill(self, node: str) -> None:
+        found = self._there(node, "kill")
+        self._call(f"kill {found.node.name}")
+        self._ended(found)
+
+    def freeze(self, node: str) -> None:
+        found = self._there(node, "freeze")
+        self._call(f"freeze {found.node.name}")
+        found.health.set(self.clock.now(), 0)
+        self._become(found, BROKEN, FROZEN)
+
+    def thaw(self, node: str) -> None:
+        found = self._nodes.get(node)
+        if found is not None and found.node.detail == FROZEN:
+            self._call(f"thaw {found.node.name}")
+            found.health.set(self.clock.now(), HTTPStatus.OK)
+            self._become(found, RUNNING, "running")
+
+    def run_guest(self, image: str, run: str) -> str:
+        self._call(f"guest of {image}")
+        found = self._image(image)
+        self.clock.sleep(self.delays.start)
+        with self._lock:
+            taken = {item.node.name for item in self._nodes.values()}
+        name = next(name for name in GUEST_NAMES if name not in taken)
+        made = self._made(name, {**found.labels, labels.DRILL: run}, managed=False, image_id=found.id)
+        self._began(made)
+        return made.node.id
+
+    def of_drills(self) -> list[str]:
+        with self._lock:
+            return sorted(key for key, item in self._nodes.items() if labels.DRILL in item.labels)
+
+    def bare_image(self, image: str, name: str) -> str:
+        self._call(f"bare {image} as {name}")
+        self._image(image)
+        made = Image(f"id of {name}:latest", {}, f"content of {image}")
+        self.images[f"{name}:latest"] = made
+        return made.id
+
+    def remove_image(self, reference: str) -> None:
+        self.calls.append(f"remove image {reference}")
+        self.images.pop(reference, None)
+
+    # -- inside ----------------------------------------------------------------------
+
+    def _refuse(self, call: str) -> None:
+        if self.fails(call):
+            raise EngineError(Problem(call, "'no'", "success", "see dockerd's log"))
+
+    def _call(self, call: str) -> None:
+        """Note a call, or refuse it before anything has been done."""
+        with self._lock:
+            self.calls.append(call)
+        self._refuse(call)
+
+    def _image(self, reference: str) -> Image:
+        found = self.images.get(reference)
+        if found is None:
+            raise EngineError(Problem(f"image {reference}", "'no such image'", "it there", "see who removed it"))
+        return found
+
+    def _there(self, node: str, what: str) -> FakeNode:
+        found = self._nodes.get(node)
+        if found is None:
+            raise EngineError(
+                Problem(f"{what} of {node[:12]}", "'no such container'", "it there", "see who removed it")
+            )
+        return found
+
+    def _made(
+        self, name: str, node_labels: Mapping[str, str], *, managed: bool, image_id: str, revision: str = ""
+    ) -> FakeNode:
+        with self._lock:
+            if any(item.node.name == name for item in self._nodes.values()) or name in self.foreign:
+                raise EngineError(Problem(f"node {name}", "'the name is in use'", "success", "see dockerd's log"))
+            number = next(self._numbers)
+            used = {item.node.address for item in self._nodes.values() if _has_address(item.node)}
+            # The lowest free one, so that the addresses of nodes that have ended are soon another one's.
+            address = next(f"10.9.0.{place}" for place in itertools.count(2) if f"10.9.0.{place}" not in used)
+            tier = node_labels.get(labels.TIER, "")
+            port = self._ports.get(tier, 80)
+            node = Node(
+                id=f"{number:04d}-{name}",
+                name=name,
+                tier=tier,
+                managed=managed,
+                state=RUNNING,
+                detail="running",
+                revision=revision,
+                image_id=image_id,
+                service=node_labels.get(labels.SERVICE, ""),
+                address=address,
+                served_by=name if managed else f"{number:012x}",
+                url=f"http://{name if managed else address}:{port}",
+            )
+            self._nodes[node.id] = FakeNode(node, node_labels)
+            return self._nodes[node.id]
+
+    def _began(self, found: FakeNode) -> None:
+        now = self.clock.now()
+        found.draining = False
+        found.present.set(now, 1)
+        found.health.set(now, 0)
+        found.health.then(now + self.delays.ready, HTTPStatus.OK)
+        self._become(found, RUNNING, "running")
+
+    def _ended(self, found: FakeNode) -> None:
+        now = self.clock.now()
+        found.present.set(now, 0)
+        found.health.set(now, 0)
+        found.counters = Counters()
+        self._become(found, ENDED, "exited")
+
+    def _become(self, found: FakeNode, state: str, detail: str) -> None:
+        with self._lock:
+            found.node = dataclasses.replace(found.node, state=state, detail=detail)
+
+
+def _has_address(node: Node) -> bool:
+    return node.running or node.detail == FROZEN
