@@ -75,10 +75,11 @@ def test_containers_are_asked_for_by_all_labels(engine: DockerSocket, client: Do
     "record, content",
     [
         ({"Config": {"Labels": {"evenkeel.content": "3f2a"}}, "RepoDigests": ["r@sha256:dd"]}, "3f2a"),
-        ({"Config": {"Labels": None}, "RepoDigests": ["z@sha256:ee", "a@sha256:dd"]}, "sha256:dd"),
+        ({"Config": {"Labels": None}, "RepoDigests": ["other@sha256:ee", "res/web@sha256:dd"]}, "sha256:dd"),
+        ({"Config": {"Labels": {}}, "RepoDigests": ["other@sha256:ee"]}, "sha256:aa"),
         ({"Config": None, "RepoDigests": []}, "sha256:aa"),
     ],
-    ids=["built here", "pulled", "loaded"],
+    ids=["built here", "pulled", "pulled under another name", "loaded"],
 )
 def test_an_image_is_named_by_its_content(
     engine: DockerSocket, client: DockerClient, record: dict[str, object], content: str

@@ -154,8 +154,7 @@ class DockerClient:
         except DockerNotFoundError:
             return None
         found = dict((info.get("Config") or {}).get("Labels") or {})
-        digests = sorted(str(item).partition("@")[2] for item in info.get("RepoDigests") or ())
-        content = found.get(labels.CONTENT) or (digests[0] if digests else "") or str(info["Id"])
+        content = found.get(labels.CONTENT) or _digest(reference, info.get("RepoDigests") or ()) or str(info["Id"])
         return Image(str(info["Id"]), found, content)
 
     # -- changing ------------------------------------------------------------------
@@ -254,6 +253,15 @@ class DockerClient:
             text = self.api.logs(container, tail=_LOG_LINES).decode(errors="replace")
             return " | ".join(line.strip() for line in text.splitlines() if line.strip())
         return ""
+
+
+def _digest(reference: str, digests: Sequence[str]) -> str:
+    """The registry's digest of the image under the reference's own name; empty if it has none."""
+    bare = reference.partition("@")[0]
+    name = bare if ":" not in bare.rpartition("/")[2] else bare.rpartition(":")[0]
+    return next(
+        (digest for repository, _at, digest in (item.partition("@") for item in digests) if repository == name), ""
+    )
 
 
 def container_arguments(api: Any, spec: ContainerSpec) -> dict[str, Any]:

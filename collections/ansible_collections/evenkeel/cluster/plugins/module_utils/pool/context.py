@@ -6,6 +6,7 @@ from __future__ import annotations
 
 import dataclasses
 from collections.abc import Callable, Iterable, Mapping
+from concurrent.futures import ThreadPoolExecutor
 from http import HTTPStatus
 from typing import Any
 
@@ -23,6 +24,7 @@ from .revision import node_options, revision
 
 # The revision of an image that is not built yet. No node has it, so check mode predicts that all are replaced.
 NOT_BUILT = "not-built"
+_PROBES = 32
 
 
 class PoolInputError(EvenkeelError):
@@ -207,13 +209,14 @@ def _marked(tiers: Mapping[str, Tier], nodes: list[Node], engine: Engine, balanc
         status = {service: balancer.server_status(service) for service in sorted(services)}
     except TraefikApiError:
         return nodes
-    return [
-        dataclasses.replace(node, leaving=True)
-        if node.running
-        and status.get(node.service, {}).get(node.url) == "DOWN"
-        and node.tier in tiers
-        and node.address
-        and engine.health(node_health_url(node, tiers[node.tier])) == HTTPStatus.SERVICE_UNAVAILABLE
-        else node
+    down = {
+        node.id: node_health_url(node, tiers[node.tier])
         for node in nodes
-    ]
+        if node.running and node.tier in tiers and node.address and status.get(node.service, {}).get(node.url) == "DOWN"
+    }
+    if not down:
+        return nodes
+    # Side by side: each node that hangs takes its whole time limit.
+    with ThreadPoolExecutor(min(len(down), _PROBES)) as threads:
+        answers = dict(zip(down, threads.map(engine.health, down.values()), strict=True))
+    return [dataclasses.replace(node, leaving=answers.get(node.id) == HTTPStatus.SERVICE_UNAVAILABLE) for node in nodes]

@@ -144,11 +144,12 @@ def reconcile(
         EvenkeelError: the run could not begin; nothing was changed.
     """
     with cluster_lock(request.cluster, "node_pool", request.lock_timeout, on_wait) as waited:
-        began = clock.now()
-        outcome = reconcile_locked(request, ports, on_step=on_step, halt=halt, clock=clock)
-        seconds = {"lock": round(waited, 3), **outcome.seconds}
-        seconds["plan"] = round(clock.now() - began - seconds["apply"], 3)
-        return dataclasses.replace(outcome, seconds=seconds)
+        try:
+            outcome = reconcile_locked(request, ports, on_step=on_step, halt=halt, clock=clock)
+        except RunFailedError as error:
+            error.outcome = _waited(error.outcome, waited)
+            raise
+        return _waited(outcome, waited)
 
 
 def reconcile_locked(
@@ -160,6 +161,7 @@ def reconcile_locked(
     clock: Clock = SYSTEM_CLOCK,
 ) -> Outcome:
     """As :func:`reconcile`, for a caller that holds the cluster's lock already."""
+    began = clock.now()
     declaration, state, balancer, reason = _look(request, ports)
     actions = _planned(request, declaration, state)
     _check_names(declaration, ports, actions)
@@ -168,16 +170,19 @@ def reconcile_locked(
         ports.balancer().version()  # raises if it does not answer, before anything is changed
     _leave_declaration(request)
     rollout = Rollout(declaration, ports, request.limits, on_step=on_step, halt=halt, clock=clock)
-    began = clock.now()
+    seconds = {"plan": clock.now() - began, "apply": 0.0}
     outcome = Outcome(planned=actions, before=state.nodes)
+    began = clock.now()
     try:
         if actions:
             rollout.apply(actions)
+            seconds["apply"] = clock.now() - began
             state = observe(declaration, ports, balancer)
     except (EvenkeelError, OSError) as error:
-        raise RunFailedError(error, _done(outcome, rollout, clock.now() - began)) from error
+        seconds["apply"] = clock.now() - began
+        raise RunFailedError(error, _done(outcome, rollout, seconds)) from error
     view = describe(declaration, state, balancer, reason)
-    return dataclasses.replace(_done(outcome, rollout, clock.now() - began), after=state.nodes, view=view)
+    return dataclasses.replace(_done(outcome, rollout, seconds), after=state.nodes, view=view)
 
 
 def status(request: PoolRequest, ports: Ports) -> PoolView:
@@ -294,14 +299,18 @@ def _leave_declaration(request: PoolRequest) -> None:
         write_atomically(path, text, _DECLARATION_MODE)
 
 
-def _done(outcome: Outcome, rollout: Rollout, seconds: float) -> Outcome:
+def _waited(outcome: Outcome, seconds: float) -> Outcome:
+    return dataclasses.replace(outcome, seconds={"lock": round(seconds, 3), **outcome.seconds})
+
+
+def _done(outcome: Outcome, rollout: Rollout, seconds: Mapping[str, float]) -> Outcome:
     return dataclasses.replace(
         outcome,
         actions=list(rollout.done),
         timings=dict(rollout.timings),
         switched=dict(rollout.switched),
         warnings=list(rollout.warnings),
-        seconds={"plan": 0.0, "apply": round(seconds, 3)},
+        seconds={part: round(lasted, 3) for part, lasted in seconds.items()},
     )
 
 

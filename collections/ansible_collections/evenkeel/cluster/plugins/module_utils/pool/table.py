@@ -30,7 +30,7 @@ def pool_table(pool: PoolView) -> list[str]:
     if not reachable and pool["balancer"]["reason"]:
         lines.append(pool["balancer"]["reason"])
     lines += [
-        f"{node['name']}: {node['state']}, {node['balancer_status']} at the balancer"
+        f"{node['name']}: {node['detail'] or node['state']}, {node['balancer_status']} at the balancer"
         for node in pool["nodes"]
         if reachable and not node["in_rotation"]
     ]
