@@ -8,7 +8,7 @@ import time
 from collections.abc import Callable
 
 import pytest
-from tests.unit.clock import VirtualClock
+from tests.unit.fakes.clock import VirtualClock
 from tests.unit.servers import ScriptedServer, free_port, ok, say, trickle
 
 from ansible_collections.evenkeel.cluster.plugins.module_utils.core.http import (

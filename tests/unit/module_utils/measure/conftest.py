@@ -8,8 +8,8 @@ from typing import Any
 
 import pytest
 from ansible.module_utils.common.arg_spec import ArgumentSpecValidator
-from tests.unit.clock import VirtualClock
 from tests.unit.fake_tier import COOKIE, FLAGS, NODES, FakeTier
+from tests.unit.fakes.clock import VirtualClock
 
 from ansible_collections.evenkeel.cluster.plugins.module_utils.measure import balance_check as balance
 from ansible_collections.evenkeel.cluster.plugins.module_utils.measure import session_check as sessions

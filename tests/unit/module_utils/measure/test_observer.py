@@ -6,8 +6,8 @@ from collections.abc import Callable
 from typing import Any
 
 import pytest
-from tests.unit.clock import VirtualClock
 from tests.unit.fake_tier import NODES, FakeTier
+from tests.unit.fakes.clock import VirtualClock
 
 from ansible_collections.evenkeel.cluster.plugins.module_utils.measure.observer import Observer
 from ansible_collections.evenkeel.cluster.plugins.module_utils.measure.replies import Reply

@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from tests.unit.clock import VirtualClock
+from tests.unit.fakes.clock import VirtualClock
 
 from ansible_collections.evenkeel.cluster.plugins.module_utils.measure.access_log import LogLine
 from ansible_collections.evenkeel.cluster.plugins.module_utils.measure.replies import Reply
@@ -129,11 +129,11 @@ class At(VirtualClock):
 
     def __init__(self, after: float, then: Callable[[], None]) -> None:
         super().__init__()
-        self.at, self.then = self.now() + after, then
+        self.moment, self.then = self.now() + after, then
 
     def sleep(self, seconds: float) -> None:
         super().sleep(seconds)
-        if self.now() >= self.at:
+        if self.now() >= self.moment:
             self.then()
 
 

@@ -9,7 +9,7 @@ from ansible_collections.evenkeel.cluster.plugins.module_utils.pool.table import
 
 def pool(**changes: Any) -> Any:
     tier = {"desired": 2, "running": 2, "in_rotation": 2, "guests": 0, "revision": "abc", "drift": []}
-    node = {"name": "web-1", "state": "running", "balancer_status": "UP", "in_rotation": True}
+    node = {"name": "web-1", "state": "running", "detail": "running", "balancer_status": "UP", "in_rotation": True}
     return {
         "tiers": {"web": tier},
         "nodes": [node],
@@ -35,7 +35,17 @@ def test_drift_is_told_action_by_action() -> None:
 
 
 def test_nodes_out_of_rotation_are_named() -> None:
-    view = pool(nodes=[{"name": "web-2", "state": "exited", "balancer_status": "not listed", "in_rotation": False}])
+    view = pool(
+        nodes=[
+            {
+                "name": "web-2",
+                "state": "ended",
+                "detail": "exited",
+                "balancer_status": "not listed",
+                "in_rotation": False,
+            }
+        ]
+    )
     assert pool_table(view)[-1] == "web-2: exited, not listed at the balancer"
 
 

@@ -128,7 +128,9 @@ class DrillSession:
         observers = Observers(
             nodes=NodePoller(self._members, counters, self._ports.read, clock),
             counters=counters,
-            log=AccessLogReader(Path(settings.access_log), f"{self._name}-") if settings.access_log else None,
+            log=AccessLogReader(Path(settings.access_log), f"{self._name}-", self._clock)
+            if settings.access_log
+            else None,
         )
 
         def work() -> Evidence:
