@@ -33,6 +33,9 @@ _NO_ACCESS = frozenset({errno.EACCES, errno.EPERM, errno.EROFS})
 # The errors of open() for a symbolic link, a socket and a folder.
 _NO_FILE = frozenset({errno.ELOOP, errno.ENXIO, errno.EISDIR})
 
+# Readable by all, written by its owner and by the members of its group.
+_GROUP_MODE = stat.S_IRUSR | stat.S_IWUSR | stat.S_IRGRP | stat.S_IWGRP | stat.S_IROTH
+
 
 class LockBusyError(EvenkeelError):
     """The lock cannot be had; the message names its holder, if there is one."""
@@ -256,7 +259,7 @@ def _create(path: Path) -> int | None:
         os.fchmod(descriptor, 0o644)
     with contextlib.suppress(OSError, KeyError):
         os.fchown(descriptor, -1, grp.getgrnam("docker").gr_gid)
-        os.fchmod(descriptor, 0o664)
+        os.fchmod(descriptor, _GROUP_MODE)
     return descriptor
 
 
