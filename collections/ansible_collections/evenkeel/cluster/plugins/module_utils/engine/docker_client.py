@@ -14,7 +14,6 @@ import importlib
 import importlib.util
 import json
 import os
-import socket
 import threading
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import Any
@@ -23,9 +22,9 @@ from urllib.parse import quote, urlencode
 from ..cluster import labels
 from ..core.errors import Problem
 from .container_spec import ContainerSpec
+from .docker_http import DEFAULT_SOCKET, UnixConnection
 from .port import EngineError, Image
 
-DEFAULT_SOCKET = "/var/run/docker.sock"
 _API_TIMEOUT_SECONDS = 60
 _LOG_LINES = 8
 
@@ -46,20 +45,6 @@ def _sdk_client(address: str, version: str) -> Any:
 
 class DockerNotFoundError(EngineError):
     """The container or image does not exist."""
-
-
-class _UnixConnection(http.client.HTTPConnection):
-    """HTTP over a Unix socket."""
-
-    def __init__(self, path: str) -> None:
-        super().__init__("localhost", timeout=_API_TIMEOUT_SECONDS)
-        self._path = path
-
-    def connect(self) -> None:
-        """Connect to the socket instead of to a host."""
-        self.sock = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
-        self.sock.settimeout(self.timeout)
-        self.sock.connect(self._path)
 
 
 class DockerClient:
@@ -108,7 +93,7 @@ class DockerClient:
             raise EngineError(
                 Problem("DOCKER_HOST", f"'{self._address}'", "a socket of this machine", "run it on the Docker host")
             )
-        connection = _UnixConnection(self._address.removeprefix("unix://"))
+        connection = UnixConnection(self._address.removeprefix("unix://"), _API_TIMEOUT_SECONDS)
         try:
             with contextlib.closing(connection):
                 connection.request("GET", path + (f"?{urlencode(query)}" if query else ""))

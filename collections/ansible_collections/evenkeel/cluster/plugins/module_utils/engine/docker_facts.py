@@ -8,13 +8,12 @@ import dataclasses
 import http.client
 import json
 import os
-import socket
 from collections.abc import Iterable, Mapping
 from typing import Any
 
 from ..cluster.labels import ROLE, TIER
+from .docker_http import DEFAULT_SOCKET, UnixConnection
 
-DEFAULT_SOCKET = "/var/run/docker.sock"
 _DOCKER_TIMEOUT_SECONDS = 15.0
 
 
@@ -51,19 +50,6 @@ class Docker:
     socket_group: int | None = None
 
 
-class _SocketConnection(http.client.HTTPConnection):
-    """HTTP over a Unix socket."""
-
-    def __init__(self, path: str) -> None:
-        super().__init__("localhost", timeout=_DOCKER_TIMEOUT_SECONDS)
-        self._path = path
-
-    def connect(self) -> None:
-        self.sock = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
-        self.sock.settimeout(self.timeout)
-        self.sock.connect(self._path)
-
-
 def read_docker(docker_host: str | None = None) -> Docker:
     """Ask Docker for its version and for its containers, networks and images.
 
@@ -77,7 +63,7 @@ def read_docker(docker_host: str | None = None) -> Docker:
     if not host.startswith("unix:///"):
         return Docker(socket=host, trouble="remote")
     path = host.removeprefix("unix://")
-    connection = _SocketConnection(path)
+    connection = UnixConnection(path, _DOCKER_TIMEOUT_SECONDS)
     try:
         return _ask_docker(connection, path)
     except PermissionError:
@@ -92,7 +78,7 @@ def read_docker(docker_host: str | None = None) -> Docker:
         connection.close()
 
 
-def _get(connection: _SocketConnection, path: str) -> Any:
+def _get(connection: UnixConnection, path: str) -> Any:
     connection.request("GET", path)
     response = connection.getresponse()
     body = response.read()
@@ -101,7 +87,7 @@ def _get(connection: _SocketConnection, path: str) -> Any:
     return json.loads(body)
 
 
-def _ask_docker(connection: _SocketConnection, path: str) -> Docker:
+def _ask_docker(connection: UnixConnection, path: str) -> Docker:
     version = _get(connection, "/version")
     info = _get(connection, "/info")
     networks = _get(connection, "/networks")
@@ -163,7 +149,7 @@ def read_provenance(labels: Mapping[str, str], docker_host: str | None = None) -
     if not host.startswith("unix:///"):
         return EngineProvenance(reason=f"Docker: got {host.partition('://')[0]} as its address, want a Unix socket")
     path = host.removeprefix("unix://")
-    connection = _SocketConnection(path)
+    connection = UnixConnection(path, _DOCKER_TIMEOUT_SECONDS)
     try:
         version = _get(connection, "/version")
         found = _get(connection, "/containers/json?all=1")
