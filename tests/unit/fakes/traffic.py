@@ -13,7 +13,7 @@ from typing import Any
 from urllib.parse import urlsplit
 
 from ansible_collections.evenkeel.cluster.plugins.module_utils.core.errors import EvenkeelError
-from ansible_collections.evenkeel.cluster.plugins.module_utils.core.http import Answer
+from ansible_collections.evenkeel.cluster.plugins.module_utils.core.http_client import Answer
 from ansible_collections.evenkeel.cluster.plugins.module_utils.drill.load import Reply, Request
 from ansible_collections.evenkeel.cluster.plugins.module_utils.drill.ports import DrillPorts
 from ansible_collections.evenkeel.cluster.plugins.module_utils.drill.schedule import Client

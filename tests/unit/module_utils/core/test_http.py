@@ -11,7 +11,7 @@ import pytest
 from tests.unit.fakes.clock import VirtualClock
 from tests.unit.servers import ScriptedServer, free_port, ok, say, trickle
 
-from ansible_collections.evenkeel.cluster.plugins.module_utils.core.http import (
+from ansible_collections.evenkeel.cluster.plugins.module_utils.core.http_client import (
     MAX_BODY_BYTES,
     TIMED_OUT,
     Answer,

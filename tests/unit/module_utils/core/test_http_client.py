@@ -11,7 +11,7 @@ from collections.abc import Callable, Iterator
 import pytest
 from tests.unit.servers import ScriptedServer, ok, say, trickle
 
-from ansible_collections.evenkeel.cluster.plugins.module_utils.core.http import TIMED_OUT, Client, is_http_url
+from ansible_collections.evenkeel.cluster.plugins.module_utils.core.http_client import TIMED_OUT, Client, is_http_url
 
 Serve = Callable[..., ScriptedServer]
 

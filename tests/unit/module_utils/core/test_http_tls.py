@@ -16,7 +16,7 @@ from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.x509.oid import NameOID
 from tests.unit.servers import ScriptedServer, ok, say, trickle
 
-from ansible_collections.evenkeel.cluster.plugins.module_utils.core.http import TIMED_OUT, Client, get
+from ansible_collections.evenkeel.cluster.plugins.module_utils.core.http_client import TIMED_OUT, Client, get
 
 Serve = Callable[..., ScriptedServer]
 

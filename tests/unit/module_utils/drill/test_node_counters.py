@@ -11,7 +11,7 @@ import pytest
 from tests.unit.fakes.clock import VirtualClock
 
 from ansible_collections.evenkeel.cluster.plugins.module_utils.cluster.node import BROKEN, RUNNING, Node
-from ansible_collections.evenkeel.cluster.plugins.module_utils.core.http import Answer
+from ansible_collections.evenkeel.cluster.plugins.module_utils.core.http_client import Answer
 from ansible_collections.evenkeel.cluster.plugins.module_utils.drill.figures import NodeCount
 from ansible_collections.evenkeel.cluster.plugins.module_utils.drill.node_counters import NodeCounters, NodePoller
 

@@ -11,7 +11,7 @@ version_added: 0.1.0
 author:
   - Evenkeel contributors
 description:
-  - Takes the message of a failed M(community.docker.docker_image) apart. The message has the build's log at its end,
+  - Takes the message of a failed C(community.docker.docker_image) apart. The message has the build's log at its end,
     written as Python writes a list.
 positional: _input
 options:

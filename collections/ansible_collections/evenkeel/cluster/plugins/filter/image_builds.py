@@ -94,15 +94,13 @@ from typing import Any
 
 from ..module_utils.images.builds import Bases, BuildSettings, lacking
 
-_NONE: Mapping[str, str] = {}
-
 
 def image_builds(
     plan: Iterable[Mapping[str, Any]],
     present: Iterable[str],
     directory: str,
-    labels: Mapping[str, str] = _NONE,
-    environment: Mapping[str, str] = _NONE,
+    labels: Mapping[str, str] | None = None,
+    environment: Mapping[str, str] | None = None,
     base: str = "",
     balancer_base: str = "",
 ) -> dict[str, Any]:
@@ -120,7 +118,7 @@ def image_builds(
     Returns:
         The fields of ``Lacking``.
     """
-    settings = BuildSettings(directory, environment, labels)
+    settings = BuildSettings(directory, environment or {}, labels or {})
     found = lacking(list(plan), set(present), Bases(base, balancer_base), settings)
     return {
         "images": found.images,

@@ -15,7 +15,7 @@ description:
 positional: _input
 options:
   _input:
-    description: The images, as M(community.docker.docker_host_info) returns them.
+    description: The images, as C(community.docker.docker_host_info) returns them.
     type: list
     elements: dict
     required: true

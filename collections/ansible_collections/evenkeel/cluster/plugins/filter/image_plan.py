@@ -137,8 +137,6 @@ from ansible.errors import AnsibleFilterError
 from ..module_utils.images.plan import BALANCER, PlannedImage, Source, image_source, needs_of, planned, salt_of
 from .tree_hash import tree_hash
 
-_NO_ARGS: Mapping[str, Any] = {}
-
 
 def _dockerfile(context: str) -> str:
     path = Path(context) / "Dockerfile"
@@ -154,7 +152,7 @@ def image_plan(
     tiers: Iterable[Mapping[str, Any]],
     balancer: Mapping[str, Any],
     base: str,
-    args: Mapping[str, Any] = _NO_ARGS,
+    args: Mapping[str, Any] | None = None,
     node: str = "",
     serial: object = "",
     root: str = "",
@@ -178,7 +176,7 @@ def image_plan(
     Raises:
         AnsibleFilterError: a context or its Dockerfile cannot be read.
     """
-    sources: list[Source] = [image_source(tier, root, base, args) for tier in tiers if tier["context"]]
+    sources: list[Source] = [image_source(tier, root, base, args or {}) for tier in tiers if tier["context"]]
     of_balancer = {"name": BALANCER, **{key: balancer[key] for key in ("image", "context", "labels")}}
     sources.append(image_source(of_balancer, root, balancer["base"], {}))
     patterns = list(exclude)

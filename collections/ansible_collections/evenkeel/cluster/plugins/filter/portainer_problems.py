@@ -16,12 +16,12 @@ positional: _input
 options:
   _input:
     description:
-      - The host's volumes and the running containers that use O(volume), as M(community.docker.docker_host_info)
+      - The host's volumes and the running containers that use O(volume), as C(community.docker.docker_host_info)
         returns them with verbose output.
     type: dict
     required: true
   container:
-    description: The container of the name, as M(community.docker.docker_container_info) returns it.
+    description: The container of the name, as C(community.docker.docker_container_info) returns it.
     type: dict
     required: true
   name:

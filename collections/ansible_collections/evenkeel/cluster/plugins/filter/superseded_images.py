@@ -17,7 +17,7 @@ description:
 positional: _input
 options:
   _input:
-    description: The cluster's images, as M(community.docker.docker_host_info) returns them with verbose output.
+    description: The cluster's images, as C(community.docker.docker_host_info) returns them with verbose output.
     type: list
     elements: dict
     required: true

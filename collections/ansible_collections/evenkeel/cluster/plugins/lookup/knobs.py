@@ -118,7 +118,7 @@ def knobs_of(folder: Path) -> dict[str, set[str]]:
 def _variable_files(folders: Iterable[str]) -> Iterator[str]:
     for folder in dict.fromkeys(folders):
         for kind in ("group_vars", "host_vars"):
-            for place, _, files in os.walk(os.path.join(folder, kind)):
+            for place, _folders, files in os.walk(os.path.join(folder, kind)):
                 yield from (os.path.join(place, file) for file in sorted(files) if Path(file).suffix in _TEXTS)
 
 

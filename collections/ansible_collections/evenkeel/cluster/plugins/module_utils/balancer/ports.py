@@ -19,31 +19,24 @@ class Containers(Protocol):
 
     def connect(self) -> str:
         """The engine's version."""
-        ...
 
     def image(self, reference: str) -> Image | None:
         """The image, or None when it is not there."""
-        ...
 
     def containers(self) -> list[BalancerContainer]:
         """The edge and all balancers, in whatever state."""
-        ...
 
     def in_order(self) -> list[BalancerContainer]:
         """The running balancers in the order in which they began to listen."""
-        ...
 
     def options_of(self, container: BalancerContainer) -> BalancerOptions:
         """What a running balancer was made with."""
-        ...
 
     def start_edge(self, options: BalancerOptions, revision: str) -> None:
         """Create and start the edge; nothing half-made is left."""
-        ...
 
     def start_balancer(self, options: BalancerOptions, desired: Desired, slot: str) -> None:
         """Create and start a balancer in the edge's network; nothing half-made is left."""
-        ...
 
     def direct_new_connections(self, edge: str, rank: int, ports: Iterable[int]) -> str:
         """Direct new connections to the balancer with this place in :meth:`in_order`.
@@ -51,23 +44,18 @@ class Containers(Protocol):
         Returns:
             Why that was not possible; empty when it was.
         """
-        ...
 
     def address(self, name: str) -> str:
         """The container's address in the cluster's network; empty when it has none."""
-        ...
 
     def stop(self, container: str, seconds: int) -> int | None:
         """SIGTERM, wait for its end, SIGKILL after that many seconds; the exit code."""
-        ...
 
     def remove(self, container: str) -> None:
         """Remove the container whatever its state; one that is gone already is no error."""
-        ...
 
     def logs(self, container: str) -> str:
         """Its last log lines, joined to one."""
-        ...
 
 
 class BalancerApi(Protocol):
@@ -75,11 +63,9 @@ class BalancerApi(Protocol):
 
     def version(self) -> str:
         """Traefik's version."""
-        ...
 
     def all_services(self) -> list[dict[str, Any]]:
         """The records of all services."""
-        ...
 
 
 @dataclasses.dataclass(frozen=True)

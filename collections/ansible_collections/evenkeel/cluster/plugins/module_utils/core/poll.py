@@ -14,11 +14,9 @@ class Clock(Protocol):
 
     def now(self) -> float:
         """Monotonic seconds."""
-        ...
 
     def sleep(self, seconds: float) -> None:
         """Let that many seconds pass."""
-        ...
 
 
 class SystemClock:

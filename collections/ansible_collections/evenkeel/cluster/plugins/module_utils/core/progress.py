@@ -21,7 +21,6 @@ class HasLine(Protocol):
     @property
     def line(self) -> str:
         """One line for people; empty for what is not told."""
-        ...
 
 
 class Progress:

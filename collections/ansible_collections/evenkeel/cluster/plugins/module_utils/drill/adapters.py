@@ -12,7 +12,7 @@ from ..balancer.containers import BalancerPool
 from ..balancer.swap import renew
 from ..cluster import labels
 from ..core.errors import EvenkeelError, Problem
-from ..core.http import get
+from ..core.http_client import get
 from ..engine.docker_faults import DockerDrillEngine
 from ..pool import options as pool_options
 from ..traefik.api import TraefikApi, read_password

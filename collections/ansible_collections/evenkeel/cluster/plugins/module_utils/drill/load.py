@@ -76,7 +76,6 @@ class Sender(Protocol):
 
     def open(self, clients: Sequence[Client]) -> None:
         """Begin: none of the clients has a cookie or a connection. Called in the event loop."""
-        ...
 
     async def send(self, request: Request) -> Reply:
         """Send it once.
@@ -85,11 +84,9 @@ class Sender(Protocol):
             asyncio.TimeoutError: no answer in time.
             OSError: no answer, or none that is complete; of :class:`HttpSender` also ``aiohttp.ClientError``.
         """
-        ...
 
     async def close(self) -> None:
         """End all connections."""
-        ...
 
 
 class HttpSender:

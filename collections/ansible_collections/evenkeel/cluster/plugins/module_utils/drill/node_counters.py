@@ -16,7 +16,7 @@ from typing import Any
 
 from ..cluster.contract import STATS_PORT
 from ..cluster.node import ENDED, Node
-from ..core.http import Answer
+from ..core.http_client import Answer
 from ..core.poll import SYSTEM_CLOCK, Clock
 from .figures import Executions, NodeCount
 
@@ -237,7 +237,7 @@ class NodePoller:
                 self._counters.counted(node.id, stats, began)
             else:
                 self._counters.silent(node.served_by)
-        told = [node for node, _ in readings if final or self._counters.draining(node.id)]
+        told = [node for node, _reading in readings if final or self._counters.draining(node.id)]
         for node, executions in self._readings(told, "executions"):
             if "keys" in executions:
                 self._counters.executed(node.id, executions)

@@ -8,7 +8,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Protocol
 
-from ..core.http import Answer
+from ..core.http_client import Answer
 from ..engine.port import BalancerView, FaultyEngine, Routes
 from ..pool.context import Ports
 from .load import Sender
@@ -19,23 +19,18 @@ class Balancers(Protocol):
 
     def renew(self) -> None:
         """Replace the balancer by one that is made like it, without loss."""
-        ...
 
     def start_baseline(self, run: str) -> tuple[str, str]:
         """Start a second balancer with the same routes, for the drill of that name; its id and its URL."""
-        ...
 
     def stop(self, balancer: str, seconds: int) -> None:
         """SIGTERM, and SIGKILL after that many seconds."""
-        ...
 
     def start_again(self, balancer: str) -> None:
         """Start one that has ended."""
-        ...
 
     def remove(self, balancer: str) -> None:
         """Remove it; one that is gone is no error."""
-        ...
 
 
 @dataclass(frozen=True)

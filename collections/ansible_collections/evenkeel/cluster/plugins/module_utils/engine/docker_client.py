@@ -200,8 +200,8 @@ class DockerClient:
         try:
             with docker_errors(what):
                 self.api.start(container)
-        except DockerNotFoundError as error:
-            raise EngineError(Problem(what, "no container", "it there", "see what removed it")) from error
+        except DockerNotFoundError:
+            raise EngineError(Problem(what, "no container", "it there", "see what removed it")) from None
 
     def remove(self, container: str) -> None:
         """Remove the container in any state; one that is gone already is no error.

@@ -92,5 +92,5 @@ def _there(what: str) -> Iterator[None]:
 
 def _environment_line(item: str) -> str:
     """A Dockerfile's line that sets exactly this variable: quoted, nothing expanded."""
-    name, _, value = item.partition("=")
+    name, _equals, value = item.partition("=")
     return f"ENV {name}={json.dumps(value, ensure_ascii=False)}".replace("$", r"\$")

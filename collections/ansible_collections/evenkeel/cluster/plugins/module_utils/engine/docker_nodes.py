@@ -10,7 +10,7 @@ from typing import Any
 from ..cluster import labels
 from ..cluster.engines import DOCKER, PROVIDERS
 from ..cluster.node import BROKEN, ENDED, RUNNING, Node, TierBuild
-from ..core.http import health
+from ..core.http_client import health
 from .container_spec import node_spec
 from .docker_client import DockerClient, DockerNotFoundError
 from .port import Image

@@ -43,12 +43,10 @@ class Engine(Protocol):
     @property
     def provider(self) -> str:
         """The suffix, after ``@``, of the nodes' services in the balancer."""
-        ...
 
     @property
     def network(self) -> str:
         """The managed nodes' network."""
-        ...
 
     def connect(self) -> str:
         """The engine's version.
@@ -56,7 +54,6 @@ class Engine(Protocol):
         Raises:
             EngineError: it does not answer.
         """
-        ...
 
     def nodes(self) -> list[Node]:
         """All nodes and guests of the cluster, in any state.
@@ -64,15 +61,12 @@ class Engine(Protocol):
         Raises:
             EngineError: it does not answer.
         """
-        ...
 
     def foreign_names(self, names: Iterable[str]) -> dict[str, str]:
         """The names that are taken by anything but a node of this cluster: name -> image."""
-        ...
 
     def image(self, reference: str) -> Image | None:
         """The image, or None when it is not here."""
-        ...
 
     def start(self, name: str, build: TierBuild) -> None:
         """Make and start one managed node.
@@ -80,7 +74,6 @@ class Engine(Protocol):
         Raises:
             EngineError: the engine refuses; nothing half-made is left.
         """
-        ...
 
     def stop(self, node: str, seconds: int) -> int | None:
         """Send SIGTERM, wait for its end, and send SIGKILL after that many seconds.
@@ -91,7 +84,6 @@ class Engine(Protocol):
         Raises:
             EngineError: the engine refuses or does not answer.
         """
-        ...
 
     def start_again(self, node: str) -> None:
         """Start a node that has ended; the engine restarts it again if it crashes.
@@ -99,7 +91,6 @@ class Engine(Protocol):
         Raises:
             EngineError: it is gone, or the engine refuses.
         """
-        ...
 
     def remove(self, node: str) -> None:
         """Remove the node in any state; one that is gone already is no error.
@@ -107,15 +98,12 @@ class Engine(Protocol):
         Raises:
             EngineError: the engine refuses or does not answer.
         """
-        ...
 
     def logs(self, node: str) -> str:
         """Its last log lines, joined to one; empty when they cannot be read."""
-        ...
 
     def health(self, url: str) -> int:
         """The status of a GET, sent from where the balancer is; 0 for no answer within a second."""
-        ...
 
 
 class Faults(Protocol):
@@ -123,31 +111,24 @@ class Faults(Protocol):
 
     def kill(self, node: str) -> None:
         """SIGKILL, as in a crash."""
-        ...
 
     def freeze(self, node: str) -> None:
         """Stop every process of the node, as in a hang: its sockets stay open and nothing answers."""
-        ...
 
     def thaw(self, node: str) -> None:
         """Let its processes run on; one that is not frozen is no error."""
-        ...
 
     def run_guest(self, image: str, run: str) -> str:
         """Start a container from the image as a user does by hand; its id."""
-        ...
 
     def of_drills(self) -> list[str]:
         """The ids of all nodes and guests that drills made, earlier ones included."""
-        ...
 
     def bare_image(self, image: str, name: str) -> str:
         """Make an image with the same files and the same command, but without labels; its id."""
-        ...
 
     def remove_image(self, reference: str) -> None:
         """Remove an image; a missing one is no error."""
-        ...
 
 
 class FaultyEngine(Engine, Faults, Protocol):
@@ -159,19 +140,15 @@ class BalancerView(Protocol):
 
     def version(self) -> str:
         """Its version."""
-        ...
 
     def server_status(self, service: str) -> dict[str, str]:
         """Server URL -> ``UP`` or ``DOWN`` by its active health check; {} for an unknown service."""
-        ...
 
     def server_up(self, service: str) -> dict[str, bool]:
         """Server URL -> whether its last probe was answered; {} before the first one."""
-        ...
 
     def router(self, name: str) -> dict[str, Any] | None:
         """Its record of a router; None when there is none."""
-        ...
 
 
 class Routes(Protocol):
@@ -179,12 +156,9 @@ class Routes(Protocol):
 
     def table(self) -> RouteTable:
         """All routes as they are now."""
-        ...
 
     def of(self, tier: str) -> Route | None:
         """The tier's route now; None when it has none."""
-        ...
 
     def point_to(self, tier: str, route: Route | None) -> None:
         """Set the tier's route; None drops it."""
-        ...

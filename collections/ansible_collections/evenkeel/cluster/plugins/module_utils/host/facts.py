@@ -112,7 +112,7 @@ def _text(path: str) -> str:
 def parse_os_release(text: str) -> dict[str, str]:
     """The assignments of an os-release file (man 5 os-release)."""
     pairs = (line.partition("=") for line in text.splitlines() if "=" in line and not line.startswith("#"))
-    return {key.strip(): value.strip().strip("\"'") for key, _, value in pairs}
+    return {key.strip(): value.strip().strip("\"'") for key, _equals, value in pairs}
 
 
 def parse_memory_available(text: str) -> int:
@@ -127,7 +127,7 @@ def parse_memory_total(text: str) -> int:
 
 def _kibibytes(text: str, name: str) -> int:
     for line in text.splitlines():
-        key, _, value = line.partition(":")
+        key, _colon, value = line.partition(":")
         if key == name:
             return int(value.split()[0]) * 1024
     return 0
@@ -136,7 +136,7 @@ def _kibibytes(text: str, name: str) -> int:
 def parse_processor(text: str) -> str:
     """Name of the first processor of /proc/cpuinfo; empty where the kernel gives none."""
     for line in text.splitlines():
-        key, _, value = line.partition(":")
+        key, _colon, value = line.partition(":")
         if key.strip() == "model name":
             return " ".join(value.split())
     return ""

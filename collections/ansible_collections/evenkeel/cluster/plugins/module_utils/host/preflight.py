@@ -41,7 +41,7 @@ class Preflight:
 
 def read_facts(declaration: Declaration, spec: ClusterSpec, machine: Machine, docker: Docker) -> MachineFacts:
     """Read what the checks need to know; ports only where the machine is to carry the cluster."""
-    ports = [port for _, port, _ in published_ports(spec)] if declaration.must_carry else []
+    ports = [port for _knob, port, _owner in published_ports(spec)] if declaration.must_carry else []
     return MachineFacts(
         machine=machine,
         docker=docker,

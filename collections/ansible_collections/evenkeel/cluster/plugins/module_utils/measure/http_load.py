@@ -19,7 +19,7 @@ from typing import Any
 from urllib.parse import urlsplit
 
 from ..core.errors import InputError
-from ..core.http import failure_words, is_http_url
+from ..core.http_client import failure_words, is_http_url
 
 try:
     import requests

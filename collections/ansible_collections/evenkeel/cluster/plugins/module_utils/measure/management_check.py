@@ -11,7 +11,7 @@ from http import HTTPStatus
 from typing import Any
 
 from ..core.errors import Finding
-from ..core.http import Answer, Client, basic_auth
+from ..core.http_client import Answer, Client, basic_auth
 from ..core.results import ManagementQuestion, ManagementResult
 from ..traefik.api import read_password
 from .http_load import check_url

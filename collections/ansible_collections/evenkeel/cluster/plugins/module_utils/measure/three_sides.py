@@ -16,7 +16,7 @@ from typing import Any
 
 from ..cluster.contract import STATS_PORT
 from ..core.errors import Finding
-from ..core.http import get
+from ..core.http_client import get
 from ..core.poll import SYSTEM_CLOCK, Clock, wait_until
 from ..core.results import SideCounts
 from ..core.results import Sides as SidesResult

@@ -201,7 +201,7 @@ def require_as_declared(request: PoolRequest, ports: Ports) -> Declaration:
     Raises:
         PoolInputError: naming the first difference.
     """
-    declaration, state, _, _ = _look(request, ports)
+    declaration, state, _balancer, _reason = _look(request, ports)
     actions = _planned(request, declaration, state)
     if actions:
         raise PoolInputError(

@@ -6,7 +6,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import TypedDict
+from typing import TypeAlias, TypedDict
 
 from ..core.drill_results import Timeline
 
@@ -91,7 +91,7 @@ class LossesData(TypedDict):
     bars: list[LossBar]
 
 
-ChartData = BarsData | SequenceData | SessionsData | TimelineData | TimesData | LossesData
+ChartData: TypeAlias = "BarsData | SequenceData | SessionsData | TimelineData | TimesData | LossesData"
 
 
 @dataclass(frozen=True)

@@ -168,8 +168,8 @@ def _sessions(data: SessionsData) -> Any:
     panels = [("with a cookie jar", data["sessions"])]
     if data["control"]:
         panels.append(("control: without", data["control"]))
-    nodes = list(dict.fromkeys([*data["nodes"], *(node for _, all_ in panels for one in all_ for node in one)]))
-    clients = min(_MAX_MATRIX, max(len(sessions) for _, sessions in panels))
+    nodes = list(dict.fromkeys([*data["nodes"], *(node for _name, all_ in panels for one in all_ for node in one)]))
+    clients = min(_MAX_MATRIX, max(len(sessions) for _name, sessions in panels))
     figure = canvas(1.0 + 0.175 * clients)
     # Always two places: one alone would be stretched to the whole width, which a matrix does not need.
     axes = figure.subplots(1, 2, squeeze=False, sharey=True)[0]

@@ -45,8 +45,8 @@ def draw_timeline(data: TimelineData) -> Any:
     ):
         known = [(at, value) for at, value in zip(times, values, strict=True) if value]
         latency.plot(
-            [at for at, _ in known],
-            [value for _, value in known],
+            [at for at, _value in known],
+            [value for _at, value in known],
             color=colour,
             linestyle=style,
             linewidth=1.1,
@@ -67,8 +67,8 @@ def _failures(axis: Any, times: Sequence[float], failed: Sequence[int], width: f
     lost = [(at + width / 2, count) for at, count in zip(times, failed, strict=True) if count]
     if lost:
         axis.plot(
-            [at for at, _ in lost],
-            [count / width for _, count in lost],
+            [at for at, _count in lost],
+            [count / width for _at, count in lost],
             "X",
             color=RED,
             markeredgecolor=INK,
@@ -157,10 +157,10 @@ def draw_losses(data: LossesData) -> Any:
     """The rate of lost requests of each load, with its confidence interval."""
     bars = list(data["bars"])
     figure, (axis,) = stacked_axes(0.85 + 0.3 * max(1, len(bars)))
-    top = max([bar["high"] for bar in bars], default=0.001) * 1e4
-    for row, bar in enumerate(bars):
-        rate, low, high = (value * 1e4 for value in (bar["lost"] / bar["sent"], bar["low"], bar["high"]))
-        ours = bar["who"] == OURS
+    top = max([entry["high"] for entry in bars], default=0.001) * 1e4
+    for row, entry in enumerate(bars):
+        rate, low, high = (value * 1e4 for value in (entry["lost"] / entry["sent"], entry["low"], entry["high"]))
+        ours = entry["who"] == OURS
         axis.barh(
             row,
             rate,
@@ -172,7 +172,7 @@ def draw_losses(data: LossesData) -> Any:
         )
         axis.plot([low, high], [row, row], color=INK, linewidth=1.2, marker="|", markersize=6)
         axis.annotate(
-            f"{bar['lost']} of {bar['sent']:,}",
+            f"{entry['lost']} of {entry['sent']:,}",
             (high, row),
             (5, 0),
             textcoords="offset points",
@@ -180,7 +180,7 @@ def draw_losses(data: LossesData) -> Any:
             fontsize=9.5,
         )
     words = {OURS: "cluster", CONTROL: "baseline"}
-    axis.set_yticks(range(len(bars)), [f"{short(bar['drill'])}, {words[bar['who']]}" for bar in bars])
+    axis.set_yticks(range(len(bars)), [f"{short(entry['drill'])}, {words[entry['who']]}" for entry in bars])
     axis.invert_yaxis()
     axis.set_xlim(0, top * 1.3)
     axis.set_xlabel("requests lost of 10,000; the whisker is the 95 % interval")

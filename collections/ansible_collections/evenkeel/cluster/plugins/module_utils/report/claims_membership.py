@@ -188,7 +188,7 @@ def _losses_chart(ran: Named) -> Chart:
     return Chart(
         LOSSES,
         "Requests lost by the cluster and by the unprotected baseline",
-        "; ".join(f"{bar['drill']}, {words[bar['who']]}: {bar['lost']} of {bar['sent']}" for bar in bars) + ".",
+        "; ".join(f"{one['drill']}, {words[one['who']]}: {one['lost']} of {one['sent']}" for one in bars) + ".",
         {"bars": bars},
     )
 

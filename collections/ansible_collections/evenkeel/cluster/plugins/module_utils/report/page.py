@@ -10,13 +10,18 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from jinja2 import Environment, FileSystemLoader, StrictUndefined, select_autoescape
-from jinja2.exceptions import TemplateError
-
 from ..core.errors import EvenkeelError, Problem
 from ..core.verdict import CLAIM_MARKS, CLAIM_WORDS, FAILED, PASSED
 from .comparison import Difference, abbreviate
 from .document import ReportDocument
+
+try:
+    from jinja2 import Environment, FileSystemLoader, StrictUndefined, select_autoescape
+    from jinja2.exceptions import TemplateError
+
+    IMPORT_ERROR: ImportError | None = None
+except ImportError as error:  # the module reports it in one line
+    IMPORT_ERROR = error
 
 _MARKDOWN = re.compile(r"([\\`*_\[\]|~$#])")
 _TICKS = re.compile(r"`+")
@@ -59,6 +64,8 @@ def _for_markdown(value: object) -> object:
 
 
 def _environment(folder: str, name: str) -> Environment:
+    if IMPORT_ERROR is not None:
+        raise PageError(Problem("jinja2", "no Python library of this name", "it beside Ansible", "pip install jinja2"))
     environment = Environment(
         loader=FileSystemLoader(folder),
         autoescape=select_autoescape(["html.j2"]),

@@ -19,7 +19,7 @@ from urllib.parse import quote, urlsplit
 
 from ..cluster.engines import DEFAULT_PROVIDER
 from ..core.errors import EvenkeelError, Problem
-from ..core.http import TIMED_OUT, Answer, Client, basic_auth, is_http_url
+from ..core.http_client import TIMED_OUT, Answer, Client, basic_auth, is_http_url
 from .metrics import parse_config_reloads, parse_server_up, parse_service_requests, qualified
 
 DEFAULT_TIMEOUT = 5.0
