@@ -332,3 +332,17 @@ def test_another_policy_is_another_service_with_its_own_labels(tier: str) -> Non
     assert other.labels["evenkeel.service"] == other.service
     assert other.sticky
     assert not any(declared.service in label for label in other.labels)
+
+
+def test_a_node_that_was_removed_meanwhile_does_not_keep_the_pool_from_being_restored(cluster: DrilledCluster) -> None:
+    target = target_of(cluster)
+    perform(target, GROW)
+    victim = cluster.engine.node("shop-1")
+    cluster.engine.fails = lambda call: call == "start again shop-1"
+    with pytest.raises(EventError):
+        perform(target, STOP)
+    cluster.engine.fails = lambda call: False
+    cluster.engine.remove(victim.id)
+    with pytest.raises(EventError, match="start of "):
+        target.restore()
+    assert cluster.declared()

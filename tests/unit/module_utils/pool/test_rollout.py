@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from tests.unit.fakes.cluster import FakeCluster
+from tests.unit.fakes.cluster import TIERS, FakeCluster, parsed_tiers
 
 from ansible_collections.evenkeel.cluster.plugins.module_utils.cluster.spec import Tier
 from ansible_collections.evenkeel.cluster.plugins.module_utils.pool.plan import ROUTE, START
@@ -292,3 +292,14 @@ def test_tiers_go_on_beside_one_that_fails(cluster: FakeCluster) -> None:
     assert problem.startswith("start shop-3")
     assert [(action.kind, action.node) for action in outcome.actions] == [(START, "dates-3")]
     assert ROUTE not in {action.kind for action in outcome.planned}
+
+
+def test_a_new_tier_whose_route_does_not_come_leaves_no_route(cluster: FakeCluster) -> None:
+    cluster.routes.note = lambda: None  # type: ignore[method-assign]  # the balancer does not read the file again
+    extra = {"image": "res/more:1", "port": 8082, "path": "/more/", "nodes": 2}
+    new = parsed_tiers({**TIERS, "more": extra})["more"]
+    cluster.add_image(new)
+    _, problem = reconciled(cluster, {**cluster.tiers, "more": new})
+    assert "tier more was returned to what it was, 2 nodes removed" in problem
+    assert "more" not in cluster.routes.table().routes
+    assert states(cluster, "more") == {}

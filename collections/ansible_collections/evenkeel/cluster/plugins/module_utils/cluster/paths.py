@@ -87,3 +87,14 @@ class StatePaths:
             "evidence_dir": self.evidence_dir,
             "declaration": self.declaration,
         }
+
+
+def default_state_dir(cluster: object, root: bool, home: str) -> str:
+    """Where state is kept when no folder is declared: the system's place for root, the user's own otherwise.
+
+    Args:
+        cluster: the cluster's name.
+        root: whether root deploys it.
+        home: the home of the user that deploys it.
+    """
+    return f"/var/lib/evenkeel/{cluster}" if root else f"{home.rstrip('/')}/.local/state/evenkeel/{cluster}"

@@ -5,6 +5,7 @@
 from __future__ import annotations
 
 import dataclasses
+import functools
 import itertools
 from collections.abc import Callable, Iterable, Mapping
 from http import HTTPStatus
@@ -127,6 +128,19 @@ class NodeWatch:
         return self._clock.now() - since
 
 
+def _failures(works: Iterable[Callable[[], object]]) -> list[str]:
+    """Do all of it; one line for each that failed."""
+    return [problem for problem in map(_failure, works) if problem]
+
+
+def _failure(work: Callable[[], object]) -> str:
+    try:
+        work()
+    except _EXPECTED as error:
+        return str(error)
+    return ""
+
+
 class PoolFaultTarget:
     """Performs events on the declared pool; an :class:`event_runner.FaultTarget`.
 
@@ -218,26 +232,36 @@ class PoolFaultTarget:
         Raises:
             EventError: it did not come about.
         """
-        try:
-            self._undo()
-            self._reconcile(self._declared)
-        except _EXPECTED as error:
-            raise EventError(str(error)) from error
-        finally:
-            for image in self._images:
-                self._engine.remove_image(f"{image}:latest")
+        # What cannot be undone, the reconciliation may still mend.
+        problems = _failures([self._undo, lambda: self._reconcile(self._declared)])
+        for image in self._images:
+            self._engine.remove_image(f"{image}:latest")
+        if problems:
+            raise EventError(*problems)
 
     def _undo(self) -> None:
-        for container in list(self._frozen):
-            self._engine.thaw(container)
-            self._frozen.discard(container)
-        for container in list(self._away):
-            self._engine.start_again(container)
-            del self._away[container]
-        for container in self._engine.of_drills():
-            self._engine.stop(container, _PLAIN_STOP_SECONDS)
-            self._engine.remove(container)
+        """Undo every event that is left, then raise the first error."""
+        undone = [
+            *(functools.partial(self._thaw, node) for node in list(self._frozen)),
+            *(functools.partial(self._start_again, node) for node in list(self._away)),
+            *(functools.partial(self._take_away, node) for node in self._engine.of_drills()),
+        ]
         self._guests.clear()
+        problems = _failures(undone)
+        if problems:
+            raise EventError(*problems)
+
+    def _thaw(self, node: str) -> None:
+        self._engine.thaw(node)
+        self._frozen.discard(node)
+
+    def _start_again(self, node: str) -> None:
+        del self._away[node]
+        self._engine.start_again(node)
+
+    def _take_away(self, node: str) -> None:
+        self._engine.stop(node, _PLAIN_STOP_SECONDS)
+        self._engine.remove(node)
 
     # -- through the pool's reconciliation ----------------------------------------
 

@@ -10,6 +10,7 @@ from typing import Any
 
 from ..cluster import labels
 from ..cluster.endpoints import EVERY_ADDRESS
+from ..cluster.paths import default_state_dir
 from ..cluster.spec import ClusterSpec
 from ..core.errors import Problem, quote
 from ..core.values import parse_size
@@ -85,7 +86,9 @@ def read_declaration(params: Mapping[str, Any], machine: Machine, docker: Docker
     raw = {knob: params.get(knob, OPTIONAL_KNOBS.get(knob)) for knob in (*KNOBS, *OPTIONAL_KNOBS)}
     state_dir_declared = not _is_unset(raw["state_dir"])
     if not state_dir_declared:
-        raw["state_dir"] = default_state_dir(raw["name"] if isinstance(raw["name"], str) else "cluster", machine)
+        raw["state_dir"] = default_state_dir(
+            raw["name"] if isinstance(raw["name"], str) else "cluster", machine.root, machine.home
+        )
     spec, problems = parse_cluster(raw)
     mistyped, warnings = _check_variables(params.get("variables") or {}, raw, docker)
     problems += mistyped
@@ -132,10 +135,3 @@ def _check_variables(
 def _is_unset(value: object) -> bool:
     """Whether a knob is left to its default."""
     return value is None or value == ""
-
-
-def default_state_dir(name: object, machine: Machine) -> str:
-    """Where state is kept when no folder is declared: the system's place for root, the user's own otherwise."""
-    if machine.root:
-        return f"/var/lib/evenkeel/{name}"
-    return f"{machine.home.rstrip('/')}/.local/state/evenkeel/{name}"

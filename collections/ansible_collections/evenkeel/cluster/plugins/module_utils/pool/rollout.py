@@ -292,7 +292,7 @@ class Rollout:
         build = self._declaration.builds.get(tier)
         try:
             self._each(self._starters, lambda node: self._engine.start_again(node.id), rollback.drained)
-            if rollback.former is not None and rollback.rerouted:
+            if rollback.rerouted:
                 self._routes.point_to(tier, rollback.former)
             if build is not None:
                 watch.answer(build.tier, back)
