@@ -281,7 +281,10 @@ def _check_images(declaration: Declaration, actions: Sequence[PoolAction]) -> No
 
 
 def _leave_declaration(request: PoolRequest) -> None:
-    """Write the declaration on the target, for changes without Ansible. It holds the tiers' environment, so only its owner may read it."""
+    """Write the declaration on the target, for changes without Ansible.
+
+    It holds the tiers' environment, so only its owner may read it.
+    """
     if not request.declaration_file:
         return
     path = Path(request.declaration_file)
