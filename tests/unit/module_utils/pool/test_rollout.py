@@ -244,6 +244,13 @@ def test_each_tier_has_its_own_time_to_end(cluster: FakeCluster) -> None:
     assert sorted(stops) == ["stop dates-1 30", "stop dates-2 30", "stop shop-1 45", "stop shop-2 45"]
 
 
+def test_a_new_node_that_served_has_its_tiers_time_to_end(cluster: FakeCluster) -> None:
+    cluster.engine.fails = lambda call: call == "start shop-4"
+    shop = dataclasses.replace(cluster.tiers["shop"], stop_seconds=45)
+    reconciled(cluster, {**cluster.tiers, "shop": shop})
+    assert "stop shop-3 45" in cluster.engine.calls
+
+
 def test_a_halt_is_asked_for_before_each_wave(cluster: FakeCluster) -> None:
     asked: list[int] = []
 
