@@ -9,10 +9,11 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
+import docker
 import pytest
 from ansible.module_utils.testing import patch_module_args
 from tests.unit.fakes.cluster import parsed_tiers
-from tests.unit.module_utils.engine.docker_socket import DockerSocket
+from tests.unit.module_utils.engine.docker_socket import DockerSocket, RecordingSdk, refused
 
 from ansible_collections.evenkeel.cluster.plugins.module_utils.core.lock import cluster_lock, discard_lock
 from ansible_collections.evenkeel.cluster.plugins.module_utils.engine.port import Image
@@ -118,6 +119,20 @@ def test_only_a_removal_needs_no_balancer(host: Host, capsys: pytest.CaptureFixt
     removal = {name: value for name, value in options.items() if not name.startswith(("routes", "api"))}
     result = run(node_pool, {**removal, "state": "absent", "tiers": []}, capsys)
     assert (result.get("failed"), result["changed"]) == (None, False)
+
+
+def test_a_run_says_what_it_has_changed(
+    host: Host, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    sdk = RecordingSdk()
+    monkeypatch.setattr(docker, "APIClient", lambda **_: sdk)
+    result = run(node_pool, host.options(state="absent"), capsys)
+    assert (result.get("failed"), result["changed"]) == (None, True)
+    assert sorted(action["node"] for action in result["actions"]) == [f"{CLUSTER}-web-1", f"{CLUSTER}-web-2"]
+    assert sorted(arguments[0] for name, arguments in sdk.calls if name == "remove_container") == ["id-1", "id-2"]
+    sdk.failures["remove_container"] = refused()
+    result = run(node_pool, host.options(state="absent"), capsys)
+    assert (result["failed"], result["changed"], result["actions"]) == (True, False, [])
 
 
 def test_bad_numbers_are_told_all_at_once(host: Host, capsys: pytest.CaptureFixture[str]) -> None:

@@ -134,6 +134,7 @@ def test_balancers_are_ordered_by_their_start(pool: BalancerPool, client: Record
     ]
     # Docker leaves zeros at the end out, and the second balancer began a little later.
     client.records = {
+        "id-shop-edge": {"State": {"StartedAt": "2026-01-01T00:00:00Z"}},
         "id-shop-balancer-green": {"State": {"StartedAt": "2026-01-01T00:00:00.123Z"}},
         "id-shop-balancer-blue": {"State": {"StartedAt": "2026-01-01T00:00:00.12Z"}},
     }

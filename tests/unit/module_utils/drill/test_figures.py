@@ -74,9 +74,7 @@ def event(kind: str, began: float, ended: float, **more: Any) -> EventReport:
     return EventReport(0, kind, "web", began, ended, **more)
 
 
-# --------------------------------------------------------------------------
-# Requests
-# --------------------------------------------------------------------------
+# -- Requests ----------------------------------------------------------------------------
 
 
 @pytest.mark.parametrize(
@@ -135,9 +133,7 @@ def test_quantiles_are_ordered_and_measured(values: list[float]) -> None:
     assert found["max"] == round(max(values), 3)
 
 
-# --------------------------------------------------------------------------
-# In flight
-# --------------------------------------------------------------------------
+# -- In flight ---------------------------------------------------------------------------
 
 
 @pytest.mark.parametrize(
@@ -167,9 +163,7 @@ def test_the_access_log_tells_where_a_request_was(server: str, spared: bool) -> 
     assert bool(in_flight([failed], [event(KILL, 5, 8, left={"web-1": 5.0})], log)) is spared
 
 
-# --------------------------------------------------------------------------
-# POSTs
-# --------------------------------------------------------------------------
+# -- POSTs -------------------------------------------------------------------------------
 
 
 def post(at: float, **differs: Any) -> Record:
@@ -223,9 +217,7 @@ def test_every_answered_post_is_in_exactly_one_class(cases: list[tuple[bool, int
     assert len(account.twice) == sum(times > 1 for _, times, _ in cases)
 
 
-# --------------------------------------------------------------------------
-# Sessions
-# --------------------------------------------------------------------------
+# -- Sessions ----------------------------------------------------------------------------
 
 
 def test_a_session_moves_with_its_node_or_without_need() -> None:
@@ -253,6 +245,7 @@ def test_a_node_that_comes_back_is_away_only_until_then() -> None:
     assert moves([late], reports).unexpected == {(0, "web-1")}
     slow = record(9.5, done=10.5, home="web-1", node="web-2")  # left while the node was still there, ended after
     assert moves([slow], reports).expected == {(0, "web-1")}
+    assert moves([slow, late], reports).unexpected == frozenset(), "a session moves once"
 
 
 @given(st.lists(st.tuples(st.integers(0, 3), st.sampled_from(["a", "b"]), st.sampled_from(["a", "b"])), max_size=40))
@@ -264,9 +257,7 @@ def test_without_events_every_move_is_without_need(steps: list[tuple[int, str, s
     assert found.unexpected <= found.sessions
 
 
-# --------------------------------------------------------------------------
-# Joining and leaving
-# --------------------------------------------------------------------------
+# -- Joining and leaving -----------------------------------------------------------------
 
 
 def test_joining_is_from_the_start_to_the_first_answer() -> None:
@@ -332,9 +323,7 @@ def test_who_goes_suddenly_has_no_leave_time(kind: str) -> None:
     assert leave_seconds([record(10.5)], [event(kind, 10, 15, left={"web-1": 10.0})]) == {}
 
 
-# --------------------------------------------------------------------------
-# Around events
-# --------------------------------------------------------------------------
+# -- Around events -----------------------------------------------------------------------
 
 
 def test_throughput_and_latency_around_an_event() -> None:
@@ -358,9 +347,7 @@ def test_a_window_holds_what_was_due_in_it(times: list[float], begin: float, len
     assert found["requests"] == sum(begin <= at < begin + length for at in times)
 
 
-# --------------------------------------------------------------------------
-# Three counts
-# --------------------------------------------------------------------------
+# -- Three counts ------------------------------------------------------------------------
 
 
 def test_clients_log_and_nodes_are_compared() -> None:

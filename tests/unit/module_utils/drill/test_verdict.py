@@ -203,6 +203,8 @@ def test_each_threshold_has_its_line(found: Evidence, limits: Thresholds, proble
         (evidence(log=None), LIMITS),
         (evidence(nodes={"web-2": NodeCount(900, False)}), LIMITS),  # its counter ended unread: proves nothing
         (evidence(executions=Executions()), LIMITS),  # no node said what it executed
+        # It was told to leave before a request could reach it.
+        (evidence(reports=(EventReport(0, STOP, "web", 3, 6, {"web-9": 6.5}, {"web-9": 3.0}),), planned=1), LIMITS),
     ],
 )
 def test_what_is_within_the_thresholds_passes(found: Evidence, limits: Thresholds) -> None:

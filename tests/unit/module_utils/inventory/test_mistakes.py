@@ -159,10 +159,11 @@ def test_missing_options_are_told_once(option: str) -> None:
     ]
 
 
-def test_stop_before_the_drain_ends() -> None:
-    assert problems_of(with_static(drain_seconds=40)) == [
-        "cluster_tiers.static.stop_seconds: got 30, want more than drain_seconds (40), because Docker kills the node"
-        " then (fix: cluster_tiers.static.stop_seconds: 70)"
+@pytest.mark.parametrize("differs, got", [({}, 30), ({"stop_seconds": 40}, 40)])
+def test_stop_before_the_drain_ends(differs: dict[str, int], got: int) -> None:
+    assert problems_of(with_static(drain_seconds=40, **differs)) == [
+        f"cluster_tiers.static.stop_seconds: got {got}, want more than drain_seconds (40), because Docker kills the"
+        " node then (fix: cluster_tiers.static.stop_seconds: 70)"
     ]
 
 

@@ -248,6 +248,15 @@ def test_a_server_that_the_engine_does_not_know_is_told(cluster: FakeCluster) ->
     assert view["tiers"]["shop"]["unknown_servers"] == ["http://stranger:1"]
 
 
+def test_a_server_of_a_node_that_has_ended_is_told(cluster: FakeCluster) -> None:
+    node = cluster.engine.node(f"{CLUSTER}-shop-2")
+    cluster.engine.kill(node.id)
+    view = status(cluster.request(), cluster.ports)
+    assert view["tiers"]["shop"]["unknown_servers"] == [node.url], "the balancer has not noticed yet"
+    cluster.clock.sleep(1)
+    assert status(cluster.request(), cluster.ports)["tiers"]["shop"]["unknown_servers"] == []
+
+
 def test_guests_are_counted(cluster: FakeCluster) -> None:
     cluster.engine.run_guest(f"res/shop-{CLUSTER}:latest", "none")
     view = status(cluster.request(), cluster.ports)

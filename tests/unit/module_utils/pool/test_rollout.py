@@ -195,6 +195,17 @@ def test_a_change_of_policy_that_fails_leads_the_route_back(cluster: FakeCluster
     assert states(cluster, "dates") == {"dates-1": "running", "dates-2": "running"}
 
 
+def test_new_nodes_stay_until_the_balancer_has_all_old_ones_back(cluster: FakeCluster) -> None:
+    away = cluster.engine.node("dates-2")
+    cluster.balancer.extra = {away.service: {away.url: "DOWN"}}
+    calls = cluster.engine.calls
+    cluster.engine.fails = lambda call: call.startswith("stop dates-1 ") and "start again dates-2" not in calls
+    _, problem = reconciled(cluster, new_policy(cluster))
+    assert problem.endswith("2 nodes started again; 2 nodes kept until the balancer can be asked")
+    assert set(states(cluster, "dates").values()) == {"running"}
+    assert len(states(cluster, "dates")) == 4
+
+
 def test_a_change_of_policy_switches_once_all_new_nodes_serve(cluster: FakeCluster) -> None:
     steps: list[Step] = []
     outcome, problem = reconciled(cluster, new_policy(cluster), on_step=steps.append)
@@ -222,6 +233,22 @@ def test_a_node_that_does_not_end_by_itself_is_killed_and_named(cluster: FakeClu
         " (it was killed; fix: see the node image contract)"
     ]
     assert states(cluster) == {"shop-1": "running"}
+
+
+def test_each_tier_has_its_own_time_to_end(cluster: FakeCluster) -> None:
+    """Docker kills a node after that time. The nodes of a tier that is not declared any more get 30 s."""
+    tiers = {"shop": dataclasses.replace(cluster.tiers["shop"], nodes=1, stop_seconds=45)}
+    _, problem = reconciled(cluster, tiers)
+    assert problem == ""
+    stops = [call for call in cluster.engine.calls if call.startswith("stop")]
+    assert sorted(stops) == ["stop dates-1 30", "stop dates-2 30", "stop shop-1 45", "stop shop-2 45"]
+
+
+def test_a_new_node_that_served_has_its_tiers_time_to_end(cluster: FakeCluster) -> None:
+    cluster.engine.fails = lambda call: call == "start shop-4"
+    shop = dataclasses.replace(cluster.tiers["shop"], stop_seconds=45)
+    reconciled(cluster, {**cluster.tiers, "shop": shop})
+    assert "stop shop-3 45" in cluster.engine.calls
 
 
 def test_a_halt_is_asked_for_before_each_wave(cluster: FakeCluster) -> None:

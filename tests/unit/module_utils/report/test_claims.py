@@ -104,6 +104,11 @@ def open_dashboard(measured: Measurements) -> None:
     part(measured, "management", "aspects")["control"].append("got status 200 without a password")
 
 
+def nothing_asked_without_the_password(measured: Measurements) -> None:
+    checks = part(measured, "management", "checks")
+    checks[:] = [check for check in checks if not check["control"]]
+
+
 def lost_request(measured: Measurements) -> None:
     part(measured, "balance", "dynamic", "aspects")["answers"].append("got 1 of 60 requests lost")
 
@@ -137,6 +142,7 @@ def node_counted_less(measured: Measurements) -> None:
         (sticky_control_passes, ["sticky"]),
         (drill_control_passes, ["membership"]),
         (open_dashboard, ["management"]),
+        (nothing_asked_without_the_password, ["management"]),
         (lost_request, ["distribution", "round-robin"]),
         (drill_lost_request, ["membership"]),
         (drill_not_measured, ["membership"]),
