@@ -275,3 +275,10 @@ def test_a_load_that_is_behind_sends_all_the_same_and_reads_answers_meanwhile(
     send(load, [Arrival(index, -1.0, "web", GET, False, 0) for index in range(64)], go_on)
     assert len(load.records) == 64
     assert done[48] > 0, "answers are read although the load never waits"
+
+
+def test_a_request_that_breaks_in_an_unknown_way_is_no_silent_loss(answers: Answers, clock: VirtualClock) -> None:
+    answers.answer = lambda number: KeyError("unforeseen") if number == 3 else Reply(200, "web-1", b"{}", False)
+    load = make(answers, clock, ONE)
+    with pytest.raises(KeyError, match="unforeseen"):
+        send(load, every(0.1, 20))

@@ -65,6 +65,8 @@ class RecordingSdk:
     def __init__(self) -> None:
         self.calls: list[tuple[str, Any]] = []
         self.failures: dict[str, Exception] = {}
+        #: What a command's exit code is, look by look; the last one stays.
+        self.exit_codes: list[int | None] = [0]
         self._real = docker.APIClient(base_url="unix:///nonexistent", version="1.41")
 
     def create_host_config(self, **options: Any) -> Any:
@@ -85,6 +87,20 @@ class RecordingSdk:
         """Record it; a log."""
         self._called("logs", container, tail)
         return b"first\n\n  second \n"
+
+    def exec_create(self, container: str, command: list[str]) -> Mapping[str, str]:
+        """Record it; the command's id."""
+        self._called("exec_create", container, command)
+        return {"Id": "e" * 64}
+
+    def exec_start(self, command: str) -> bytes:
+        """Record it; the command's output."""
+        self._called("exec_start", command)
+        return b"said\n"
+
+    def exec_inspect(self, command: str) -> Mapping[str, int | None]:
+        """Its exit code, as far as Docker tells it by now."""
+        return {"ExitCode": self.exit_codes.pop(0) if len(self.exit_codes) > 1 else self.exit_codes[0]}
 
     def __getattr__(self, name: str) -> Any:
         """Every other call is recorded."""

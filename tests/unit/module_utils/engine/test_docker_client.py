@@ -241,3 +241,21 @@ def test_a_connection_that_breaks_is_one_line(client: DockerClient, sdk: Recordi
 
 def test_images_compare_by_value() -> None:
     assert Image("a", {"x": "y"}, "c") == Image("a", {"x": "y"}, "c")
+
+
+@pytest.mark.parametrize("codes", [[0], [None, 0], [None, None, 3]])
+def test_a_command_has_its_exit_code_also_when_docker_tells_it_late(
+    client: DockerClient, sdk: RecordingSdk, codes: list[int | None]
+) -> None:
+    expected = codes[-1]
+    sdk.exit_codes = codes
+    assert client.execute("edge", ["true"]) == (expected, "said\n")
+
+
+def test_a_command_that_does_not_end_is_one_line(
+    client: DockerClient, sdk: RecordingSdk, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(docker_client, "_EXEC_SECONDS", 0.1)
+    sdk.exit_codes = [None]
+    with pytest.raises(EngineError, match="command in edge: got no exit code, want its end"):
+        client.execute("edge", ["sleep", "9"])

@@ -260,6 +260,14 @@ class Load:
 
     async def _send(self, schedule: Iterable[Arrival], go_on: Callable[[float], bool]) -> None:
         unanswered: set[asyncio.Task[None]] = set()
+        broken: list[BaseException] = []
+
+        def ended(task: asyncio.Task[None]) -> None:
+            unanswered.discard(task)
+            problem = None if task.cancelled() else task.exception()
+            if problem is not None:
+                broken.append(problem)
+
         for arrival in schedule:
             delay = arrival.at - self.now()
             if delay > 0:
@@ -273,9 +281,11 @@ class Load:
                 continue
             task = asyncio.ensure_future(self._one(arrival, self._clients[arrival.client], self.records))
             unanswered.add(task)
-            task.add_done_callback(unanswered.discard)
+            task.add_done_callback(ended)
         self.seconds = self.now()
         await asyncio.gather(*unanswered)
+        if broken:  # a request without a record would be a loss that no figure shows
+            raise broken[0]
 
     def _key(self, arrival: Arrival) -> str:
         run = self._spec.run

@@ -21,12 +21,14 @@ from urllib.parse import quote, urlencode
 
 from ..cluster import labels
 from ..core.errors import Problem
+from ..core.poll import wait_until
 from .container_spec import ContainerSpec
 from .docker_http import DEFAULT_SOCKET, UnixConnection
 from .port import EngineError, Image
 
 _API_TIMEOUT_SECONDS = 60
 _LOG_LINES = 8
+_EXEC_SECONDS = 5.0
 
 
 def sdk_missing() -> bool:
@@ -230,7 +232,20 @@ class DockerClient:
         with docker_errors(f"command in {container[:64]}"):
             made = self.api.exec_create(container, list(command))["Id"]
             output = self.api.exec_start(made)
-            return int(self.api.exec_inspect(made)["ExitCode"]), output.decode(errors="replace")
+            code: list[int] = []
+
+            def unfinished() -> str:
+                found = self.api.exec_inspect(made)["ExitCode"]
+                code.extend([] if found is None else [int(found)])
+                return "" if code else "it runs on"
+
+            # Docker may tell the end of the output before it tells the exit code.
+            reason = wait_until(unfinished, _EXEC_SECONDS, 0.05)
+        if reason:
+            raise EngineError(
+                Problem(f"command in {container[:64]}", "no exit code", "its end", "see what runs in the container")
+            )
+        return code[0], output.decode(errors="replace")
 
     def logs(self, container: str) -> str:
         """The container's last log lines, joined to one; empty when they cannot be read."""
