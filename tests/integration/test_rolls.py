@@ -176,7 +176,7 @@ def test_a_changed_policy_switches_live() -> None:
 
 def test_a_roll_whose_later_wave_fails_returns_to_the_old_revision(cluster: docker.DockerClient) -> None:
     """The name of the second new node is taken while the first wave is under way."""
-    first, second = free_names("static", nodes(cluster, "static"), 2)
+    first, second = free_names("static-", nodes(cluster, "static"), 2)
     before = {name: container.id for name, container in nodes(cluster, "static").items()}
     foreign: list[Container] = []
 
