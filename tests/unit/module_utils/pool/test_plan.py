@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+from collections.abc import Iterable
 from typing import Any
 
 import pytest
@@ -28,7 +29,6 @@ from ansible_collections.evenkeel.cluster.plugins.module_utils.pool.plan import 
     plan,
     plan_removal,
     predict,
-    predict_routes,
     surge_size,
 )
 from ansible_collections.evenkeel.cluster.plugins.module_utils.traefik.route_file import RouteTable
@@ -186,6 +186,19 @@ guests = st.builds(
     guest, name=st.sampled_from(["g", "h", "i", "web-2"]), image_id=st.sampled_from([NEW, OLD]), state=states
 )
 pools = st.lists(managed_nodes | guests, max_size=14, unique_by=lambda node: node.name)
+
+
+def predict_routes(table: RouteTable, actions: Iterable[PoolAction], targets: Iterable[TierTarget]) -> RouteTable:
+    """The routes as they will be after the actions."""
+    wanted = {target.name: target.route for target in targets}
+    routes = dict(table.routes)
+    current = table.current
+    for action in actions:
+        if action.kind == ROUTE:
+            routes.pop(action.tier, None)
+            routes |= {action.tier: wanted[action.tier]} if action.tier in wanted else {}
+            current = True
+    return RouteTable(routes, current)
 
 
 @given(

@@ -297,16 +297,3 @@ def predict(nodes: Iterable[Node], actions: Iterable[PoolAction], targets: Itera
                 service=target.service,
             )
     return list(pool.values())
-
-
-def predict_routes(table: RouteTable, actions: Iterable[PoolAction], targets: Iterable[TierTarget]) -> RouteTable:
-    """The routes as they will be after the actions."""
-    wanted = {target.name: target.route for target in targets}
-    routes = dict(table.routes)
-    current = table.current
-    for action in actions:
-        if action.kind == ROUTE:
-            routes.pop(action.tier, None)
-            routes |= {action.tier: wanted[action.tier]} if action.tier in wanted else {}
-            current = True
-    return RouteTable(routes, current)
