@@ -112,7 +112,7 @@ def attempt(playbook: str | Path, *arguments: str) -> Play:
         problem = " | ".join(reasons) or done.stderr.strip()[-500:] or done.stdout.strip()[-500:]
     return Play(
         seconds=seconds,
-        changed=sum(int(host["changed"]) for host in report["stats"].values()),
+        changed=sum(int(host["changed"]) for host in report.get("stats", {}).values()),
         tasks={result["action"]: _seconds(duration) for duration, result in outcomes if "action" in result},
         results={result["action"]: result for _, result in outcomes if "action" in result},
         problem=problem,

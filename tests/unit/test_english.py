@@ -40,7 +40,14 @@ QUOTED = (
     "by those who have the password",  # title of the claim "management"
 )
 
-DOCUMENTS = ("*.md", "docs/*.md", "docs/*.json", "tests/bench/*.md", "collections/**/cluster/*.md")
+DOCUMENTS = (
+    "*.md",
+    "docs/*.md",
+    "docs/*.json",
+    "tests/bench/*.md",
+    "tests/bench/faults/*.md",
+    "collections/**/cluster/*.md",
+)
 PLAIN = (
     "*.yml",
     "*.cfg",
@@ -85,6 +92,7 @@ PYTHON_TEXT = (
     "roles/*/files/*.py",
     "scripts/*.py",
     "tests/bench/*.py",
+    "tests/bench/faults/*.py",
     "tests/unit/callback/*.py",
     "tests/unit/filter/*.py",
     "tests/unit/plugin_utils/*.py",

@@ -1,0 +1,141 @@
+"""One row from a cluster as declared to a cluster as declared, under load."""
+
+from __future__ import annotations
+
+import dataclasses
+import shutil
+import tempfile
+import time
+from pathlib import Path
+from typing import Any
+
+from tests.bench.faults.fault import HEALS, MENDS, REFUSED, Fault, Measured
+from tests.bench.faults.host import Beside, Host
+from tests.bench.faults.judge import figures
+
+_LEAD_SECONDS = 1.0
+_TAIL_SECONDS = 0.5
+# A row that takes longer than it says fails; its figure is still of use.
+_PATIENCE_SECONDS = 10.0
+_AT_ONCE_SECONDS = 2.0
+_SETTLED_SECONDS = 8.0
+
+
+@dataclasses.dataclass
+class Row:
+    """One row while it is played."""
+
+    fault: Fault
+    round: int
+    host: Host
+    rate: float = 100.0
+    seed: int = 1
+    #: Whether what heals the row is switched off before.
+    control: bool = False
+    #: Instead of the row's own run, where that is site.yml: the short form needs no verification each time.
+    quick: bool = False
+
+    def play(self) -> Measured:
+        """Play it; whatever goes wrong with the row itself is a problem of what was measured."""
+        scratch = Path(tempfile.mkdtemp(prefix="faults-"))
+        problem = self._declared_before()
+        variables = self.host.variables_of(scratch)
+        seen: dict[str, Any] = {}
+        try:
+            if not problem:
+                problem = self.host.shell(self.fault.prepare, variables)
+            if not problem and self.fault.prepare and self.host.await_declared(_SETTLED_SECONDS * 4) is None:
+                problem = f"prepare: got {self.host.differences()}, want a cluster as declared"
+            if not problem:
+                problem = self._under_load(variables, seen)
+        finally:
+            left = self.host.shell(self.fault.clean, variables)
+            if self.control:
+                left = left or self._control_ends(variables)
+            left = left or self._declared_after()
+            shutil.rmtree(scratch, ignore_errors=True)
+        problems = tuple(one for one in (problem, left) if one)
+        return Measured(self.fault.name, self.round, problems=problems, **seen)
+
+    def _under_load(self, variables: dict[str, str], seen: dict[str, Any]) -> str:
+        fault, mending = self.fault, None
+        with Beside(self.rate, self.seed) as load:
+            time.sleep(_LEAD_SECONDS)
+            problem = self.host.shell(fault.control, variables) if self.control else ""
+            problem = problem or self.host.shell(fault.do, variables)
+            time.sleep(fault.hold)
+            if fault.ends != REFUSED:
+                problem = problem or self.host.shell(fault.lift, variables)
+            if not problem:
+                seen["serves"] = self.host.await_serving(self._patience())
+                if fault.ends == HEALS:
+                    problem = self._heals(variables, seen)
+                else:
+                    if fault.ends == MENDS:
+                        seen["told"] = self.host.told() if fault.told else ()
+                    mending = load.now()
+                    problem = self._run(variables, seen)
+            time.sleep(_TAIL_SECONDS)
+        seen.update(figures(load.records, mending))
+        return problem
+
+    def _patience(self) -> float:
+        if self.fault.seconds is None:
+            return 0.0
+        return self.fault.seconds + _PATIENCE_SECONDS if self.fault.seconds else _AT_ONCE_SECONDS
+
+    def _heals(self, variables: dict[str, str], seen: dict[str, Any]) -> str:
+        served = seen["serves"]
+        after = self.host.await_declared(self._patience() - (served or 0.0)) if served is not None else None
+        seen["healed"] = None if after is None else served + after
+        if after is None:
+            seen["told"] = tuple(self.host.differences())
+            return ""
+        return self.host.shell(self.fault.then, variables)
+
+    def _run(self, variables: dict[str, str], seen: dict[str, Any]) -> str:
+        began = time.monotonic()
+        words = self.fault.run
+        if self.quick and words == ("site.yml",):
+            words = (*words, "--tags", "images,balancer,nodes")
+        seen["refusal"] = self.host.run(*words).problem
+        seen["mend_seconds"] = round(time.monotonic() - began, 2)
+        problem = ""
+        if self.fault.ends == REFUSED:
+            problem = self.host.shell(self.fault.lift, variables)
+            if not problem and self.host.differences():
+                self.host.run("site.yml")
+        seen["mended"] = self.host.await_declared(_SETTLED_SECONDS) is not None
+        if self.fault.ends == MENDS and seen["refusal"]:
+            seen["mended"] = False
+        return problem or (self.host.shell(self.fault.then, variables) if seen["mended"] else "")
+
+    def _declared_before(self) -> str:
+        if self.host.await_declared(_SETTLED_SECONDS) is not None:
+            return ""
+        problem = self.host.run("site.yml").problem
+        left = self.host.differences()
+        if self.host.await_declared(_SETTLED_SECONDS) is None:
+            return f"before: got {problem or left}, want a cluster as declared"
+        return ""
+
+    def _declared_after(self) -> str:
+        """Leave the cluster as declared; what one run does not mend is mended by removing it first."""
+        if self.host.await_declared(_SETTLED_SECONDS) is not None:
+            return ""
+        first = self.host.run("site.yml")
+        if not first.problem and self.host.await_declared(_SETTLED_SECONDS) is not None:
+            return ""
+        second = self.host.run("playbooks/teardown.yml", "-e", "teardown_images=false")
+        third = self.host.run("site.yml")
+        ended = "then it was removed and made again"
+        if second.problem or third.problem:
+            ended = f"then {second.problem or third.problem}"
+        return f"after: got '{first.problem or self.host.differences()}' of one run, want it as declared; {ended}"
+
+    def _control_ends(self, variables: dict[str, str]) -> str:
+        """Give back what a control takes: the restart policy, and a process that was stopped."""
+        names = '"$STATIC" "$DYNAMIC" "$EDGE" "$BALANCER"'
+        return self.host.shell(
+            f"for one in {names}; do docker update --restart unless-stopped $one; docker start $one; done", variables
+        )
