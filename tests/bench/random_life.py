@@ -172,7 +172,7 @@ def _is_paused(container: str) -> bool:
 
 
 def _asked(path: str, count: int) -> tuple[set[str], frozenset[int]]:
-    """Which nodes answer so many requests of clients without cookies, and with which statuses."""
+    """Which nodes answer this number of requests of clients without cookies, and with which statuses."""
     names, statuses = set(), set()
     for _ in range(count):
         try:

@@ -92,7 +92,7 @@ PYTHON_TEXT = (
     "roles/*/files/*.py",
     "scripts/*.py",
     "tests/bench/*.py",
-    "tests/bench/faults/*.py",
+    "tests/bench/*/*.py",
     "tests/unit/callback/*.py",
     "tests/unit/filter/*.py",
     "tests/unit/plugin_utils/*.py",
