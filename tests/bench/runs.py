@@ -14,6 +14,7 @@ Goals: R9 200 of 200 converge in one run, then ``changed=0``, no request lost; R
 from __future__ import annotations
 
 import argparse
+import contextlib
 import json
 import os
 import random
@@ -123,35 +124,29 @@ def kills(options: argparse.Namespace, host: Host) -> list[dict[str, Any]]:
 
 def at_once(host: Host) -> list[dict[str, Any]]:
     """Ten runs at once; how each ended."""
-    began = time.monotonic()
-    outputs = [tempfile.TemporaryFile("w+") for _ in _AT_ONCE]
-    runs = [(words, started(words, file), file) for words, file in zip(_AT_ONCE, outputs, strict=True)]
-    found = []
-    for words, run, file in runs:
-        try:
-            run.wait(timeout=_END_SECONDS)
-        except subprocess.TimeoutExpired:
-            os.killpg(run.pid, signal.SIGKILL)
-            run.wait()
-        with file:
+    began, found = time.monotonic(), []
+    with contextlib.ExitStack() as files:
+        outputs = [files.enter_context(tempfile.TemporaryFile("w+")) for _ in _AT_ONCE]
+        runs = [(words, started(words, file), file) for words, file in zip(_AT_ONCE, outputs, strict=True)]
+        for words, run, file in runs:
+            try:
+                run.wait(timeout=_END_SECONDS)
+            except subprocess.TimeoutExpired:
+                os.killpg(run.pid, signal.SIGKILL)
+                run.wait()
             file.seek(0)
-            output = file.read()
-        refused = bool(run.returncode and _HOLDER.search(output))
-        good = run.returncode == 0 or refused
-        found.append(
-            {
-                "run": " ".join(words),
-                "status": run.returncode,
-                "refused": refused,
-                "good": good,
-                "seconds": round(time.monotonic() - began, 1),
-                "said": "" if good else output[-1500:],
-            }
-        )
-        say(f"at once: {json.dumps(found[-1])}")
+            found.append({"run": " ".join(words), **_ended(run.returncode, file.read())})
+            found[-1]["seconds"] = round(time.monotonic() - began, 1)
+            say(f"at once: {json.dumps(found[-1])}")
     mended = host.run("site.yml")
     found.append({"run": "site.yml", "good": not mended.problem and not host.differences(), "said": mended.problem})
     return found
+
+
+def _ended(status: int, output: str) -> dict[str, Any]:
+    refused = bool(status and _HOLDER.search(output))
+    good = status == 0 or refused
+    return {"status": status, "refused": refused, "good": good, "said": "" if good else output[-1500:]}
 
 
 def main(argv: Sequence[str] | None = None) -> int:
