@@ -8,6 +8,7 @@ import json
 import os
 import platform
 import re
+import signal
 import statistics
 import subprocess
 import sys
@@ -264,7 +265,8 @@ def report(name: str, data: Mapping[str, Any], tables: Sequence[str], verdicts: 
 
 
 def run_main(main: Any) -> None:
-    """Exit with what *main* returns; a failed measurement is one line."""
+    """Exit with what *main* returns; a failed measurement is one line. SIGTERM lets it put back what it has changed."""
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))
     try:
         sys.exit(main())
     except BenchError as error:
