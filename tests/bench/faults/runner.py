@@ -6,12 +6,16 @@ import dataclasses
 import shutil
 import tempfile
 import time
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, Protocol
 
+from tests.bench.common import Play
 from tests.bench.faults.fault import HEALS, MENDS, REFUSED, Fault, Measured
-from tests.bench.faults.host import Beside, Host
+from tests.bench.faults.host import Beside
 from tests.bench.faults.judge import figures
+
+from ansible_collections.evenkeel.cluster.plugins.module_utils.drill.records import Record
 
 _LEAD_SECONDS = 1.0
 _TAIL_SECONDS = 0.5
@@ -21,19 +25,73 @@ _AT_ONCE_SECONDS = 2.0
 _SETTLED_SECONDS = 8.0
 
 
+class Machine(Protocol):
+    """What a row needs of the machine; see :class:`tests.bench.faults.host.Host`."""
+
+    def shell(self, text: str, variables: Mapping[str, str]) -> str:
+        """Run shell; why it failed, empty when it did not."""
+
+    def run(self, *arguments: str) -> Play:
+        """One run of a playbook."""
+
+    def variables_of(self, scratch: Path) -> dict[str, str]:
+        """The variables of a row's shell."""
+
+    def await_serving(self, seconds: float) -> float | None:
+        """Seconds until it serves."""
+
+    def await_declared(self, seconds: float) -> float | None:
+        """Seconds until all is as declared."""
+
+    def differences(self) -> list[str]:
+        """What is not as declared."""
+
+    def told(self) -> tuple[str, ...]:
+        """What the status names."""
+
+
+class Sending(Protocol):
+    """The load beside a row, as a context; see :class:`Beside`."""
+
+    def __enter__(self) -> Sending:
+        """Begin."""
+
+    def __exit__(self, *_: object) -> None:
+        """End."""
+
+    def now(self) -> float:
+        """Seconds from the begin of the load."""
+
+    @property
+    def records(self) -> Sequence[Record]:
+        """The requests that have ended."""
+
+
 @dataclasses.dataclass
 class Row:
-    """One row while it is played."""
+    """One row while it is played.
+
+    Attributes:
+        fault: the row.
+        round: of the campaign.
+        host: where it is played.
+        rate: requests per second beside.
+        seed: of the load.
+        control: whether what heals the row is switched off before.
+        quick: a run that mends does not verify.
+        beside: makes the load from rate and seed.
+        pause: lets seconds pass.
+    """
 
     fault: Fault
     round: int
-    host: Host
+    host: Machine
     rate: float = 100.0
     seed: int = 1
-    #: Whether what heals the row is switched off before.
     control: bool = False
-    #: Instead of the row's own run, where that is site.yml: the short form needs no verification each time.
     quick: bool = False
+    beside: Callable[[float, int], Sending] = Beside
+    pause: Callable[[float], None] = time.sleep
 
     def play(self) -> Measured:
         """Play it; whatever goes wrong with the row itself is a problem of what was measured."""
@@ -59,11 +117,11 @@ class Row:
 
     def _under_load(self, variables: dict[str, str], seen: dict[str, Any]) -> str:
         fault, mending = self.fault, None
-        with Beside(self.rate, self.seed) as load:
-            time.sleep(_LEAD_SECONDS)
+        with self.beside(self.rate, self.seed) as load:
+            self.pause(_LEAD_SECONDS)
             problem = self.host.shell(fault.control, variables) if self.control else ""
             problem = problem or self.host.shell(fault.do, variables)
-            time.sleep(fault.hold)
+            self.pause(fault.hold)
             if fault.ends != REFUSED:
                 problem = problem or self.host.shell(fault.lift, variables)
             if not problem:
@@ -75,7 +133,7 @@ class Row:
                         seen["told"] = self.host.told() if fault.told else ()
                     mending = load.now()
                     problem = self._run(variables, seen)
-            time.sleep(_TAIL_SECONDS)
+            self.pause(_TAIL_SECONDS)
         seen.update(figures(load.records, mending))
         return problem
 
