@@ -123,6 +123,7 @@ class Measured:
         down: seconds from the first lost request to the last.
         first: why the first request was lost.
         problems: what went wrong with the row itself: shell that failed, a cluster that was not as declared before.
+        left: why the cluster was not as declared at the end, after everything was put back; empty when it was.
     """
 
     name: str
@@ -142,6 +143,7 @@ class Measured:
     down: float = 0.0
     first: str = ""
     problems: tuple[str, ...] = ()
+    left: str = ""
 
     def saved(self) -> dict[str, Any]:
         """As JSON."""

@@ -36,7 +36,7 @@ def judge(fault: Fault, seen: Measured) -> list[str]:
         if bound is not None and count > bound:
             first = f", first: {seen.first}" if "lost" in what else ""
             found.append(f"{what}: got {count}, want at most {bound}{first}")
-    return found
+    return found + ([seen.left] if seen.left else [])
 
 
 def _judge_healing(fault: Fault, seen: Measured) -> list[str]:

@@ -133,9 +133,16 @@ def test_what_one_run_does_not_mend_is_removed_and_made_again() -> None:
     machine = FakeMachine(mends=False)
     fault = row(ends=MENDS, seconds=None)
     seen = played(fault, machine)
-    assert machine.said[-3:] == ["site.yml", "playbooks/teardown.yml -e teardown_images=false", "site.yml"]
+    again = "site.yml --tags images,balancer,nodes"
+    assert machine.said[-5:] == [
+        "site.yml",
+        "docker rm --force $(members node) $(members edge) $(members balancer)",
+        again,
+        "playbooks/teardown.yml -e teardown_images=false",
+        again,
+    ]
     assert not machine.broken
-    assert "after: got" in judge(fault, seen)[0]
+    assert "then it was removed and made again" in judge(fault, seen)[-1]
 
 
 def test_a_refusal_is_kept_and_its_cause_lifted() -> None:
