@@ -8,8 +8,8 @@ EDGE = "edge"
 BALANCER = "balancer"
 _PORTS_GONE = "the edge holds the ports: until it is there again, they refuse"
 _ALONE = "there is one balancer: what it was answering is lost"
-_WITH_EDGE = 'kill -STOP "$(pid "$EDGE")"'
-_GO_ON = 'kill -CONT "$(pid "$EDGE")" 2>/dev/null || true'
+_WITHOUT_WATCH = 'docker pause "$EDGE"'
+_WATCH_AGAIN = 'docker unpause "$EDGE" 2>/dev/null || true'
 
 ROWS = (
     Fault(
@@ -81,10 +81,10 @@ ROWS = (
         "edge-hangs",
         EDGE,
         "SIGSTOP of the edge's process for 5 s",
-        _WITH_EDGE,
+        'kill -STOP "$(pid "$EDGE")"',
         hold=5,
-        lift=_GO_ON,
-        clean=_GO_ON,
+        lift='kill -CONT "$(pid "$EDGE")"',
+        clean='kill -CONT "$(pid "$EDGE")" 2>/dev/null || true',
         moved=0,
         because="the network of a process that hangs works on",
     ),
@@ -151,8 +151,8 @@ ROWS = (
         moved=0,
         then="joins",
         because=_ALONE,
-        control='docker update --restart no "$BALANCER"; ' + _WITH_EDGE,
-        clean=_GO_ON,
+        control='docker update --restart no "$BALANCER"; ' + _WITHOUT_WATCH,
+        clean=_WATCH_AGAIN,
         short=True,
     ),
     Fault(
@@ -163,8 +163,8 @@ ROWS = (
         lost=None,
         moved=0,
         because=_ALONE,
-        control=_WITH_EDGE,
-        clean=_GO_ON,
+        control=_WITHOUT_WATCH,
+        clean=_WATCH_AGAIN,
         short=True,
     ),
     Fault(
@@ -202,9 +202,9 @@ ROWS = (
         'kill -STOP "$(pid "$BALANCER")"',
         lost=None,
         moved=0,
-        clean='kill -CONT "$(pid "$BALANCER")" 2>/dev/null || true; ' + _GO_ON,
+        clean='kill -CONT "$(pid "$BALANCER")" 2>/dev/null || true; ' + _WATCH_AGAIN,
         because=_ALONE,
-        control=_WITH_EDGE,
+        control=_WITHOUT_WATCH,
     ),
     Fault(
         "balancer-hangs-shortly",
