@@ -29,7 +29,7 @@ ROWS = [row for _, row in catalogue.order(catalogue.chosen([], [], short=True, a
 @pytest.fixture(scope="module")
 def host(engine: docker.DockerClient, declared: Declared) -> Iterator[Host]:
     """The default cluster, asked from a neighbour's network as well."""
-    declared.restore("playbooks/scale.yml")
+    declared.restore("site.yml", "--tags", "balancer,nodes")
     host = Host()
     host.learn()
     with neighbour():

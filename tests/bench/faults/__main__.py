@@ -166,6 +166,10 @@ def main(argv: Sequence[str] | None = None) -> int:
         return 0
     host = Host([word for extra in options.extra for word in ("-e", extra)])
     campaign = Campaign(options)
+    # What the rows begin with is what this checkout declares, not what was declared here last.
+    problem = host.run("site.yml", "--tags", "engine,images,balancer,nodes").problem
+    if problem:
+        raise BenchError(f"cluster: got '{problem}', want it as declared (fix: ansible-playbook site.yml)")
     host.learn()
     with neighbour():
         campaign.play(host)
