@@ -39,6 +39,6 @@ def _one_chunk(chunks: Sequence[list[_Item]], fails: Callable[[Sequence[_Item]],
 def _without_one(chunks: Sequence[list[_Item]], fails: Callable[[Sequence[_Item]], bool]) -> list[_Item] | None:
     for left_out in range(len(chunks)):
         rest = [item for number, chunk in enumerate(chunks) if number != left_out for item in chunk]
-        if rest and fails(rest):
+        if fails(rest):
             return rest
     return None

@@ -145,6 +145,17 @@ def test_what_one_run_does_not_mend_is_removed_and_made_again() -> None:
     assert "then it was removed and made again" in judge(fault, seen)[-1]
 
 
+def test_a_run_that_fails_has_mended_nothing() -> None:
+    """Also where all is as declared afterwards: a run that fails is not what the row says."""
+    machine = FakeMachine(refuses=REFUSAL)
+    fault = row(ends=MENDS, seconds=None, clean="heal")
+    seen = played(fault, machine)
+    assert (seen.refusal, seen.mended) == (REFUSAL, False)
+    machine = FakeMachine(heals=True, refuses=REFUSAL)
+    machine.await_declared = lambda seconds: 0.0  # type: ignore[method-assign]
+    assert played(fault, machine).mended is False
+
+
 def test_a_refusal_is_kept_and_its_cause_lifted() -> None:
     machine = FakeMachine(refuses=REFUSAL)
     fault = row(ends=REFUSED, seconds=None, lift="heal", says="8080")

@@ -180,6 +180,8 @@ def test_sessions_that_move_are_counted_once_each_time() -> None:
     assert (
         moves([*stays, record(4, home="static-1", node="static-2"), record(5, home="static-2", node="static-2")]) == 1
     )
+    kept = [record(number, home="static-1", node="static-2") for number in (4, 5, 6)]
+    assert moves([*stays, *kept]) == 1, "it stays where it has moved to, without a new cookie"
     back = [record(4, home="static-1", node="static-2"), record(5, home="static-2", node="static-1")]
     assert moves([*stays, *back]) == 2
     assert moves([record(1), record(2, node="static-2")]) == 0, "a client without cookies has no session"

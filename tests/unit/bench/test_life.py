@@ -214,6 +214,13 @@ def test_a_life_ends_where_it_goes_wrong() -> None:
     assert live(life, FaithfulWorld()) is None
 
 
+def test_a_guest_that_a_run_has_taken_away_leaves_no_more() -> None:
+    world = FaithfulWorld()
+    life = [Operation(GUEST_JOINS, STATIC), SCALED, Operation(GUEST_LEAVES, STATIC), Operation(KILL, STATIC)]
+    assert live(life, world) is None
+    assert [operation.kind for operation in world.done] == [GUEST_JOINS, SCALE, KILL]
+
+
 def test_an_operation_that_fails_is_the_end() -> None:
     class Refuses(FaithfulWorld):
         def perform(self, operation: Operation, after: State) -> str:
