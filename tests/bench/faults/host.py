@@ -36,6 +36,7 @@ _PORT = 8080
 _ASK_SECONDS = 1.0
 _IN_A_ROW = 3
 _EVERY = 0.1
+_NOTICED_SECONDS = 1.0
 # A request that is not answered in this time is lost; longer than a node needs to answer under load.
 _TIMEOUT = 5.0
 # A neighbour's network: a network namespace with one link to this machine, from the range for benchmarks (RFC 2544).
@@ -152,13 +153,18 @@ class Host:
             return [str(error)]
 
     def await_declared(self, seconds: float) -> float | None:
-        """Seconds until all was as declared; None when it was not in that time."""
+        """Seconds until all was as declared, and still was a moment later; None when it was not in that time."""
         began = time.monotonic()
-        while self.differences() or not self.serves():
+        while True:
+            if not self.differences() and self.serves():
+                found = time.monotonic() - began
+                # The engine and the balancer need a moment to notice what was done to a node.
+                time.sleep(_NOTICED_SECONDS)
+                if not self.differences() and self.serves():
+                    return found
             if time.monotonic() - began > seconds:
                 return None
             time.sleep(_EVERY)
-        return time.monotonic() - began
 
     def told(self) -> tuple[str, ...]:
         """What the status names, as a user gets it."""
