@@ -32,6 +32,13 @@ end_beside() {
   fi
 }
 
+# finished: waits for the end of all that beside has started.
+finished() {
+  while read -r process; do
+    wait "$process" || true
+  done <"$SCRATCH/pids"
+}
+
 # play PLAYBOOK...: a run that may fail, in the background.
 play() { beside "$(dirname "$PYTHON")/ansible-playbook" "$@"; }
 
