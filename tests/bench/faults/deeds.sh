@@ -160,16 +160,6 @@ memory_group() {
 
 # --- files ---
 
-# keep FILE...: so that kept can put it back, with its owner and mode.
-keep() { tar -C / -cf "$SCRATCH/kept.tar" "${@#/}"; }
-
-kept() {
-  if [ -f "$SCRATCH/kept.tar" ]; then
-    tar -C / -xpf "$SCRATCH/kept.tar"
-    rm -f "$SCRATCH/kept.tar"
-  fi
-}
-
 # small FOLDER OPTIONS: a small disk in the place of a folder, with what the folder holds.
 small() {
   local copy

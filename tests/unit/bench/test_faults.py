@@ -70,7 +70,7 @@ def test_the_shell_of_a_row_is_bash_and_calls_what_there_is(row: Fault) -> None:
 
 
 def test_every_function_of_the_deeds_is_called() -> None:
-    deeds = (FOLDER / "deeds.sh").read_text()
+    deeds = re.sub(r"^ *#.*", "", (FOLDER / "deeds.sh").read_text(), flags=re.MULTILINE)
     rows = "\n".join(path.read_text() for path in FOLDER.glob("rows_*.py"))
     functions = re.findall(r"^([a-z_]+)\(\)", deeds, re.MULTILINE)
     assert len(functions) > 20
