@@ -213,21 +213,24 @@ unmounted() {
 
 bridge() { echo "br-$(docker network inspect --format '{{slice .Id 0 12}}' "$CLUSTER")"; }
 
-# rules_kept, rules_back: all of iptables.
-rules_kept() { iptables-save >"$SCRATCH/rules"; }
+# loss SHARE, loss_over: of the packets on the cluster's bridge.
+loss() {
+  echo "$(bridge) $1" >"$SCRATCH/loss"
+  loss_rules -I
+}
 
-rules_back() {
-  if [ -f "$SCRATCH/rules" ]; then
-    iptables-restore <"$SCRATCH/rules"
-    rm -f "$SCRATCH/rules"
+loss_over() {
+  if [ -f "$SCRATCH/loss" ]; then
+    loss_rules -D
+    rm -f "$SCRATCH/loss"
   fi
 }
 
-# loss SHARE: of the packets on the cluster's bridge.
-loss() {
-  rules_kept
-  iptables -I FORWARD -i "$(bridge)" -m statistic --mode random --probability "$1" -j DROP
-  iptables -I FORWARD -o "$(bridge)" -m statistic --mode random --probability "$1" -j DROP
+loss_rules() {
+  local name share
+  read -r name share <"$SCRATCH/loss"
+  iptables "$1" FORWARD -i "$name" -m statistic --mode random --probability "$share" -j DROP
+  iptables "$1" FORWARD -o "$name" -m statistic --mode random --probability "$share" -j DROP
 }
 
 # pool_taken: every network of the engine's address pool that is not in use.

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from tests.bench.faults.fault import MENDS, REFUSED, Fault
+from tests.bench.faults.fault import ENGINE, MENDS, REFUSED, Fault
 
 NETWORK = "network"
 LOAD = "load"
@@ -13,11 +13,13 @@ ROWS = (
         "rules-flushed",
         NETWORK,
         "every rule of iptables is removed, as a firewall does that is loaded again",
-        "rules_kept; iptables -F; iptables -t nat -F; iptables -P FORWARD ACCEPT",
+        "iptables -F; iptables -t nat -F; iptables -P FORWARD ACCEPT; sleep 1",
         ends=MENDS,
         seconds=None,
         lost=None,
-        clean="rules_back",
+        # The engine writes its rules when it starts.
+        clean="engine_restart TERM",
+        needs=(ENGINE,),
         because="the published ports are rules of iptables for other machines",
     ),
     Fault(
@@ -38,8 +40,8 @@ ROWS = (
         "loss 0.5",
         lost=None,
         hold=5,
-        lift="rules_back",
-        clean="rules_back",
+        lift="loss_over",
+        clean="loss_over",
         because="health checks fail as well, and no node can be told from another",
         short=True,
     ),
@@ -50,8 +52,8 @@ ROWS = (
         "loss 0.01",
         posts=None,
         hold=10,
-        lift="rules_back",
-        clean="rules_back",
+        lift="loss_over",
+        clean="loss_over",
         because="a POST that was sent is not sent again",
     ),
     Fault(
