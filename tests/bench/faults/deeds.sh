@@ -10,6 +10,8 @@ pid() { docker inspect --format '{{.State.Pid}}' "$1"; }
 # members ROLE: the cluster's containers of a role, in any state.
 members() { docker ps --all --filter "label=evenkeel.cluster=$CLUSTER" --filter "label=evenkeel.role=$1" --format '{{.Names}}'; }
 
+exists() { docker inspect "$1" >/dev/null 2>&1; }
+
 # nodes TIER: its running managed nodes.
 nodes() {
   docker ps --filter "label=evenkeel.cluster=$CLUSTER" --filter label=evenkeel.managed=true --filter "label=evenkeel.tier=$1" \

@@ -16,7 +16,7 @@ ROWS = (
         ends=MENDS,
         seconds=0,
         says="static-copy",
-        then='docker inspect "$STATIC" >/dev/null && ! docker inspect static-copy 2>/dev/null',
+        then='exists "$STATIC" && ! exists static-copy',
         clean="foreign_gone",
         short=True,
     ),
