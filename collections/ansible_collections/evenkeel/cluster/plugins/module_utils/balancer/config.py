@@ -16,6 +16,9 @@ SLOT_VARIABLE = "EVENKEEL_SLOT"
 OWN_ENTRY_POINT = "own"
 DRAINING_MIDDLEWARE = "evenkeel-draining"
 _RELOAD_MIDDLEWARE = "evenkeel-reload"
+#: Where edge and balancer see the folder of the Docker socket. The folder, because Docker makes a new socket when it
+#: starts, and a container that has the file keeps the old one.
+SOCKETS = "/host/run"
 
 
 def static_config(config: Mapping[str, Any], slot: str) -> dict[str, Any]:
@@ -30,6 +33,14 @@ def without_own(config: Mapping[str, Any]) -> dict[str, Any]:
     """The static configuration that :func:`static_config` made this one from."""
     entry_points = {name: entry for name, entry in config["entryPoints"].items() if name != OWN_ENTRY_POINT}
     return {**config, "entryPoints": entry_points}
+
+
+def with_endpoint(config: Mapping[str, Any], socket: str) -> dict[str, Any]:
+    """The static configuration with the address of the Docker socket; one that has an address keeps it."""
+    providers = dict(config.get("providers") or {})
+    if "docker" in providers:
+        providers["docker"] = {"endpoint": f"unix://{socket}", **(providers["docker"] or {})}
+    return {**config, "providers": providers} if providers else dict(config)
 
 
 def edge_config(draining: str) -> str:
