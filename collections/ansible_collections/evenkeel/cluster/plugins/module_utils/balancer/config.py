@@ -7,6 +7,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
+from ..cluster.engines import DOCKER
 from ..traefik.routes import EDGE_MIDDLEWARE
 
 #: Slot to the port that only the balancer in this slot listens on, for its API.
@@ -38,8 +39,8 @@ def without_own(config: Mapping[str, Any]) -> dict[str, Any]:
 def with_endpoint(config: Mapping[str, Any], socket: str) -> dict[str, Any]:
     """The static configuration with the address of the Docker socket; one that has an address keeps it."""
     providers = dict(config.get("providers") or {})
-    if "docker" in providers:
-        providers["docker"] = {"endpoint": f"unix://{socket}", **(providers["docker"] or {})}
+    if DOCKER in providers:
+        providers[DOCKER] = {"endpoint": f"unix://{socket}", **(providers[DOCKER] or {})}
     return {**config, "providers": providers} if providers else dict(config)
 
 

@@ -11,8 +11,6 @@ from typing import Any
 
 _PROC = Path("/proc")
 _SECONDS = 2.0
-# Where the machine reaches a port that is published on all its addresses.
-_ITSELF = dict.fromkeys(("", "0.0.0.0"), "127.0.0.1")
 
 
 def is_blind(pid: int, mounts: Iterable[Mapping[str, Any]], proc: Path = _PROC) -> bool:
@@ -61,7 +59,8 @@ def ended_proxies(endpoints: Iterable[tuple[str, int]], proc: Path = _PROC) -> l
 
 def _refuses(address: str, port: int) -> bool:
     try:
-        socket.create_connection((_ITSELF.get(address, address), port), _SECONDS).close()
+        # Linux takes 0.0.0.0 for the machine itself.
+        socket.create_connection((address or "127.0.0.1", port), _SECONDS).close()
     except ConnectionRefusedError:
         return True
     except OSError:

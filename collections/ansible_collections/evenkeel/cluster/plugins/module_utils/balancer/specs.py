@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from ..cluster import labels
+from ..cluster.engines import DOCKER
 from ..engine.container_spec import ContainerSpec
 from .config import SLOT_VARIABLE, SOCKETS, static_name, without_own
 from .options import NUMBERS, BalancerOptions
@@ -153,7 +154,7 @@ def options_from(cluster: str, network: str, record: Mapping[str, Any], static: 
 def _socket(record: Mapping[str, Any], static: Mapping[str, Any]) -> str:
     """The Docker socket on the host."""
     folder = next(mount["Source"] for mount in record["HostConfig"]["Mounts"] if mount["Target"] == SOCKETS)
-    return str(Path(folder) / Path(static["providers"]["docker"]["endpoint"]).name)
+    return str(Path(folder) / Path(static["providers"][DOCKER]["endpoint"]).name)
 
 
 def _outside(record: Mapping[str, Any]) -> dict[str, str]:
