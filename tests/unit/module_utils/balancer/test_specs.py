@@ -77,7 +77,7 @@ def test_the_edge(options: BalancerOptions) -> None:
         ports={"8000/tcp": ("0.0.0.0", 8080), "9000/tcp": ("", 9000)},
         sysctls={"net.ipv4.tcp_migrate_req": "1"},
         also_in="bridge",
-        restart="unless-stopped",
+        restart="always",
         stop_signal="SIGKILL",
         stop_timeout=0,
     )
@@ -129,7 +129,7 @@ def test_the_balancer(options: BalancerOptions) -> None:
         ports={},
         sysctls={},
         also_in="",
-        restart="unless-stopped",
+        restart="always",
         stop_signal="",
         stop_timeout=45,
     )
@@ -176,6 +176,7 @@ def test_what_docker_is_sent_for_the_edge(options: BalancerOptions) -> None:
         "StopSignal": "SIGKILL",
         "HostConfig": {
             **LOCKED_DOWN,
+            "RestartPolicy": {"Name": "always"},
             "NetworkMode": "shop-net",
             "Memory": 33_554_432,
             "PidsLimit": 8,
@@ -206,6 +207,7 @@ def test_what_docker_is_sent_for_the_balancer(options: BalancerOptions) -> None:
         "StopTimeout": 45,
         "HostConfig": {
             **LOCKED_DOWN,
+            "RestartPolicy": {"Name": "always"},
             "NetworkMode": "container:shop-edge",
             "Memory": 1024**3,
             "PidsLimit": 512,

@@ -23,7 +23,7 @@ import pytest
 from ansible_collections.evenkeel.cluster.plugins.module_utils.balancer.watch import HOLDER, watch_script
 
 PERL = shutil.which("perl") or "perl"
-EDGE, BLUE = "e" * 64, "b" * 64
+EDGE, BLUE, NODE = "e" * 64, "b" * 64, "a" * 64
 LONG = 20.0
 
 
@@ -32,8 +32,9 @@ class Docker:
 
     def __init__(self, folder: Path) -> None:
         self.path = folder / "docker.sock"
-        self.states = {EDGE: "running", BLUE: "running"}
-        self.began = {EDGE: "2026-01-01T00:00:01.5", BLUE: "2026-01-01T00:00:01.25"}
+        self.states = {EDGE: "running", BLUE: "running", NODE: "running"}
+        self.began = {EDGE: "2026-03-01T00:00:01.5", BLUE: "2026-03-01T00:00:01.25", NODE: "2026-02-01T00:00:00"}
+        self.ended = dict.fromkeys(self.began, "0001-01-01T00:00:00")
         self.orders: list[str] = []
         with socket.create_server(("127.0.0.1", 0)) as free:
             self.port = free.getsockname()[1]
@@ -45,12 +46,16 @@ class Docker:
                 if parts.path == "/containers/json":
                     self._send(outer.listed(json.loads(parse_qs(parts.query)["filters"][0])))
                 else:
-                    began = outer.began[parts.path.split("/")[2]]
-                    self._send({"State": {"Status": "running", "StartedAt": f"{began}Z"}})
+                    found = parts.path.split("/")[2]
+                    moments = {"StartedAt": f"{outer.began[found]}Z", "FinishedAt": f"{outer.ended[found]}Z"}
+                    self._send({"State": {"Status": "running", **moments}})
 
             def do_POST(self) -> None:
                 outer.orders.append(self.path.removeprefix("/containers/"))
-                outer.serve()
+                if BLUE in self.path:
+                    outer.serve()
+                found = self.path.split("/")[2]
+                outer.states[found], outer.began[found] = "running", "2026-03-01T00:10:00"
                 self._send({})
 
             def _send(self, body: Any) -> None:
@@ -76,7 +81,8 @@ class Docker:
 
     def listed(self, filters: dict[str, list[str]]) -> list[dict[str, str]]:
         assert "evenkeel.cluster=shop" in filters["label"]
-        wanted = EDGE if "evenkeel.role=edge" in filters["label"] else BLUE
+        roles = {"evenkeel.role=edge": EDGE, "evenkeel.role=balancer": BLUE, "evenkeel.role=node": NODE}
+        (wanted,) = (roles[label] for label in filters["label"] if label in roles)
         return [{"Id": wanted, "ImageID": "sha256:" + "f" * 64}] if self.states[wanted] in filters["status"] else []
 
     def serve(self) -> None:
@@ -111,7 +117,9 @@ def docker(tmp_path: Path) -> Iterator[Docker]:
 @pytest.fixture
 def script(docker: Docker, tmp_path: Path) -> Path:
     file = tmp_path / "watch.pl"
-    file.write_text(watch_script("shop", str(docker.path), [docker.port]))
+    text = watch_script("shop", str(docker.path), [docker.port])
+    assert "(1, 5, 40)" in text
+    file.write_text(text.replace("(1, 5, 40)", "(0.2, 1, 8)"))
     return file
 
 
@@ -133,14 +141,14 @@ def test_the_script_compiles_without_a_warning(script: Path) -> None:
     "state, began, order",
     [
         # The order in which Docker starts them is not the one that they need.
-        ("exited", "2026-01-01T00:00:01.25", f"{BLUE}/start"),
-        ("created", "2026-01-01T00:00:01.25", f"{BLUE}/start"),
+        ("exited", "2026-03-01T00:00:01.25", f"{BLUE}/start"),
+        ("created", "2026-03-01T00:00:01.25", f"{BLUE}/start"),
         # It runs in the network of an edge that has ended.
-        ("running", "2026-01-01T00:00:01.25", f"{BLUE}/restart?t=0"),
-        ("running", "2026-01-01T00:00:01", f"{BLUE}/restart?t=0"),
+        ("running", "2026-03-01T00:00:01.25", f"{BLUE}/restart?t=0"),
+        ("running", "2026-02-28T23:59:59", f"{BLUE}/restart?t=0"),
         # It hangs: that takes some seconds longer.
-        ("running", "2026-01-01T00:00:02", f"{BLUE}/restart?t=0"),
-        ("paused", "2026-01-01T00:00:02", f"{BLUE}/unpause"),
+        ("running", "2026-03-01T00:00:02", f"{BLUE}/restart?t=0"),
+        ("paused", "2026-03-01T00:00:02", f"{BLUE}/unpause"),
     ],
 )
 def test_a_balancer_that_does_not_answer_is_started_once(
@@ -152,7 +160,7 @@ def test_a_balancer_that_does_not_answer_is_started_once(
         assert docker.awaited() == [order]
         assert process.stdout is not None
         assert process.stdout.readline().startswith(order.split("/")[1])
-        time.sleep(1.5)
+        time.sleep(0.8)
         assert docker.orders == [order]
 
 
@@ -160,7 +168,7 @@ def test_a_balancer_that_answers_is_left_alone(docker: Docker, script: Path) -> 
     docker.states[BLUE] = "exited"
     docker.serve()
     with running(str(script)):
-        time.sleep(2)
+        time.sleep(1)
     assert docker.orders == []
 
 
@@ -173,3 +181,38 @@ def test_the_holder_runs_the_file_again_when_that_has_changed(docker: Docker, sc
         assert docker.orders == []
         script.write_text(good)
         assert docker.awaited() == [f"{BLUE}/start"]
+
+
+@pytest.mark.parametrize(
+    "ended, orders",
+    [
+        # Docker crashed, and stopped all of them when it started again.
+        ("2026-03-01T00:00:01", [f"{NODE}/start"]),
+        ("2026-02-28T23:59:59.5", [f"{NODE}/start"]),
+        # A person had stopped it before.
+        ("2026-02-28T23:59:57", []),
+        # It has ended since.
+        ("2026-03-01T00:00:02", []),
+    ],
+)
+def test_nodes_that_docker_stopped_with_the_edge_are_started(
+    docker: Docker, script: Path, ended: str, orders: list[str]
+) -> None:
+    docker.ended[EDGE] = "2026-03-01T00:00:00"
+    docker.states[NODE], docker.ended[NODE] = "exited", ended
+    docker.serve()
+    with running("-e", HOLDER, str(script)):
+        if orders:
+            docker.awaited()
+        time.sleep(0.6)
+    assert docker.orders == orders
+
+
+def test_an_old_edge_starts_no_nodes(docker: Docker, script: Path) -> None:
+    docker.ended[EDGE] = "2026-03-01T00:00:00"
+    docker.states[NODE], docker.ended[NODE] = "exited", "2026-03-01T00:00:01"
+    docker.serve()
+    script.write_text(script.read_text().replace("(60, 2)", "(0, 2)"))
+    with running("-e", HOLDER, str(script)):
+        time.sleep(0.6)
+    assert docker.orders == []

@@ -18,6 +18,8 @@ from .watch import HOLDER, WATCH_FILE
 
 #: Lets a closing listener hand connections that it has not accepted yet to the other one (Linux 5.14).
 MIGRATE = "net.ipv4.tcp_migrate_req"
+#: Also when Docker stopped it: it takes that for the wish of a person when it starts again after a crash.
+_RESTART = "always"
 _EDGE_MEMORY = 32 * 1024**2
 _EDGE_PIDS = 8
 _CONFIG = "/etc/traefik"
@@ -49,6 +51,7 @@ def edge_spec(options: BalancerOptions, revision: str, *, migrate: bool) -> Cont
         sysctls={MIGRATE: "1"} if migrate else {},
         mounts=_sockets(options),
         binds=(f"{options.config_dir}:{_CONFIG}:ro", f"{options.log_dir}:{_LOG}"),
+        restart=_RESTART,
         # It has nothing to lose, and process 1 ignores SIGTERM.
         stop_signal="SIGKILL",
     )
@@ -69,6 +72,7 @@ def balancer_spec(options: BalancerOptions, desired: Desired, slot: str) -> Cont
         pids=options.pids,
         mounts=_sockets(options),
         binds=(f"{options.config_dir}:{_CONFIG}:ro", f"{options.log_dir}:{_LOG}"),
+        restart=_RESTART,
         stop_timeout=options.stop_seconds,
     )
 

@@ -35,6 +35,10 @@ use Socket;
 my ($ENDED, $SILENT, $SILENT_MOST) = (1, 5, 40);
 my $version = file_version();
 my ($silent_since, $acted, $patience) = (undef, 0, $SILENT);
+# Docker that starts again after a crash stops what still runs, and then takes it for stopped by a person. In the first
+# seconds of an edge, nodes that ended together with the one before are started.
+my ($NEW, $TOGETHER) = (60, 2);
+my $looked = 0;
 $| = 1;
 
 while (1) {
@@ -45,24 +49,40 @@ while (1) {
     $silent_since = now() unless defined $silent_since;
     mend() if now() - $silent_since >= $ENDED;
   }
+  if (now() - $looked >= 1 && now() - born(getppid) < $NEW) { revive(); $looked = now() }
   select undef, undef, undef, 0.25;
 }
 
+sub revive {
+  my ($me) = listed($edge) or return;
+  my ($began, $ended_before) = moments($me);
+  for my $id (listed($nodes)) {
+    my (undef, $when) = moments($id);
+    order("start", $id, "Docker had stopped it with the edge") if $ended_before - $TOGETHER < $when && $when < $began;
+  }
+}
+
+# One kind of order at a time: what has just been started needs a moment until it answers.
 sub mend {
-  for my $id (listed($ended)) { order("start", $id, "it had ended") }
-  my $since = $acted > $silent_since ? $acted : $silent_since;
-  my $silent = now() - $since >= $patience;
-  if ($silent) { for my $id (listed($paused)) { order("unpause", $id, "it was paused") } }
+  return if now() - $acted < $ENDED;
+  my @ended = listed($ended);
+  for my $id (@ended) { order("start", $id, "it had ended") }
+  if (@ended) { $acted = now(); return }
+  my $silent = now() - ($acted > $silent_since ? $acted : $silent_since) >= $patience;
+  my @paused = $silent ? listed($paused) : ();
+  for my $id (@paused) { order("unpause", $id, "it was paused") }
+  if (@paused) { $acted = now(); return }
   my ($me) = listed($edge);
-  my $began = defined $me ? started($me) : "";
+  my ($began) = defined $me ? moments($me) : 0;
   for my $id (listed($running)) {
     # One that is older than this edge is in the network of an edge that has ended.
-    my $lost = $began gt started($id);
+    my ($since) = moments($id);
+    my $lost = $began > $since;
     next unless $lost || $silent;
     order("restart?t=0", $id, $lost ? "its network has gone" : "it did not answer");
     $acted = now();
   }
-  if ($silent) { $patience = $patience * 2 < $SILENT_MOST ? $patience * 2 : $SILENT_MOST; $acted = now() }
+  $patience = $patience * 2 < $SILENT_MOST ? $patience * 2 : $SILENT_MOST if $silent;
 }
 
 sub listed {
@@ -71,10 +91,18 @@ sub listed {
   return $text =~ /"Id":"([0-9a-f]{64})"/g;
 }
 
-sub started {
+# When a container began, and when it had ended before that, in seconds.
+sub moments {
   my ($id) = @_;
-  my ($when) = docker("GET", "/containers/$id/json") =~ /"StartedAt":"([^"Z]+)/;
-  return defined $when ? $when : "";
+  my $text = docker("GET", "/containers/$id/json");
+  return map { $text =~ /"$_":"([^"Z]+)/ ? seconds($1) : 0 } "StartedAt", "FinishedAt";
+}
+
+sub seconds {
+  my ($year, $month, $day, $hour, $minute, $second) = $_[0] =~ /(\d+)-(\d+)-(\d+)T(\d+):(\d+):([\d.]+)/ or return 0;
+  if ($month < 3) { $year -= 1; $month += 12 }
+  my $days = 365 * $year + int($year / 4) - int($year / 100) + int($year / 400) + int((153 * $month - 457) / 5) + $day;
+  return (($days * 24 + $hour) * 60 + $minute) * 60 + $second;
 }
 
 sub order {
@@ -120,6 +148,13 @@ sub now {
   return $seconds;
 }
 
+# When a process began, on the same clock.
+sub born {
+  open(my $file, "<", "/proc/$_[0]/stat") or return 0;
+  my ($fields) = readline($file) =~ /.*\) (.*)/;
+  return (split / /, $fields)[19] / 100;
+}
+
 sub file_version { return join " ", map { defined $_ ? $_ : "" } (stat $0)[0, 1, 9] }
 """
 
@@ -138,6 +173,7 @@ def watch_script(cluster: str, socket: str, ports: Iterable[int]) -> str:
         "paused": _query(balancers, "paused"),
         "running": _query(balancers, "running", "restarting"),
         "edge": _query(labels.selector(cluster, labels.EDGE), "running"),
+        "nodes": _query([*labels.selector(cluster, labels.NODE), f"{labels.MANAGED}=true"], "exited"),
     }
     values = {"socket": socket, **queries}
     lines = [f"my ${name} = '{_quoted(value)}';" for name, value in values.items()]
