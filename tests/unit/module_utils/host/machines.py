@@ -36,6 +36,10 @@ DOCKER = Docker(
     api_version="1.41",
     images={"res/express:1": "sha256:1"},
     socket_group=999,
+    engine_id="EVEN:KEEL",
+    system="Debian GNU/Linux 12 (bookworm)",
+    security=frozenset({"apparmor", "seccomp"}),
+    live_restore=True,
 )
 
 PARAMS: dict[str, Any] = {

@@ -120,6 +120,13 @@ def test_machines(changes: dict[str, Any], problems: list[str]) -> None:
             "/usr/bin/python3 has no Docker SDK",
         ),
         (dataclasses.replace(ROOT, docker_sdk=False), DOCKER, "", "/usr/bin/python3 has no Docker SDK"),
+        (
+            dataclasses.replace(ROOT, docker_sdk=False, apt=False, missing_packages=("docker", "aiohttp")),
+            DOCKER,
+            "Docker SDK for Python: got none for /usr/bin/python3, want the Python package docker"
+            " (fix: /usr/bin/python3 -m pip install docker aiohttp)",
+            "/usr/bin/python3 has no Docker SDK",
+        ),
     ],
 )
 def test_docker(machine: Machine, docker: Docker, problem: str, reason: str) -> None:

@@ -41,6 +41,16 @@ options:
       - The option C(max_failures) of each tier must be less.
     type: raw
     default: 24
+  docker_socket:
+    description:
+      - The engine's socket that the balancer is given, as C(load_balancer_docker_socket) says.
+      - The engine behind it must be the one that this run uses.
+    type: raw
+    default: /var/run/docker.sock
+  portainer_docker_socket:
+    description: The same for Portainer, as C(portainer_docker_socket) says; not checked without O(portainer).
+    type: raw
+    default: /var/run/docker.sock
   domain:
     description: The site's host name.
     type: raw
@@ -186,6 +196,14 @@ EXAMPLES = r"""
 """
 
 RETURN = r"""
+advice:
+  description:
+    - What a Docker Engine that was found lacks, one line each. The cluster runs without, and survives less.
+    - Empty if O(check_machine) is false.
+  returned: success, unless RV(become) is true
+  type: list
+  elements: str
+  sample: []
 become:
   description:
     - Whether root's rights are needed and available through sudo without a password.
@@ -334,6 +352,7 @@ def main() -> None:
         cluster_spec=found.spec.as_dict(),
         docker=engine_facts(machine, docker, found.spec.network),
         machine=dataclasses.asdict(machine),
+        advice=list(found.advice),
     )
 
 

@@ -6,7 +6,7 @@ from __future__ import annotations
 
 import posixpath
 from collections.abc import Collection, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from ..balancer.config import SLOTS
 from ..cluster import labels
@@ -15,7 +15,8 @@ from ..cluster.spec import ClusterSpec
 from ..core.errors import Problem, quote
 from ..engine.docker_facts import Container, Docker, image_present
 from .declaration import Declaration
-from .facts import Disk, Listener, Machine
+from .engine import check_sockets, install_packages
+from .facts import Disk, Listener, Machine, PortProxy
 
 MIB = 1024**2
 GIB = 1024**3
@@ -43,6 +44,8 @@ class MachineFacts:
         state_disk: the file system of the state folder.
         data_disk: the file system of Docker's data.
         listeners: processes that listen on the ports to publish, by port.
+        engines: knob with a socket to the identifier of the engine there, see :func:`check_sockets`.
+        proxies: the processes docker-proxy.
     """
 
     machine: Machine
@@ -50,6 +53,8 @@ class MachineFacts:
     state_disk: Disk
     data_disk: Disk
     listeners: Mapping[int, Listener]
+    engines: Mapping[str, str | None] = field(default_factory=dict)
+    proxies: tuple[PortProxy, ...] = ()
 
 
 def size(count: int) -> str:
@@ -118,12 +123,12 @@ def check_docker(machine: Machine, docker: Docker) -> list[Problem]:
             "at least 20.10 (API 1.41)",
             "upgrade Docker",
         )
-    elif not machine.docker_sdk and not machine.root:
+    elif not machine.docker_sdk and not (machine.root and machine.apt):
         problem = Problem(
             "Docker SDK for Python",
             f"none for {machine.interpreter}",
             "the Python package docker",
-            f"install python3-docker, or {SUDO_HINT}",
+            f"install python3-docker, or {SUDO_HINT}" if machine.apt else install_packages(machine),
         )
     return [problem] if problem else []
 
@@ -335,4 +340,5 @@ def check_all(declaration: Declaration, facts: MachineFacts) -> list[Problem]:
         *state,
         *check_ports(spec, docker, facts.listeners),
         *check_names(spec, docker),
+        *check_sockets(docker, declaration.sockets, facts.engines),
     ]

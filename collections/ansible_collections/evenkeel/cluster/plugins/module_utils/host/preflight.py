@@ -10,10 +10,11 @@ from typing import Any
 
 from ..cluster.spec import ClusterSpec
 from ..core.errors import Problem
-from ..engine.docker_facts import Docker
+from ..engine.docker_facts import Docker, read_engine_id
 from .checks import MachineFacts, check_all, check_docker, check_machine, docker_reason, published_ports
 from .declaration import Declaration, read_declaration
-from .facts import Machine, read_disk, read_listeners
+from .engine import advice, check_engine
+from .facts import Machine, read_disk, read_listeners, read_port_proxies
 
 ReadFacts = Callable[[Declaration, ClusterSpec, Machine, Docker], MachineFacts]
 
@@ -26,11 +27,13 @@ class Preflight:
         spec: the declared cluster; ``None`` when its knobs have problems.
         problems: all that must be mended before anything is changed.
         warnings: lines about what has no effect.
+        advice: lines about what the engine that was found lacks.
     """
 
     spec: ClusterSpec | None
     problems: tuple[Problem, ...]
     warnings: tuple[str, ...]
+    advice: tuple[str, ...] = ()
 
     @property
     def message(self) -> str:
@@ -41,13 +44,18 @@ class Preflight:
 
 def read_facts(declaration: Declaration, spec: ClusterSpec, machine: Machine, docker: Docker) -> MachineFacts:
     """Read what the checks need to know; ports only where the machine is to carry the cluster."""
-    ports = [port for _knob, port, _owner in published_ports(spec)] if declaration.must_carry else []
+    must_carry = declaration.must_carry
+    ports = [port for _knob, port, _owner in published_ports(spec)] if must_carry else []
+    # Asked only where it is another socket than the one that has answered.
+    others = {knob: path for knob, path in declaration.sockets.items() if must_carry and path != docker.socket}
     return MachineFacts(
         machine=machine,
         docker=docker,
         state_disk=read_disk(spec.state_dir),
         data_disk=read_disk(docker.data_root),
         listeners=read_listeners(ports),
+        engines={knob: read_engine_id(path) for knob, path in others.items()} if not docker.trouble else {},
+        proxies=tuple(read_port_proxies()) if must_carry else (),
     )
 
 
@@ -66,10 +74,13 @@ def preflight(params: Mapping[str, Any], machine: Machine, docker: Docker, read:
     if declaration.must_carry or docker.trouble != "absent":
         problems += check_docker(machine, docker)
     if declaration.must_carry:
-        problems += check_machine(machine)
+        problems += [*check_machine(machine), *check_engine(machine, docker)]
+    lacks: list[str] = []
     if declaration.spec is not None:
-        problems += check_all(declaration, read(declaration, declaration.spec, machine, docker))
-    return Preflight(declaration.spec, tuple(problems), declaration.warnings)
+        facts = read(declaration, declaration.spec, machine, docker)
+        problems += check_all(declaration, facts)
+        lacks = advice(machine, docker, facts.proxies) if declaration.must_carry else []
+    return Preflight(declaration.spec, tuple(problems), declaration.warnings, tuple(lacks))
 
 
 def engine_facts(machine: Machine, docker: Docker, network: str) -> dict[str, Any]:
