@@ -26,6 +26,7 @@ MACHINE = Machine(
     home="/home/alice",
     cpus=2,
     memory_available=8 * GIB,
+    memory_total=16 * GIB,
     docker_sdk=True,
     docker_installed=True,
 )

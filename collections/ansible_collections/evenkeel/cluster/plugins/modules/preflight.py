@@ -198,7 +198,7 @@ EXAMPLES = r"""
 RETURN = r"""
 advice:
   description:
-    - What a Docker Engine that was found lacks, one line each. The cluster runs without, and survives less.
+    - What the machine and a Docker Engine that was found lack, one line each. The cluster runs, and survives less.
     - Empty if O(check_machine) is false.
   returned: success, unless RV(become) is true
   type: list
@@ -291,6 +291,13 @@ docker:
       description: The images on this machine, as C(name:tag), each with its ID.
       type: dict
       sample: {"evenkeel/static:b9ed47b62c5b": "sha256:63c0..."}
+    full_disks:
+      description:
+        - A line per disk without space for new images, with which a run that makes images is refused.
+        - A run that needs more nodes or images in any case has been refused by then.
+      type: list
+      elements: str
+      sample: []
 machine:
   description: The machine, and the user that the module runs as. Memory is in bytes.
   returned: success, unless RV(become) is true
@@ -350,7 +357,7 @@ def main() -> None:
         changed=False,
         become=False,
         cluster_spec=found.spec.as_dict(),
-        docker=engine_facts(machine, docker, found.spec.network),
+        docker=engine_facts(machine, docker, found.spec.network, found.full_disks),
         machine=dataclasses.asdict(machine),
         advice=list(found.advice),
     )

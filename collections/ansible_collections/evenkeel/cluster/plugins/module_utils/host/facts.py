@@ -35,7 +35,7 @@ _DAEMON_FOLDERS = ("/usr/local/sbin", "/usr/local/bin", "/usr/sbin", "/usr/bin",
 
 @dataclasses.dataclass(frozen=True)
 class Machine:
-    """The machine and the user on it. ``memory_available`` is in bytes, as the kernel estimates it (MemAvailable).
+    """The machine and the user on it. Memory is in bytes, as the kernel estimates it (MemAvailable).
 
     ``apt``: packages can be installed with apt-get. ``missing_packages`` are the Python packages that our modules need
     and the interpreter has not; ``daemon_config`` is Docker's daemon.json, empty where there is none that can be read.
@@ -52,6 +52,7 @@ class Machine:
     home: str
     cpus: int
     memory_available: int
+    memory_total: int
     docker_sdk: bool
     docker_installed: bool
     apt: bool = True
@@ -88,6 +89,7 @@ def read_machine() -> Machine:
     release = parse_os_release(_text("/etc/os-release"))
     uid = os.geteuid()
     name, home = _account(uid)
+    memory = _text("/proc/meminfo")
     return Machine(
         os_id=release.get("ID", ""),
         os_version=release.get("VERSION_ID", ""),
@@ -99,7 +101,8 @@ def read_machine() -> Machine:
         root=uid == 0,
         home=home,
         cpus=os.cpu_count() or 1,
-        memory_available=parse_memory_available(_text("/proc/meminfo")),
+        memory_available=parse_memory_available(memory),
+        memory_total=parse_memory_total(memory),
         docker_sdk=all(importlib.util.find_spec(package) for package in ("docker", "requests")),
         docker_installed=shutil.which("dockerd", path=_daemon_path()) is not None,
         apt=shutil.which("apt-get", path=_daemon_path()) is not None,

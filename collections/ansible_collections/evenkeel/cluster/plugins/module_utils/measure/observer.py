@@ -49,7 +49,7 @@ class Observed:
 
     @property
     def unmeasurable(self) -> str:
-        """Why it cannot be told which nodes answered, although all is well; empty when it can, or when something is wrong."""
+        """Why it cannot be told which nodes answered, although all is well; empty when it can, or all is not."""
         reached = not self.facts["observed"] or self.facts.get("counted", 0) >= len(self.replies)
         return unmeasurable(self.replies) if reached and not self.problems else ""
 
