@@ -95,9 +95,9 @@ def plan(
 
     Guests are nodes of their tier: they count, and they leave first. Broken managed nodes are removed at once, because
     they serve nothing; guests that were stopped by hand are left alone. Nodes that drain already, such as those of a
-    run that was killed, do not count, and the run waits for their end. Stale nodes are replaced in waves; in each
-    wave, new nodes start before old ones drain. When the tier's balancer service changes, first all new nodes join
-    the new service, then the route is switched, and then the old nodes drain.
+    run that was killed, do not count, and the run waits for their end. Stale nodes, and nodes that do not answer, are
+    replaced in waves; in each wave, new nodes start before old ones drain. When the tier's balancer service changes,
+    first all new nodes join the new service, then the route is switched, and then the old nodes drain.
 
     Args:
         nodes: all nodes and guests of the cluster.
@@ -194,7 +194,7 @@ def _waves(
     grow = max(0, len(names) - len(leaving))
     shrink = max(0, len(leaving) - len(names))
     starts, drains = list(names), list(leaving)
-    reason = "renews a node" if renew else "replaces a stale node"
+    reason = _start_reason(target, leaving, renew=renew)
     step = 1
     while starts or drains:
         first = step == 1
@@ -213,9 +213,21 @@ def _split(items: list[_Item], size: int) -> tuple[list[_Item], list[_Item]]:
     return items[:at], items[at:]
 
 
-def _is_fresh(node: Node, target: TierTarget) -> bool:
+def _start_reason(target: TierTarget, leaving: Sequence[Node], *, renew: bool) -> str:
+    if renew:
+        return "renews a node"
+    if any(_is_stale(node, target) for node in leaving):
+        return "replaces a stale node"
+    return "replaces a node that does not answer"
+
+
+def _is_stale(node: Node, target: TierTarget) -> bool:
     same = node.revision == target.revision if node.managed else node.image_id == target.image_id
-    return same and node.service == target.service
+    return not same or node.service != target.service
+
+
+def _is_fresh(node: Node, target: TierTarget) -> bool:
+    return not _is_stale(node, target) and not node.silent
 
 
 def _remove(node: Node) -> PoolAction:
@@ -234,8 +246,10 @@ def _drain(node: Node, target: TierTarget, step: int, *, renew: bool = False) ->
 def _leave_reason(node: Node, target: TierTarget, *, renew: bool) -> str:
     if node.leaving:
         return "drains already"
-    if not _is_fresh(node, target):
+    if _is_stale(node, target):
         return f"stale {node.kind}"
+    if node.silent:
+        return "does not answer"
     if renew:
         return "to be renewed"
     return f"scale down to {target.count}" + ("" if node.managed else ", guests leave first")

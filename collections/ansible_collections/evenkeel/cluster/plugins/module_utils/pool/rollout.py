@@ -69,12 +69,14 @@ class _RollbackState:
         rerouted: the route was changed.
         started: names of new nodes.
         drained: nodes that were drained, kept until all steps are done.
+        staying: names of nodes from before that stay, until they are known to be in rotation.
     """
 
     former: Route | None = None
     rerouted: bool = False
     started: list[str] = dataclasses.field(default_factory=list)
     drained: list[Node] = dataclasses.field(default_factory=list)
+    staying: list[str] = dataclasses.field(default_factory=list)
 
 
 class Rollout:
@@ -142,7 +144,7 @@ class Rollout:
     def _tier(self, actions: Sequence[PoolAction]) -> None:
         tier = actions[0].tier
         watch = self._watch() if any(action.kind in {START, ROUTE, DRAIN} for action in actions) else None
-        rollback = _RollbackState(former=self._routes.of(tier))
+        rollback = _RollbackState(former=self._routes.of(tier), staying=self._staying(tier, actions))
         halted = ""
         try:
             for step in sorted({action.step for action in actions}):
@@ -174,6 +176,8 @@ class Rollout:
         for action in _of_kind(actions, ROUTE):
             rollback.rerouted = True
             self._route(watch, action)
+        if _of_kind(actions, DRAIN):
+            self._check_staying(watch, actions[0].tier, rollback)
         self._drain_step(watch, _of_kind(actions, DRAIN), rollback)
 
     def _each(self, threads: ThreadPoolExecutor, work: Callable[[_Item], None], items: Iterable[_Item]) -> None:
@@ -249,6 +253,32 @@ class Rollout:
         self.done.append(action)
 
     # -- leaving -----------------------------------------------------------------
+
+    def _staying(self, tier: str, actions: Sequence[PoolAction]) -> list[str]:
+        """The names of the tier's nodes that the drained ones rely on."""
+        build = self._declaration.builds.get(tier)
+        leaving = {action.id for action in actions}
+        if build is None or not _of_kind(actions, DRAIN):
+            return []
+        return [
+            node.name
+            for node in self._engine.nodes()
+            if (node.tier, node.managed, node.running) == (tier, True, True)
+            and (node.service, node.revision) == (build.tier.service, build.revision)
+            and node.id not in leaving
+        ]
+
+    def _check_staying(self, watch: RotationWatch, tier: str, rollback: _RollbackState) -> None:
+        """Before the first node drains: those that stay serve, and the route leads to them.
+
+        A run that was killed may have left nodes that have just started, or a route that the balancer has not read.
+        """
+        build = self._declaration.builds.get(tier)
+        if build is not None and rollback.staying:
+            watch.enter(build.tier, rollback.staying, probed=True)
+        rollback.staying = []
+        if not rollback.drained:
+            watch.routed(tier, self._declaration.route(tier))
 
     def _drain_step(self, watch: RotationWatch, actions: Sequence[PoolAction], rollback: _RollbackState) -> None:
         """Drain nodes side by side until they have ended and the balancer does not list them any more."""
