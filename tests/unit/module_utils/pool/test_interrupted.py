@@ -141,7 +141,7 @@ def rerouted(cluster: FakeCluster) -> tuple[dict[str, Tier], list[bool]]:
     """
     moved = dataclasses.replace(cluster.tiers["shop"], path="/moved/", nodes=1)
     cluster.clock.sleep(5)
-    cluster.routes.point_to("shop", tier_route(moved, HOSTS))
+    cluster.routes.point_to({"shop": tier_route(moved, HOSTS)})
     seen: list[bool] = []
 
     def note(call: str) -> bool:
@@ -172,7 +172,7 @@ def test_a_route_that_the_balancer_does_not_read_lets_no_node_drain(cluster: Fak
 def test_an_undeclared_tier_drains_when_the_balancer_has_dropped_its_route(cluster: FakeCluster) -> None:
     cluster.engine.delays = dataclasses.replace(cluster.engine.delays, route=4.0)
     cluster.clock.sleep(5)
-    cluster.routes.point_to("dates", None)
+    cluster.routes.point_to({"dates": None})
     seen: list[object] = []
 
     def note(call: str) -> bool:
