@@ -279,6 +279,11 @@ stranger() {
     "$@" res/express >/dev/null
 }
 
+# all_thawed: no container of the cluster is frozen.
+all_thawed() {
+  docker ps --quiet --filter status=paused --filter "label=evenkeel.cluster=$CLUSTER" | xargs --no-run-if-empty docker unpause >/dev/null
+}
+
 # copy NODE NAME: what "Duplicate" in a console does: all labels, host name, alias; another name.
 copy() {
   "$PYTHON" - "$1" "$2" <<'PYTHON'

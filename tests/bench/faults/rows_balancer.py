@@ -111,6 +111,16 @@ ROWS = (
         because=_PORTS_GONE,
     ),
     Fault(
+        "edge-watch-killed",
+        EDGE,
+        "SIGKILL of the process of the edge that watches the balancer, and docker kill of the balancer",
+        'pkill -KILL -P "$(pid "$EDGE")"; docker kill "$BALANCER"',
+        lost=None,
+        moved=0,
+        because=_ALONE,
+        short=True,
+    ),
+    Fault(
         "edge-off-its-network",
         EDGE,
         "the edge is taken off the cluster's network",
