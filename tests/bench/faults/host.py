@@ -152,15 +152,15 @@ class Host:
         except (EvenkeelError, requests.RequestException, OSError) as error:
             return [str(error)]
 
-    def await_declared(self, seconds: float) -> float | None:
+    def await_declared(self, seconds: float, moment: float = _NOTICED_SECONDS) -> float | None:
         """Seconds until all was as declared, and still was a moment later; None when it was not in that time."""
         began = time.monotonic()
         while True:
             if not self.differences() and self.serves():
                 found = time.monotonic() - began
                 # The engine and the balancer need a moment to notice what was done to a node.
-                time.sleep(_NOTICED_SECONDS)
-                if not self.differences() and self.serves():
+                time.sleep(moment)
+                if not moment or not self.differences() and self.serves():
                     return found
             if time.monotonic() - began > seconds:
                 return None

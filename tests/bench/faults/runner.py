@@ -41,8 +41,8 @@ class Machine(Protocol):
     def await_serving(self, seconds: float) -> float | None:
         """Seconds until it serves."""
 
-    def await_declared(self, seconds: float) -> float | None:
-        """Seconds until all is as declared."""
+    def await_declared(self, seconds: float, moment: float = ...) -> float | None:
+        """Seconds until all is as declared, and still is a moment later."""
 
     def differences(self) -> list[str]:
         """What is not as declared."""
@@ -170,7 +170,8 @@ class Row:
         return problem or (self.host.shell(self.fault.then, variables) if seen["mended"] else "")
 
     def _declared_before(self) -> str:
-        if self.host.await_declared(_SETTLED_SECONDS) is not None:
+        # A moment later is for what was done just now.
+        if self.host.await_declared(_SETTLED_SECONDS, 0) is not None:
             return ""
         problem = self.host.run("site.yml").problem
         left = self.host.differences()

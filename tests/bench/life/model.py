@@ -56,6 +56,8 @@ WEIGHTS: Mapping[str, int] = MappingProxyType(
 RUNS = frozenset({SCALE, ROLL, STICKY, ADD_TIER, REMOVE_TIER})
 _ABOUT_NODES = frozenset({STOP, KILL, PAUSE, REMOVE})
 _MEASURED = frozenset({KILL_BALANCER, KILL_EDGE, RESTART_ENGINE})
+#: Whether a guest counts as one of the declared nodes of its tier, so that a run may leave it in the place of one.
+GUESTS_COUNT = True
 MOST = 5
 # A POST that was in flight on a node that is killed.
 IN_FLIGHT = 5
@@ -191,9 +193,10 @@ def _after_run(state: State, operation: Operation) -> State | None:
 
 
 def adopt(state: State, seen: Seen) -> State:
-    """The state with the guests that a run may have left."""
+    """The state with the guests that a run may have left, and with as many managed nodes beside them."""
     return dataclasses.replace(
         state,
+        running={tier: seen.running.get(tier, 0) for tier in state.running},
         guests={tier: seen.guests.get(tier, 0) if count is None else count for tier, count in state.guests.items()},
     )
 
@@ -211,12 +214,16 @@ def wrong(state: State, operation: Operation | None, seen: Seen) -> list[str]:
     """Where what is seen differs from the model; *operation* is None when there was none."""
     found = []
     for tier, count in state.running.items():
-        if seen.running.get(tier, 0) != count:
-            found.append(f"{tier}: got {seen.running.get(tier, 0)} nodes running, want {count}")
-        guests = state.guests.get(tier)
-        if guests is not None and seen.guests.get(tier, 0) != guests:
-            found.append(f"{tier}: got {seen.guests.get(tier, 0)} guests running, want {guests}")
-        there = count + seen.guests.get(tier, 0)
+        running, there, guests = seen.running.get(tier, 0), seen.guests.get(tier, 0), state.guests.get(tier)
+        if guests is None:  # after a run
+            wanted, guests = count - there if GUESTS_COUNT else count, there if GUESTS_COUNT else 0
+        else:
+            wanted = count
+        if running != wanted:
+            found.append(f"{tier}: got {running} nodes running, want {wanted}")
+        if there != guests:
+            found.append(f"{tier}: got {there} guests running, want {guests}")
+        there += running
         if seen.serving.get(tier, 0) != there:
             found.append(f"{tier}: got answers of {seen.serving.get(tier, 0)} nodes, want of {there}")
         status = frozenset({200 if there else 503})

@@ -43,7 +43,7 @@ class FakeMachine:
     def await_serving(self, seconds: float) -> float | None:
         return None if self.broken and not self.heals else 0.5
 
-    def await_declared(self, seconds: float) -> float | None:
+    def await_declared(self, seconds: float, moment: float = 1.0) -> float | None:
         if self.heals and self.said[-1:] == ["break"]:
             self.broken = False
             return 0.25
@@ -152,7 +152,7 @@ def test_a_run_that_fails_has_mended_nothing() -> None:
     seen = played(fault, machine)
     assert (seen.refusal, seen.mended) == (REFUSAL, False)
     machine = FakeMachine(heals=True, refuses=REFUSAL)
-    machine.await_declared = lambda seconds: 0.0  # type: ignore[method-assign]
+    machine.await_declared = lambda seconds, moment=1.0: 0.0  # type: ignore[method-assign]
     assert played(fault, machine).mended is False
 
 

@@ -193,8 +193,12 @@ def test_a_guest_counts_where_the_model_knows_it() -> None:
     assert wrong(START, None, with_guest) == ["static: got 1 guests running, want 0"]
     after_run = step(START, SCALED)
     assert after_run is not None
-    assert wrong(after_run, None, with_guest) == [], "a run may have left it or taken it away"
-    assert adopt(after_run, with_guest).guests[STATIC] == 1
+    assert wrong(after_run, None, with_guest) == ["static: got 3 nodes running, want 2"], "a guest counts after a run"
+    counted = dataclasses.replace(GOOD, guests={STATIC: 1}, running={STATIC: 2, DYNAMIC: 3})
+    assert wrong(after_run, None, counted) == []
+    assert wrong(after_run, None, GOOD) == [], "or it has left"
+    assert adopt(after_run, counted).guests[STATIC] == 1
+    assert adopt(after_run, counted).running[STATIC] == 2
 
 
 def test_a_tier_without_nodes_answers_503() -> None:
@@ -209,7 +213,7 @@ def test_a_life_ends_where_it_goes_wrong() -> None:
     said: list[str] = []
     failure = live(life, BuggyWorld(), said.append)
     assert failure is not None
-    assert str(failure) == "operation 3 (roll dynamic 0): static: got 2 nodes running, want 3"
+    assert str(failure).startswith("operation 3 (roll dynamic 0): static: got 2 nodes running, want 3; ")
     assert len(said) == 4
     assert live(life, FaithfulWorld()) is None
 
