@@ -160,7 +160,7 @@ class Host:
                 found = time.monotonic() - began
                 # The engine and the balancer need a moment to notice what was done to a node.
                 time.sleep(moment)
-                if not moment or not self.differences() and self.serves():
+                if not moment or (not self.differences() and self.serves()):
                     return found
             if time.monotonic() - began > seconds:
                 return None
