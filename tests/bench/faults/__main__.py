@@ -3,7 +3,7 @@
 Command: ``python -m tests.bench.faults [row ...] [--group edge] [--rounds 3] [--seed N] [--short] [--list]``
 ``--control`` plays the rows that have a control, with what heals them switched off: each of them must fail.
 ``--seconds 300`` begins no row after that time; ``--resume FILE`` goes on where it ended.
-``--record`` writes docs/faults.md; with no rows played, from the last record.
+``--record`` writes docs/faults.md at the end, ``--write`` writes it from the last record and plays nothing.
 """
 
 from __future__ import annotations
@@ -44,6 +44,7 @@ def parser() -> argparse.ArgumentParser:
     made.add_argument("--seconds", type=float, default=float("inf"), help="begin no row after this time")
     made.add_argument("--resume", type=Path, help="go on with this campaign")
     made.add_argument("--record", action="store_true", help="write docs/faults.md")
+    made.add_argument("--write", action="store_true", help="only write docs/faults.md again")
     made.add_argument("--list", action="store_true", help="only list the rows")
     made.add_argument("-e", dest="extra", action="append", default=[], help="extra variables of every run")
     return made
@@ -147,7 +148,8 @@ class Campaign:
 
 
 def record(campaign: dict[str, Any]) -> None:
-    """Write what was measured, and the page."""
+    """Write what was measured beside what was measured before of other rows, and the page."""
+    campaign = document.merged(json.loads(RECORD.read_text(encoding="utf-8")), campaign)
     RECORD.write_text(json.dumps(campaign, indent=1) + "\n", encoding="utf-8")
     PAGE.write_text(document.render(campaign), encoding="utf-8")
     say(f"written: {PAGE.relative_to(ROOT)}")
@@ -160,8 +162,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     if options.list:
         say(listed(rows))
         return 0
-    if options.record and not options.resume and not options.rows and not options.group and options.rounds == 1:
-        # Nothing to play: the page is written again, as after a change of the rows' words.
+    if options.write:
         record(json.loads(RECORD.read_text(encoding="utf-8")))
         return 0
     host = Host([word for extra in options.extra for word in ("-e", extra)])
@@ -177,7 +178,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     say(f"{len(campaign.measured) - len(failed)} of {len(campaign.measured)} as they say; raw data: {campaign.file}")
     for name, reasons in failed.items():
         say(f"FAIL {name}: {reasons[0][:300]}")
-    if options.record and campaign.ended():
+    if options.record and not options.control:
         record(campaign.document())
     return 1 if failed or not campaign.ended() else 0
 

@@ -30,6 +30,14 @@ def render(campaign: Mapping[str, Any]) -> str:
     return "\n".join(part.rstrip("\n") + "\n" for part in parts)
 
 
+def merged(before: Mapping[str, Any], campaign: Mapping[str, Any]) -> dict[str, Any]:
+    """A record with the rows of a campaign in the place of what it had of them."""
+    played = {data["name"] for data in campaign["measured"]}
+    known = {row.name for row in ROWS}
+    kept = [data for data in before.get("measured", ()) if data["name"] in known - played]
+    return {**campaign, "rows": [], "measured": [*kept, *campaign["measured"]]}
+
+
 def _head(campaign: Mapping[str, Any]) -> str:
     text = HEAD.read_text(encoding="utf-8")
     return text.replace("COUNT", str(len(ROWS))).replace("RATE", f"{campaign.get('rate', 100):g}")
@@ -41,8 +49,8 @@ def _machine(campaign: Mapping[str, Any], seen: Mapping[str, Sequence[Measured]]
     facts = "; ".join(f"{key} {value}" for key, value in campaign.get("machine", {}).items())
     rounds = campaign.get("rounds", 0)
     return (
-        f"Last campaign: {good} of {total} as they say, {len(seen)} of {len(ROWS)} rows, {rounds} rounds,"
-        f" seed {campaign.get('seed', '-')} ({facts}).\n"
+        f"Measured: {len(seen)} of {len(ROWS)} rows, {good} of {total} times as they say; the last campaign had"
+        f" {rounds} {'round' if rounds == 1 else 'rounds'} and seed {campaign.get('seed', '-')} ({facts}).\n"
     )
 
 

@@ -219,7 +219,7 @@ def campaign() -> dict[str, object]:
 
 
 def test_the_page_is_what_rows_and_record_say() -> None:
-    """To mend it: PYTHONPATH=collections python -m tests.bench.faults --record."""
+    """To mend it: PYTHONPATH=collections python -m tests.bench.faults --write."""
     assert (ROOT / "docs/faults.md").read_text() == document.render(campaign())
 
 
@@ -235,7 +235,21 @@ def test_the_page_shows_a_row_that_failed() -> None:
     page = document.render({"measured": [played, {**played, "round": 2, "serves": 1.0, "healed": 1.0}]})
     (line,) = [line for line in page.splitlines() if line.startswith("| `edge-killed`")]
     assert "| 1 of 2 | - | 7 | 3 | 0 |" in line
-    assert "1 of 2 as they say, 1 of" in page
+    assert f"1 of {len(catalogue.ROWS)} rows, 1 of 2 times as they say" in page
+
+
+def test_a_record_keeps_the_rows_that_a_campaign_did_not_play() -> None:
+    def entry(name: str, lost: int) -> dict[str, object]:
+        return {"name": name, "lost": lost}
+
+    before = {
+        "seed": 1,
+        "measured": [entry("edge-killed", 1), entry("node-killed", 2), entry("of an older version", 3)],
+    }
+    after = document.merged(before, {"seed": 2, "measured": [entry("node-killed", 4), entry("node-killed", 5)]})
+    assert after["seed"] == 2
+    assert after["measured"] == [entry("edge-killed", 1), entry("node-killed", 4), entry("node-killed", 5)]
+    assert document.merged(after, after) == after
 
 
 def test_a_measurement_survives_its_file() -> None:
