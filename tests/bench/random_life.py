@@ -35,7 +35,9 @@ from tests.bench.life.model import Failure, Operation, Seen, State
 from tests.bench.life.shrink import shrink
 
 from ansible_collections.evenkeel.cluster.plugins.module_utils.drill.schedule import GET
+from ansible_collections.evenkeel.cluster.plugins.module_utils.engine.docker_faults import DockerDrillEngine
 
+EXTRA_IMAGE = "evenkeel-life/express"
 PATHS = {model.STATIC: "/", model.DYNAMIC: "/api/dates/", model.EXTRA: "/extra/"}
 _IMAGES = {model.STATIC: "res/apache_php", model.DYNAMIC: "res/express"}
 _TIERS: dict[str, dict[str, Any]] = {
@@ -47,7 +49,7 @@ _TIERS: dict[str, dict[str, Any]] = {
         "path": "/api/dates/",
         "strip_path": True,
     },
-    model.EXTRA: {"image": "res/express:latest", "port": 3000, "path": "/extra/", "strip_path": True},
+    model.EXTRA: {"image": f"{EXTRA_IMAGE}:latest", "port": 3000, "path": "/extra/", "strip_path": True},
 }
 _GUESTS = "evenkeel.faults=yes"
 _BEGIN = ("site.yml", "--tags", "balancer,nodes")
@@ -188,7 +190,7 @@ def _asked(path: str, count: int) -> tuple[set[str], frozenset[int]]:
 
 
 def begin(host: Host) -> None:
-    """The cluster as the model begins: three nodes per tier, no guests.
+    """The cluster as the model begins: three nodes per tier, no guests; and the image of the tier that is added.
 
     Raises:
         BenchError: one run does not make it.
@@ -199,8 +201,22 @@ def begin(host: Host) -> None:
             # What one run does not mend is not what the next life is about.
             host.shell(_REMOVE, host.variables_of(Path(folder)))
             problem = host.run(*_BEGIN, *declared(model.START)).problem
+    # Without the labels of the tier that the image was built for, which would make its nodes that tier's as well.
+    _drills().bare_image(_IMAGES[model.DYNAMIC], EXTRA_IMAGE)
     if problem:
         raise BenchError(f"begin: got '{problem}', want the default cluster (fix: make up)")
+
+
+def end() -> None:
+    """Leave the cluster as the model begins, without what only a life needs."""
+    begin(Host())
+    _drills().remove_image(f"{EXTRA_IMAGE}:latest")
+
+
+def _drills() -> DockerDrillEngine:
+    drills = DockerDrillEngine(engine.CLUSTER, engine.CLUSTER, {})
+    drills.connect()
+    return drills
 
 
 def play(operations: Sequence[Operation], rate: float, seed: int) -> Failure | None:
@@ -250,7 +266,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     say(f"seed {options.seed}: {len(operations)} operations")
     failure = play(operations, options.rate, options.seed)
     short = shortest(operations, failure, options) if failure and not options.no_shrink else []
-    begin(Host())
+    end()
     document = {
         "seed": options.seed,
         "operations": [dataclasses.asdict(operation) for operation in operations],

@@ -21,6 +21,7 @@ def default_cluster(engine: docker.DockerClient, declared: Declared) -> Iterator
     """The default cluster, before and after."""
     declared.restore("playbooks/scale.yml")
     yield
+    random_life.end()
     declared.restore("site.yml", "--tags", "balancer,nodes")
 
 

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import dataclasses
+import json
 import random
 from collections.abc import Callable, Sequence
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from tests.bench import random_life
 from tests.bench.life import model
 from tests.bench.life.model import (
     ADD_TIER,
@@ -39,6 +41,7 @@ from tests.bench.life.model import (
     wrong,
 )
 from tests.bench.life.shrink import shrink
+from tests.unit.fakes.cluster import parsed_tiers
 
 GOOD = Seen(
     running={STATIC: 3, DYNAMIC: 3},
@@ -290,3 +293,14 @@ def test_the_kinds_are_all_known_to_the_model() -> None:
     for kind in WEIGHTS:
         step(START, Operation(kind, tiers.get(kind, STATIC), 2))
         assert model.allowed(Operation(kind))[0] >= 0
+
+
+def test_every_state_of_a_life_can_be_declared() -> None:
+    """The tiers that a run is given are those that preflight takes, with their counts and policies."""
+    state = START
+    for operation in [Operation(ADD_TIER, EXTRA, 2), Operation(STICKY, DYNAMIC), Operation(SCALE, STATIC, 5)]:
+        state = step(state, operation) or state
+    _, variables = random_life.declared(state)
+    tiers = parsed_tiers(json.loads(variables)["cluster_tiers"])
+    assert {name: tier.nodes for name, tier in tiers.items()} == {STATIC: 5, DYNAMIC: 3, EXTRA: 2}
+    assert {name for name, tier in tiers.items() if tier.sticky} == {STATIC, DYNAMIC}
