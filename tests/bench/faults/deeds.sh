@@ -179,6 +179,12 @@ read_only() {
   mount -o remount,ro,bind "$1"
 }
 
+# garbage_in FILE: in one step, so that the balancer does not read an empty file in between.
+garbage_in() {
+  printf 'http: [\n' >"$1.faults"
+  mv "$1.faults" "$1"
+}
+
 # mode_of FILE: in digits.
 mode_of() { stat --format %a "$1"; }
 
