@@ -15,6 +15,7 @@ from tests.unit.other_user import as_nobody, needs_root
 
 from ansible_collections.evenkeel.cluster.plugins.module_utils.host import facts as machine
 from ansible_collections.evenkeel.cluster.plugins.module_utils.host.facts import (
+    PortProxy,
     parse_daemon_config,
     parse_listeners,
     parse_memory_available,
