@@ -154,6 +154,14 @@ class DockerClient:
             api = self._local.api = self._sdk_client(self._address, self._api_version)
         return api
 
+    def create(self, **arguments: Any) -> str:
+        """Create a container with these arguments of the SDK's ``create_container``; its id.
+
+        The SDK would put the proxies of ``~/.docker/config.json`` into its environment, as Docker's command does. A
+        balancer with them sends its users' requests to the proxy instead of to the nodes.
+        """
+        return str(self.api.create_container(use_config_proxy=False, **arguments)["Id"])
+
     def run(self, spec: ContainerSpec) -> str:
         """Create and start a container.
 
@@ -165,7 +173,7 @@ class DockerClient:
         """
         api = self.api
         with docker_errors(f"{'node' if spec.hostname else 'container'} {spec.name}"):
-            created = str(api.create_container(**container_arguments(api, spec))["Id"])
+            created = self.create(**container_arguments(api, spec))
             try:
                 if spec.also_in:
                     api.connect_container_to_network(created, spec.also_in)

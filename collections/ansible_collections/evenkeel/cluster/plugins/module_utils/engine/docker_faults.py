@@ -39,9 +39,9 @@ class DockerDrillEngine(DockerEngine):
         """What a person does with ``docker run -d IMAGE``; the container's id."""
         api = self.client.api
         with _there(f"guest of {image}"):
-            created = api.create_container(image, labels={labels.DRILL: run})
-            api.start(created["Id"])
-            return str(created["Id"])
+            created = self.client.create(image=image, labels={labels.DRILL: run})
+            api.start(created)
+            return created
 
     def of_drills(self) -> list[str]:
         """Containers that drills made, also earlier ones that did not end well."""
@@ -66,12 +66,12 @@ class DockerDrillEngine(DockerEngine):
                 *([f"USER {config['User']}"] if config["User"] else []),
                 *(_environment_line(item) for item in config["Env"] or []),
             ]
-            container = api.create_container(image, labels={"traefik.enable": "false", labels.ROLE: labels.NONE})
+            container = self.client.create(image=image, labels={"traefik.enable": "false", labels.ROLE: labels.NONE})
             try:
-                stream = api.export(container["Id"])
+                stream = api.export(container)
                 api.import_image_from_stream(stream, repository=name, tag="latest", changes=changes)
             finally:
-                api.remove_container(container["Id"], force=True, v=True)
+                api.remove_container(container, force=True, v=True)
             return str(api.inspect_image(f"{name}:latest")["Id"])
 
     def remove_image(self, reference: str) -> None:
