@@ -29,6 +29,7 @@ GOOD: dict[str, Any] = {
     "user": "65532",
     "groups": ["999"],
     "memory": "1g",
+    "log_size": "10m",
     "environment": {},
     "docker_socket": "/var/run/docker.sock",
     "config_dir": "/srv/balancer",
@@ -53,6 +54,8 @@ def test_options() -> None:
     assert options(edge_image="debian").edge_image == "debian"
     assert options(drain_seconds="2.5", pids="64") == options(drain_seconds=2.5, pids=64)
     assert options(static={}).static == {}
+    assert (made.log_size, made.log_files) == (10 * 1024**2, 3)
+    assert [options(log_size=size).log_size for size in ("1m", 0, "0", 2**20)] == [2**20, 0, 0, 2**20]
 
 
 @pytest.mark.parametrize(
@@ -62,6 +65,11 @@ def test_options() -> None:
         ({"log_dir": None}, "log_dir: got nothing, want it with state present (fix: pass log_dir)"),
         ({"memory": "lots"}, "memory: got 'lots', want a size such as 1g (fix: -e load_balancer_memory=1g)"),
         ({"pids": 0}, "pids: got 0, want a whole number from 1 to 4194304 (fix: -e load_balancer_pids=512)"),
+        (
+            {"log_size": "1k"},
+            "log_size: got '1k', want a size of at least 1m, or 0 for Docker's own log driver (fix: -e load_balancer_",
+        ),
+        ({"log_files": 0}, "log_files: got 0, want a whole number from 1 to 100 (fix: -e load_balancer_log_files=3)"),
         ({"pids": "2.5"}, "pids: got '2.5', want a whole number from 1 to 4194304 (fix: -e load_balancer_pids=512)"),
         ({"stop_seconds": 0}, "stop_seconds: got 0, want a whole number from 1 to 3600 (fix: stop_seconds: 45)"),
         (
@@ -120,6 +128,9 @@ def test_the_time_to_wait_for_the_lock() -> None:
         ({"groups": []}, True, False),
         ({"memory": "2g"}, True, False),
         ({"pids": 9}, True, False),
+        # What the edge prints is no reason to close the ports.
+        ({"log_size": "1m"}, True, False),
+        ({"log_files": 1}, True, False),
         ({"stop_seconds": 9}, True, False),
         ({"docker_socket": "/elsewhere"}, True, False),
         ({"ports": [{"inside": 8000, "address": "127.0.0.1", "outside": 80}]}, False, True),
@@ -147,7 +158,7 @@ def test_numbers_of_the_role_pass_unconverted() -> None:
     specs = yaml.safe_load((ROLE / "meta/argument_specs.yml").read_text())["argument_specs"]["main"]["options"]
     defaults = yaml.safe_load((ROLE / "defaults/main.yml").read_text())
     knobs = {name: number for name, number in NUMBERS.items() if number.fix}
-    assert sorted(knobs) == ["drain_seconds", "pids", "ready_seconds"]
+    assert sorted(knobs) == ["drain_seconds", "log_files", "pids", "ready_seconds"]
     for name, number in knobs.items():
         (variable,) = re.findall(r"load_balancer_\w+", number.fix)
         assert task[name] == f"{{{{ {variable} }}}}"

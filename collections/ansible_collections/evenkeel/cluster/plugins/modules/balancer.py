@@ -97,6 +97,14 @@ options:
     description: Limit of processes and threads.
     type: raw
     default: 512
+  log_size:
+    description: Size per file of what the balancer prints, at least V(1m); V(0) for Docker's own log driver and limits.
+    type: raw
+    default: 10m
+  log_files:
+    description: How many of these files are kept.
+    type: raw
+    default: 3
   environment:
     description: Environment variables of the balancer's process.
     type: dict
@@ -241,6 +249,7 @@ def argument_spec() -> dict[str, dict[str, Any]]:
         "user": {"type": "str", "default": "65532"},
         "groups": {"type": "list", "elements": "str", "default": []},
         "memory": {"type": "str", "default": "1g"},
+        "log_size": {"type": "raw", "default": "10m"},
         "environment": {"type": "dict", "default": {}},
         "docker_socket": {"type": "path", "default": "/var/run/docker.sock"},
         "config_dir": {"type": "path"},

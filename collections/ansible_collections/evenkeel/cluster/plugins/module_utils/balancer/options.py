@@ -9,8 +9,9 @@ from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
+from ..cluster.logs import LOG_FILES, LOG_SIZE, MAX_LOG_FILES, MIN_LOG_SIZE
 from ..core.errors import EvenkeelError, Problem, quote
-from ..core.values import NumberOption, of_role, parse_size, read_numbers
+from ..core.values import NumberOption, of_role, parse_size, read_numbers, whole_number
 from .plan import Desired, digest
 
 NEEDED = ("image", "config_dir", "log_dir", "api_password_file")
@@ -21,6 +22,7 @@ NUMBERS = {
             "pids": NumberOption(1, 4_194_304, 512),
             "drain_seconds": NumberOption(0, 600, 3.0),
             "ready_seconds": NumberOption(1, 3600, 30.0),
+            "log_files": NumberOption(1, MAX_LOG_FILES, LOG_FILES),
         },
     ),
     "stop_seconds": NumberOption(1, 3600, 45),
@@ -55,6 +57,8 @@ class BalancerOptions:
         stop_seconds: after which Docker kills a stopping balancer.
         drain_seconds: how long a balancer that is replaced asks its clients to reconnect.
         ready_seconds: how long a new one may take.
+        log_size: bytes per file of what the balancer prints; 0 for the engine's own way of logging.
+        log_files: how many of these are kept.
     """
 
     cluster: str
@@ -75,6 +79,8 @@ class BalancerOptions:
     stop_seconds: int
     drain_seconds: float
     ready_seconds: float
+    log_size: int = LOG_SIZE
+    log_files: int = LOG_FILES
 
     @property
     def edge_file(self) -> Path:
@@ -85,7 +91,8 @@ class BalancerOptions:
         """The revisions that follow from the options."""
         edge = {"ports": {str(port): list(outside) for port, outside in self.ports.items()}, "network": self.network}
         names = ("static", "seed", "user", "groups", "memory", "pids", "environment", "socket", "stop_seconds")
-        balancer = {name: getattr(self, name) for name in names}
+        logs = {"log_size": self.log_size, "log_files": self.log_files}
+        balancer = {**{name: getattr(self, name) for name in names}, **logs}
         folders = [str(self.config_dir), str(self.log_dir)]
         return Desired(self.cluster, digest(edge), digest({**balancer, "image": image_id, "folders": folders}))
 
@@ -101,6 +108,10 @@ def read_options(params: Mapping[str, Any]) -> BalancerOptions:
     problems = [*_missing(params), *lines, *_unshared(params["static"])]
     if memory is None:
         problems.append(Problem("memory", quote(params["memory"]), "a size such as 1g", "-e load_balancer_memory=1g"))
+    log_size = 0 if whole_number(params["log_size"]) == 0 else parse_size(params["log_size"]) or -1
+    if log_size and log_size < MIN_LOG_SIZE:
+        want = "a size of at least 1m, or 0 for Docker's own log driver"
+        problems.append(Problem("log_size", quote(params["log_size"]), want, "-e load_balancer_log_size=10m"))
     if problems or memory is None:
         raise BalancerOptionError(*problems)
     return BalancerOptions(
@@ -114,6 +125,7 @@ def read_options(params: Mapping[str, Any]) -> BalancerOptions:
         user=params["user"],
         groups=tuple(params["groups"]),
         memory=memory,
+        log_size=log_size,
         environment={str(name): str(value) for name, value in params["environment"].items()},
         socket=params["docker_socket"],
         config_dir=Path(params["config_dir"]),

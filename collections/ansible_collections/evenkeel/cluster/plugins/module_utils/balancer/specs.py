@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from ..cluster import labels
+from ..core.values import parse_size
 from ..engine.container_spec import ContainerSpec
 from .config import SLOT_VARIABLE, static_name, without_own
 from .options import NUMBERS, BalancerOptions
@@ -66,6 +67,8 @@ def balancer_spec(options: BalancerOptions, desired: Desired, slot: str) -> Cont
         pids=options.pids,
         binds=(*_configuration(options), f"{options.log_dir}:{_LOG}"),
         stop_timeout=options.stop_seconds,
+        log_size=options.log_size,
+        log_files=options.log_files,
     )
 
 
@@ -88,6 +91,8 @@ def baseline_balancer_spec(
         # Its access log is not read.
         tmpfs={_LOG: "mode=1777"},
         stop_timeout=options.stop_seconds,
+        log_size=options.log_size,
+        log_files=options.log_files,
     )
 
 
@@ -141,7 +146,16 @@ def options_from(cluster: str, network: str, record: Mapping[str, Any], static: 
         stop_seconds=config.get("StopTimeout") or int(NUMBERS["stop_seconds"].default),
         drain_seconds=NUMBERS["drain_seconds"].default,
         ready_seconds=NUMBERS["ready_seconds"].default,
+        **_log_limits(host.get("LogConfig") or {}),
     )
+
+
+def _log_limits(made: Mapping[str, Any]) -> dict[str, int]:
+    limits = made.get("Config") or {}
+    if made.get("Type") != "json-file" or "max-size" not in limits:
+        return {"log_size": 0}
+    size = parse_size(limits["max-size"]) or 0
+    return {"log_size": size, "log_files": int(limits.get("max-file", 1))}
 
 
 def _outside(record: Mapping[str, Any]) -> dict[str, str]:

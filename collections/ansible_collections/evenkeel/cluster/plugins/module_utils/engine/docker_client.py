@@ -294,6 +294,7 @@ def container_arguments(api: Any, spec: ContainerSpec) -> dict[str, Any]:
         port_bindings=dict(spec.ports) or None,
         sysctls=dict(spec.sysctls) or None,
         group_add=list(spec.groups) or None,
+        log_config=log_config(spec.log_size, spec.log_files),
     )
     arguments = {
         "image": spec.image,
@@ -310,6 +311,18 @@ def container_arguments(api: Any, spec: ContainerSpec) -> dict[str, Any]:
         "stop_timeout": spec.stop_timeout or None,
     }
     return {**{name: value for name, value in arguments.items() if value is not None}, "host_config": host_config}
+
+
+def log_config(size: int, files: int) -> Any:
+    """Docker's own log files of a container, limited; None for what the engine does by default.
+
+    Args:
+        size: bytes per file; 0 for the engine's default.
+        files: how many are kept.
+    """
+    if not size:
+        return None
+    return _sdk("docker.types").LogConfig(type="json-file", config={"max-size": str(size), "max-file": str(files)})
 
 
 def _mount(item: Mapping[str, Any]) -> Any:

@@ -9,7 +9,8 @@ import json
 from collections.abc import Iterator
 
 from ..cluster import labels
-from .docker_client import DockerNotFoundError, docker_errors, present
+from ..cluster.logs import LOG_FILES, LOG_SIZE
+from .docker_client import DockerNotFoundError, docker_errors, log_config, present
 from .docker_nodes import DockerEngine
 from .port import EngineError
 
@@ -39,7 +40,8 @@ class DockerDrillEngine(DockerEngine):
         """What a person does with ``docker run -d IMAGE``; the container's id."""
         api = self.client.api
         with _there(f"guest of {image}"):
-            created = self.client.create(image=image, labels={labels.DRILL: run})
+            host = api.create_host_config(log_config=log_config(LOG_SIZE, LOG_FILES))
+            created = self.client.create(image=image, labels={labels.DRILL: run}, host_config=host)
             api.start(created)
             return created
 
