@@ -126,10 +126,6 @@ options:
   api_password_file:
     description: File with the password of O(api_user).
     type: path
-  stop_seconds:
-    description: Seconds after which Docker kills a stopping balancer; longer than Traefik's own grace times.
-    type: raw
-    default: 45
   drain_seconds:
     description: Seconds during which a balancer that is replaced tells its clients to reconnect, before it stops.
     type: raw

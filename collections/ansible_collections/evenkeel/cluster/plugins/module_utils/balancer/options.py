@@ -12,6 +12,7 @@ from typing import Any
 from ..cluster.logs import LOG_FILES, LOG_SIZE, MAX_LOG_FILES, MIN_LOG_SIZE
 from ..core.errors import EvenkeelError, Problem, quote
 from ..core.values import NumberOption, of_role, parse_size, read_numbers, whole_number
+from .grace import read_stop_seconds
 from .plan import Desired, digest
 
 NEEDED = ("image", "config_dir", "log_dir", "api_password_file")
@@ -25,7 +26,6 @@ NUMBERS = {
             "log_files": NumberOption(1, MAX_LOG_FILES, LOG_FILES),
         },
     ),
-    "stop_seconds": NumberOption(1, 3600, 45),
     "lock_timeout": NumberOption(0, 86_400, 300),
 }
 
@@ -54,7 +54,7 @@ class BalancerOptions:
         socket: the Docker socket on the host.
         config_dir: folder that becomes ``/etc/traefik``.
         log_dir: folder that becomes ``/var/log/traefik``.
-        stop_seconds: after which Docker kills a stopping balancer.
+        stop_seconds: after which Docker kills a stopping balancer; follows from Traefik's own grace times.
         drain_seconds: how long a balancer that is replaced asks its clients to reconnect.
         ready_seconds: how long a new one may take.
         log_size: bytes per file of what the balancer prints; 0 for the engine's own way of logging.
@@ -105,7 +105,8 @@ def read_options(params: Mapping[str, Any]) -> BalancerOptions:
     """
     numbers, lines = read_numbers(params, NUMBERS)
     memory = parse_size(params["memory"])
-    problems = [*_missing(params), *lines, *_unshared(params["static"])]
+    stop_seconds, graces = read_stop_seconds(params["static"])
+    problems = [*_missing(params), *lines, *_unshared(params["static"]), *graces]
     if memory is None:
         problems.append(Problem("memory", quote(params["memory"]), "a size such as 1g", "-e load_balancer_memory=1g"))
     log_size = 0 if whole_number(params["log_size"]) == 0 else parse_size(params["log_size"]) or -1
@@ -126,6 +127,7 @@ def read_options(params: Mapping[str, Any]) -> BalancerOptions:
         groups=tuple(params["groups"]),
         memory=memory,
         log_size=log_size,
+        stop_seconds=stop_seconds,
         environment={str(name): str(value) for name, value in params["environment"].items()},
         socket=params["docker_socket"],
         config_dir=Path(params["config_dir"]),

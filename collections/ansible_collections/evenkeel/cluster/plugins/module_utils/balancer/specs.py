@@ -12,6 +12,7 @@ from ..cluster import labels
 from ..core.values import parse_size
 from ..engine.container_spec import ContainerSpec
 from .config import SLOT_VARIABLE, static_name, without_own
+from .grace import USUAL_STOP_SECONDS
 from .options import NUMBERS, BalancerOptions
 from .plan import Desired
 
@@ -143,7 +144,7 @@ def options_from(cluster: str, network: str, record: Mapping[str, Any], static: 
         socket=outside[_SOCKET],
         config_dir=Path(outside[_CONFIG]),
         log_dir=Path(outside[_LOG]),
-        stop_seconds=config.get("StopTimeout") or int(NUMBERS["stop_seconds"].default),
+        stop_seconds=config.get("StopTimeout") or USUAL_STOP_SECONDS,
         drain_seconds=NUMBERS["drain_seconds"].default,
         ready_seconds=NUMBERS["ready_seconds"].default,
         **_log_limits(host.get("LogConfig") or {}),
