@@ -30,6 +30,7 @@ GOOD: dict[str, Any] = {
     "groups": ["999"],
     "memory": "1g",
     "log_size": "10m",
+    "access_log_size": "200m",
     "environment": {},
     "docker_socket": "/var/run/docker.sock",
     "config_dir": "/srv/balancer",
@@ -65,6 +66,7 @@ def test_options() -> None:
     assert options(drain_seconds="2.5", pids="64") == options(drain_seconds=2.5, pids=64)
     assert options(static={}).static == {}
     assert (made.log_size, made.log_files) == (10 * 1024**2, 3)
+    assert (made.access_log_size, made.access_log_keep) == (200 * 1024**2, 3)
     assert [options(log_size=size).log_size for size in ("1m", 0, "0", 2**20)] == [2**20, 0, 0, 2**20]
 
 
@@ -96,6 +98,14 @@ def test_docker_waits_for_as_long_as_traefik_does(static: dict[str, Any], second
         (
             {"log_size": "1k"},
             "log_size: got '1k', want a size of at least 1m, or 0 for Docker's own log driver (fix: -e load_balancer_",
+        ),
+        (
+            {"access_log_size": "1023k"},
+            "access_log_size: got '1023k', want a size of at least 1m, such as 200m (fix: -e load_balancer_access",
+        ),
+        (
+            {"access_log_keep": -1},
+            "access_log_keep: got -1, want a whole number from 0 to 100 (fix: -e load_balancer_ac",
         ),
         ({"log_files": 0}, "log_files: got 0, want a whole number from 1 to 100 (fix: -e load_balancer_log_files=3)"),
         ({"pids": "2.5"}, "pids: got '2.5', want a whole number from 1 to 4194304 (fix: -e load_balancer_pids=512)"),
@@ -169,6 +179,8 @@ def test_the_time_to_wait_for_the_lock() -> None:
         # What the edge prints is no reason to close the ports.
         ({"log_size": "1m"}, True, False),
         ({"log_files": 1}, True, False),
+        # The edge's loop does that.
+        ({"access_log_size": "9m", "access_log_keep": 0}, True, True),
         ({"static": graces("9s")}, True, False),
         ({"docker_socket": "/elsewhere"}, True, False),
         ({"ports": [{"inside": 8000, "address": "127.0.0.1", "outside": 80}]}, False, True),
@@ -196,7 +208,7 @@ def test_numbers_of_the_role_pass_unconverted() -> None:
     specs = yaml.safe_load((ROLE / "meta/argument_specs.yml").read_text())["argument_specs"]["main"]["options"]
     defaults = yaml.safe_load((ROLE / "defaults/main.yml").read_text())
     knobs = {name: number for name, number in NUMBERS.items() if number.fix}
-    assert sorted(knobs) == ["drain_seconds", "log_files", "pids", "ready_seconds"]
+    assert sorted(knobs) == ["access_log_keep", "drain_seconds", "log_files", "pids", "ready_seconds"]
     for name, number in knobs.items():
         (variable,) = re.findall(r"load_balancer_\w+", number.fix)
         assert task[name] == f"{{{{ {variable} }}}}"

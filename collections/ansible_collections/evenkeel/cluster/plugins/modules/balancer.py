@@ -105,6 +105,14 @@ options:
     description: How many of these files are kept.
     type: raw
     default: 3
+  access_log_size:
+    description: Size of the access log and all its rotated files together, at least V(1m).
+    type: raw
+    default: 200m
+  access_log_keep:
+    description: How many rotated files there are.
+    type: raw
+    default: 3
   environment:
     description: Environment variables of the balancer's process.
     type: dict
@@ -246,6 +254,7 @@ def argument_spec() -> dict[str, dict[str, Any]]:
         "groups": {"type": "list", "elements": "str", "default": []},
         "memory": {"type": "str", "default": "1g"},
         "log_size": {"type": "raw", "default": "10m"},
+        "access_log_size": {"type": "raw", "default": "200m"},
         "environment": {"type": "dict", "default": {}},
         "docker_socket": {"type": "path", "default": "/var/run/docker.sock"},
         "config_dir": {"type": "path"},

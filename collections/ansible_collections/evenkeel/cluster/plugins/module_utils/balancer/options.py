@@ -24,6 +24,7 @@ NUMBERS = {
             "drain_seconds": NumberOption(0, 600, 3.0),
             "ready_seconds": NumberOption(1, 3600, 30.0),
             "log_files": NumberOption(1, MAX_LOG_FILES, LOG_FILES),
+            "access_log_keep": NumberOption(0, MAX_LOG_FILES, 3),
         },
     ),
     "lock_timeout": NumberOption(0, 86_400, 300),
@@ -59,6 +60,8 @@ class BalancerOptions:
         ready_seconds: how long a new one may take.
         log_size: bytes per file of what the balancer prints; 0 for the engine's own way of logging.
         log_files: how many of these are kept.
+        access_log_size: bytes of the access log and all its rotated files together.
+        access_log_keep: how many rotated files there are.
     """
 
     cluster: str
@@ -81,6 +84,8 @@ class BalancerOptions:
     ready_seconds: float
     log_size: int = LOG_SIZE
     log_files: int = LOG_FILES
+    access_log_size: int = 200 * 1024**2
+    access_log_keep: int = 3
 
     @property
     def edge_file(self) -> Path:
@@ -113,6 +118,10 @@ def read_options(params: Mapping[str, Any]) -> BalancerOptions:
     if log_size and log_size < MIN_LOG_SIZE:
         want = "a size of at least 1m, or 0 for Docker's own log driver"
         problems.append(Problem("log_size", quote(params["log_size"]), want, "-e load_balancer_log_size=10m"))
+    access_log_size = parse_size(params["access_log_size"]) or 0
+    if access_log_size < MIN_LOG_SIZE:
+        want, fix = "a size of at least 1m, such as 200m", "-e load_balancer_access_log_size=200m"
+        problems.append(Problem("access_log_size", quote(params["access_log_size"]), want, fix))
     if problems or memory is None:
         raise BalancerOptionError(*problems)
     return BalancerOptions(
@@ -127,6 +136,7 @@ def read_options(params: Mapping[str, Any]) -> BalancerOptions:
         groups=tuple(params["groups"]),
         memory=memory,
         log_size=log_size,
+        access_log_size=access_log_size,
         stop_seconds=stop_seconds,
         environment={str(name): str(value) for name, value in params["environment"].items()},
         socket=params["docker_socket"],
