@@ -185,7 +185,12 @@ def test_thawing_what_is_not_frozen_is_no_error(engine: DockerDrillEngine, sdk: 
 
 def test_a_guest_is_started_as_people_do_it(engine: DockerDrillEngine, sdk: RecordingSdk) -> None:
     assert engine.run_guest("res/web", "drill-1") == "c" * 64
-    assert sdk.calls[0] == ("create_container", ("res/web", {"labels": {"evenkeel.drill": "drill-1"}}))
+    host = {
+        "NetworkMode": "default",
+        "LogConfig": {"Type": "json-file", "Config": {"max-size": "10485760", "max-file": "3"}},
+    }
+    asked = {"image": "res/web", "labels": {"evenkeel.drill": "drill-1"}, "host_config": host}
+    assert sdk.calls[0] == ("create_container", ({**asked, "use_config_proxy": False},))
 
 
 def test_what_drills_left_is_found_by_its_label(socket: DockerSocket, engine: DockerDrillEngine) -> None:
