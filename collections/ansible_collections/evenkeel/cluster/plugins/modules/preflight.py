@@ -291,6 +291,14 @@ docker:
       description: The images on this machine, as C(name:tag), each with its ID.
       type: dict
       sample: {"evenkeel/static:b9ed47b62c5b": "sha256:63c0..."}
+    live_restore:
+      description: Whether containers run on while Docker is restarted.
+      type: bool
+      sample: true
+    rules_missing:
+      description: Whether Docker's packet filter rules are gone although it has published ports. Only root can tell.
+      type: bool
+      sample: false
     full_disks:
       description:
         - A line per disk without space for new images, with which a run that makes images is refused.
