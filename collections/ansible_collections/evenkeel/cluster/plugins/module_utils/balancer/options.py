@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from ..core.errors import EvenkeelError, Problem, quote
-from ..core.values import NumberOption, of_role, parse_size, read_numbers
+from ..core.values import NumberOption, number_specs, of_role, parse_size, read_numbers
 from .plan import Desired, digest
 
 NEEDED = ("image", "config_dir", "log_dir", "api_password_file")
@@ -26,6 +26,40 @@ NUMBERS = {
     "stop_seconds": NumberOption(1, 3600, 45),
     "lock_timeout": NumberOption(0, 86_400, 300),
 }
+
+
+def balancer_arguments() -> dict[str, dict[str, Any]]:
+    """The options of the module ``balancer``."""
+    return {
+        "state": {"type": "str", "choices": ["present", "absent"], "default": "present"},
+        "cluster": {"type": "str", "required": True},
+        "network": {"type": "str", "required": True},
+        "image": {"type": "str"},
+        "edge_image": {"type": "str"},
+        "static": {"type": "dict", "default": {}},
+        "seed": {"type": "str", "default": ""},
+        "ports": {
+            "type": "list",
+            "elements": "dict",
+            "default": [],
+            "options": {
+                "inside": {"type": "int", "required": True},
+                "address": {"type": "str", "default": ""},
+                "outside": {"type": "int", "required": True},
+            },
+        },
+        "user": {"type": "str", "default": "65532"},
+        "groups": {"type": "list", "elements": "str", "default": []},
+        "memory": {"type": "str", "default": "1g"},
+        "environment": {"type": "dict", "default": {}},
+        "docker_socket": {"type": "path", "default": "/var/run/docker.sock"},
+        "config_dir": {"type": "path"},
+        "log_dir": {"type": "path"},
+        "api_user": {"type": "str", "default": "admin"},
+        # The path is no secret, what is in the file is.
+        "api_password_file": {"type": "path", "no_log": False},
+        **number_specs(NUMBERS),
+    }
 
 
 class BalancerOptionError(EvenkeelError):

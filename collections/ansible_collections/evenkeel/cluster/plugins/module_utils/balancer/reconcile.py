@@ -17,6 +17,7 @@ from ..core.lock import cluster_lock, discard_lock
 from ..core.poll import SYSTEM_CLOCK, Clock
 from ..traefik.api import read_password
 from .config import draining_slot, edge_config
+from .files import own_files
 from .options import BalancerOptions, read_lock_timeout, read_options
 from .plan import BalancerAction, BalancerContainer, Desired, plan, plan_removal, predict, summary
 from .ports import Ports
@@ -109,9 +110,18 @@ def preview(request: BalancerRequest, ports: Ports) -> BalancerOutcome:
         EvenkeelError: it cannot be said.
     """
     with cluster_lock(request.cluster, "balancer", 0):
-        look = _look(request, ports, built=False)
-        after = predict(look.desired, look.found, look.actions)
-        return BalancerOutcome(look.actions, look.found, after, look.desired.balancer)
+        return announce(request, ports)
+
+
+def announce(request: BalancerRequest, ports: Ports) -> BalancerOutcome:
+    """As :func:`preview`, without the lock: beside a run it may tell what that run is about to do.
+
+    Raises:
+        EvenkeelError: it cannot be said.
+    """
+    look = _look(request, ports, built=False)
+    after = predict(look.desired, look.found, look.actions)
+    return BalancerOutcome(look.actions, look.found, after, look.desired.balancer)
 
 
 def reconcile(request: BalancerRequest, ports: Ports, *, clock: Clock = SYSTEM_CLOCK) -> BalancerOutcome:
@@ -167,6 +177,7 @@ def _apply(
         write_atomically(options.edge_file, edge_config(""))
     outcome = BalancerOutcome((), look.found, look.found, look.desired.balancer)
     if not look.actions:
+        _mend_files(options, look)
         return outcome
     # Before anything is changed: without it no new balancer can be asked.
     password = read_password(request.api_password_file)
@@ -179,6 +190,13 @@ def _apply(
     except (EvenkeelError, OSError) as error:
         raise BalancerRunError(error, _done(outcome, swap)) from error
     return _done(outcome, swap)
+
+
+def _mend_files(options: BalancerOptions, look: _Look) -> None:
+    """Write what was changed or removed by hand; without it the balancer would not start again, or as another one."""
+    for path, text in own_files(options, look.found, look.desired.balancer).items():
+        if not path.is_file() or path.read_text(encoding="utf-8", errors="replace") != text:
+            write_atomically(path, text)
 
 
 def _done(outcome: BalancerOutcome, swap: BalancerSwap) -> BalancerOutcome:

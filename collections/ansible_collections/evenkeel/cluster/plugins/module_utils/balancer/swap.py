@@ -5,7 +5,6 @@
 from __future__ import annotations
 
 import contextlib
-import json
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
@@ -15,7 +14,8 @@ from ..core.files import write_atomically
 from ..core.poll import SYSTEM_CLOCK, Clock, wait_until
 from ..engine.port import EngineError
 from ..traefik.api import TraefikApiError
-from .config import SLOTS, edge_config, reload_config, static_config, static_name
+from .config import SLOTS, edge_config, reload_config, static_name
+from .files import static_text
 from .options import BalancerOptions
 from .plan import (
     CANCEL_DRAIN,
@@ -155,10 +155,7 @@ class BalancerSwap:
         if running:
             # A balancer listens before it has its routes, and would answer 404.
             self._direct_new_connections_to(running[0])
-        config = static_config(self._options.static, slot)
-        write_atomically(
-            self._options.config_dir / static_name(slot), json.dumps(config, indent=2, sort_keys=True) + "\n"
-        )
+        write_atomically(self._options.config_dir / static_name(slot), static_text(self._options, slot))
         self._containers.start_balancer(self._options, self._desired, slot)
         self._await_ready(action.name, slot, running[0] if running else None)
 

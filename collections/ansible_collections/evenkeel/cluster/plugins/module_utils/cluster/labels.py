@@ -24,6 +24,7 @@ DRILL = "evenkeel.drill"
 NODE = "node"
 EDGE = "edge"
 BALANCER = "balancer"
+PORTAINER = "portainer"
 #: Of a container that is not part of the cluster, although its image's labels say so.
 NONE = "none"
 
