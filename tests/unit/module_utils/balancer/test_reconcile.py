@@ -9,11 +9,13 @@ import pytest
 from tests.unit.module_utils.balancer.fakes import FakeHost, made_options
 
 from ansible_collections.evenkeel.cluster.plugins.module_utils.balancer.config import edge_config
+from ansible_collections.evenkeel.cluster.plugins.module_utils.balancer.files import own_files
 from ansible_collections.evenkeel.cluster.plugins.module_utils.balancer.ports import Ports
 from ansible_collections.evenkeel.cluster.plugins.module_utils.balancer.reconcile import (
     BalancerOutcome,
     BalancerRequest,
     BalancerRunError,
+    announce,
     as_result,
     diff,
     preview,
@@ -199,3 +201,25 @@ def test_a_removal_that_fails_keeps_the_locks_file(host: FakeHost, lock_file: Pa
         done(host, BalancerRequest("shop"))
     assert caught.value.outcome.actions == ()
     assert lock_file.exists()
+
+
+def test_files_that_were_changed_by_hand_are_written_again(host: FakeHost, request_: BalancerRequest) -> None:
+    done(host, request_)
+    static = host.options.config_dir / "traefik-blue.yml"
+    before = static.read_text()
+    static.unlink()
+    host.options.edge_file.write_text("nonsense")
+    assert own_files(host.options, host.containers(), host.options.desired("sha256:1").balancer) == {
+        host.options.edge_file: edge_config(""),
+        static: before,
+    }
+    assert told(done(host, request_)) == []
+    assert static.read_text() == before
+    assert host.edge_text == edge_config("")
+
+
+def test_an_announcement_waits_for_no_lock(host: FakeHost, request_: BalancerRequest) -> None:
+    with lock.cluster_lock("shop", "another run", 0):
+        assert told(announce(request_, Ports(host, host.api))) == FIRST
+        with pytest.raises(lock.LockBusyError):
+            preview(request_, Ports(host, host.api))
