@@ -46,7 +46,10 @@ def test_all_parts_are_told(options: dict[str, Any], capsys: pytest.CaptureFixtu
         "web address", "edge", "balancer", "network", "routes", "provider", "secrets", "files", "disk",
     ]  # fmt: skip
     assert parts["edge"]["to_do"] == [f"start edge {CLUSTER}-edge (holds ports and addresses)"]
-    assert parts["balancer"]["to_do"] == [f"start {CLUSTER}-balancer-blue (first start)"]
+    assert parts["balancer"]["to_do"] == [
+        "write edge-watch.pl (is not as declared)",
+        f"start {CLUSTER}-balancer-blue (none runs)",
+    ]
     assert parts["network"]["to_do"] == [f"create network {CLUSTER}"]
     assert parts["secrets"]["to_do"] == [f"generate {tmp_path}/none"]
     assert parts["files"]["to_do"] == [f"write {tmp_path}/config/dynamic/edge.yml (is missing)"]

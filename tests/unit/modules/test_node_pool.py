@@ -50,7 +50,7 @@ class Host:
         content = {"Id": "sha256:aa", "Config": {"Labels": {"evenkeel.content": "c0ffee"}}}
         self.socket.answers["/images/res/web:1/json"] = (200, content)
         self.routes = folder / "tiers.yml"
-        RouteFile(self.routes, "docker").point_to("web", tier_route(self.tier, ()))
+        RouteFile(self.routes, "docker").point_to({"web": tier_route(self.tier, ())})
 
     def options(self, **differs: Any) -> dict[str, Any]:
         return {

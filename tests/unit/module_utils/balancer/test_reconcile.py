@@ -9,7 +9,6 @@ import pytest
 from tests.unit.module_utils.balancer.fakes import FakeHost, made_options
 
 from ansible_collections.evenkeel.cluster.plugins.module_utils.balancer.config import edge_config
-from ansible_collections.evenkeel.cluster.plugins.module_utils.balancer.files import own_files
 from ansible_collections.evenkeel.cluster.plugins.module_utils.balancer.ports import Ports
 from ansible_collections.evenkeel.cluster.plugins.module_utils.balancer.reconcile import (
     BalancerOutcome,
@@ -26,7 +25,7 @@ from ansible_collections.evenkeel.cluster.plugins.module_utils.core import lock
 from ansible_collections.evenkeel.cluster.plugins.module_utils.engine.port import EngineError
 from ansible_collections.evenkeel.cluster.plugins.module_utils.traefik.api import TraefikApiError
 
-FIRST = ["start edge shop-edge (holds ports and addresses)", "start shop-balancer-blue (first start)"]
+FIRST = ["start edge shop-edge (holds ports and addresses)", "start shop-balancer-blue (none runs)"]
 REPLACED = ["start shop-balancer-green (image or configuration changed)", "retire shop-balancer-blue (is replaced)"]
 
 
@@ -40,7 +39,9 @@ def lock_file(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Path:
 
 @pytest.fixture
 def host(tmp_path: Path, lock_file: Path) -> FakeHost:
-    return FakeHost(made_options(tmp_path))
+    host = FakeHost(made_options(tmp_path))
+    host.options.watch_file.write_text(host.options.watch_script)
+    return host
 
 
 @pytest.fixture
@@ -70,6 +71,37 @@ def test_a_prediction_is_what_a_run_does(host: FakeHost, request_: BalancerReque
     assert diff(outcome) == diff(expected)
     assert host.edge_text == edge_config("")
     assert as_result(outcome) == {"changed": True, "actions": FIRST}
+
+
+def test_what_the_edge_runs_is_written_first_and_foretold(host: FakeHost, request_: BalancerRequest) -> None:
+    done(host, request_)
+    host.options.watch_file.write_bytes(b"\xff")
+    expected = preview(request_, Ports(host, host.api))
+    assert told(expected) == ["write edge-watch.pl (is not as declared)"]
+    assert told(done(host, request_)) == told(expected)
+    assert host.options.watch_file.read_text() == host.options.watch_script
+    assert told(done(host, request_)) == []
+
+
+def test_an_edge_that_is_paused_or_off_its_network_is_mended_in_place(
+    host: FakeHost, request_: BalancerRequest
+) -> None:
+    done(host, request_)
+    host.found["shop-edge"] = dataclasses.replace(
+        host.found["shop-edge"], state="paused", networks=frozenset({"bridge"})
+    )
+    assert told(done(host, request_)) == [
+        "unpause shop-edge (is paused)",
+        "connect shop-edge (is not in network shop-net)",
+    ]
+    assert host.log[-2:] == ["unpause shop-edge", "connect id-edge to shop-net"]
+    assert told(done(host, request_)) == []
+
+
+def test_a_port_that_refuses_is_published_again(host: FakeHost, request_: BalancerRequest) -> None:
+    done(host, request_)
+    host.refusal = "Docker's proxy of port 80 has ended"
+    assert "remove shop-edge (Docker's proxy of port 80 has ended)" in told(done(host, request_))
 
 
 def test_a_second_run_has_nothing_to_do(host: FakeHost, request_: BalancerRequest) -> None:
@@ -208,14 +240,13 @@ def test_files_that_were_changed_by_hand_are_written_again(host: FakeHost, reque
     static = host.options.config_dir / "traefik-blue.yml"
     before = static.read_text()
     static.unlink()
-    host.options.edge_file.write_text("nonsense")
-    assert own_files(host.options, host.containers(), host.options.desired("sha256:1").balancer) == {
-        host.options.edge_file: edge_config(""),
-        static: before,
-    }
-    assert told(done(host, request_)) == []
+    host.options.watch_file.write_text("nonsense")
+    told_before = told(announce(request_, Ports(host, host.api)))
+    assert told_before == ["write edge-watch.pl (is not as declared)", "write traefik-blue.yml (is not as declared)"]
+    assert told(done(host, request_)) == told_before
     assert static.read_text() == before
-    assert host.edge_text == edge_config("")
+    assert host.options.watch_file.read_text() == host.options.watch_script
+    assert told(done(host, request_)) == []
 
 
 def test_an_announcement_waits_for_no_lock(host: FakeHost, request_: BalancerRequest) -> None:

@@ -22,6 +22,7 @@ from ansible_collections.evenkeel.cluster.plugins.module_utils.balancer.specs im
     options_from,
     static_file,
 )
+from ansible_collections.evenkeel.cluster.plugins.module_utils.balancer.watch import HOLDER
 from ansible_collections.evenkeel.cluster.plugins.module_utils.engine.container_spec import ContainerSpec
 from ansible_collections.evenkeel.cluster.plugins.module_utils.engine.docker_client import container_arguments
 
@@ -61,9 +62,9 @@ def test_the_edge(options: BalancerOptions) -> None:
         environment={},
         hostname="",
         user="65532",
-        groups=(),
-        entrypoint=("sleep", "infinity"),
-        command=(),
+        groups=("999",),
+        entrypoint=("perl", "-e", HOLDER),
+        command=("/etc/traefik/edge-watch.pl",),
         read_only=True,
         cap_drop=("ALL",),
         security_opt=("no-new-privileges",),
@@ -71,12 +72,12 @@ def test_the_edge(options: BalancerOptions) -> None:
         nano_cpus=0,
         pids=8,
         tmpfs={},
-        mounts=(),
-        binds=(),
+        mounts=SOCKETS_MOUNT,
+        binds=("/srv/config:/etc/traefik:ro", "/srv/log:/var/log/traefik"),
         ports={"8000/tcp": ("0.0.0.0", 8080), "9000/tcp": ("", 9000)},
         sysctls={"net.ipv4.tcp_migrate_req": "1"},
         also_in="bridge",
-        restart="unless-stopped",
+        restart="always",
         stop_signal="SIGKILL",
         stop_timeout=0,
     )
@@ -86,6 +87,17 @@ def test_an_edge_on_an_old_kernel_sets_nothing_that_it_lacks(options: BalancerOp
     spec = edge_spec(options, "e1", migrate=False)
     assert spec == dataclasses.replace(edge_spec(options, "e1", migrate=True), sysctls={})
     assert "Sysctls" not in sent(spec)["HostConfig"]
+
+
+# The folder, because Docker makes a new socket when it starts; without the networks that are mounted below it.
+SOCKETS_MOUNT = ({"source": "/run", "target": "/host/run", "read_only": True, "recursive": False},)
+SENT_MOUNT = {
+    "Target": "/host/run",
+    "Source": "/run",
+    "Type": "bind",
+    "ReadOnly": True,
+    "BindOptions": {"NonRecursive": True},
+}
 
 
 def test_the_balancer(options: BalancerOptions) -> None:
@@ -112,16 +124,12 @@ def test_the_balancer(options: BalancerOptions) -> None:
         nano_cpus=0,
         pids=512,
         tmpfs={},
-        mounts=(),
-        binds=(
-            "/run/docker.sock:/var/run/docker.sock:ro",
-            "/srv/config:/etc/traefik:ro",
-            "/srv/log:/var/log/traefik",
-        ),
+        mounts=SOCKETS_MOUNT,
+        binds=("/srv/config:/etc/traefik:ro", "/srv/log:/var/log/traefik"),
         ports={},
         sysctls={},
         also_in="",
-        restart="unless-stopped",
+        restart="always",
         stop_signal="",
         stop_timeout=45,
     )
@@ -146,8 +154,8 @@ def test_the_baseline_balancer(options: BalancerOptions) -> None:
         nano_cpus=0,
         pids=512,
         tmpfs={"/var/log/traefik": "mode=1777"},
-        mounts=(),
-        binds=("/run/docker.sock:/var/run/docker.sock:ro", "/srv/config:/etc/traefik:ro"),
+        mounts=SOCKETS_MOUNT,
+        binds=("/srv/config:/etc/traefik:ro",),
         ports={},
         sysctls={},
         also_in="",
@@ -162,12 +170,13 @@ def test_what_docker_is_sent_for_the_edge(options: BalancerOptions) -> None:
         "Image": "res/edge:1",
         "Labels": {"evenkeel.cluster": "shop", "evenkeel.role": "edge", "evenkeel.revision": "e1"},
         "User": "65532",
-        "Entrypoint": ["sleep", "infinity"],
-        "Cmd": [],
+        "Entrypoint": ["perl", "-e", HOLDER],
+        "Cmd": ["/etc/traefik/edge-watch.pl"],
         "ExposedPorts": {"8000/tcp": {}, "9000/tcp": {}},
         "StopSignal": "SIGKILL",
         "HostConfig": {
             **LOCKED_DOWN,
+            "RestartPolicy": {"Name": "always"},
             "NetworkMode": "shop-net",
             "Memory": 33_554_432,
             "PidsLimit": 8,
@@ -176,6 +185,9 @@ def test_what_docker_is_sent_for_the_edge(options: BalancerOptions) -> None:
                 "9000/tcp": [{"HostIp": "", "HostPort": "9000"}],
             },
             "Sysctls": {"net.ipv4.tcp_migrate_req": "1"},
+            "GroupAdd": ["999"],
+            "Binds": ["/srv/config:/etc/traefik:ro", "/srv/log:/var/log/traefik"],
+            "Mounts": [SENT_MOUNT],
         },
     }
 
@@ -195,15 +207,13 @@ def test_what_docker_is_sent_for_the_balancer(options: BalancerOptions) -> None:
         "StopTimeout": 45,
         "HostConfig": {
             **LOCKED_DOWN,
+            "RestartPolicy": {"Name": "always"},
             "NetworkMode": "container:shop-edge",
             "Memory": 1024**3,
             "PidsLimit": 512,
             "GroupAdd": ["999"],
-            "Binds": [
-                "/run/docker.sock:/var/run/docker.sock:ro",
-                "/srv/config:/etc/traefik:ro",
-                "/srv/log:/var/log/traefik",
-            ],
+            "Binds": ["/srv/config:/etc/traefik:ro", "/srv/log:/var/log/traefik"],
+            "Mounts": [SENT_MOUNT],
         },
     }
 
@@ -223,7 +233,8 @@ def test_what_docker_is_sent_for_the_baseline(options: BalancerOptions) -> None:
             "PidsLimit": 512,
             "GroupAdd": ["999"],
             "Tmpfs": {"/var/log/traefik": "mode=1777"},
-            "Binds": ["/run/docker.sock:/var/run/docker.sock:ro", "/srv/config:/etc/traefik:ro"],
+            "Binds": ["/srv/config:/etc/traefik:ro"],
+            "Mounts": [SENT_MOUNT],
         },
     }
 
@@ -280,4 +291,4 @@ def test_a_running_balancer_tells_what_it_was_made_with(
 def test_a_balancer_without_a_stop_time_gets_the_usual_one(options: BalancerOptions) -> None:
     found = record(balancer_spec(options, DESIRED, "blue"))
     found["Config"]["StopTimeout"] = None
-    assert options_from("shop", "shop-net", found, {"entryPoints": {}}).stop_seconds == 45
+    assert options_from("shop", "shop-net", found, static_config(options.static, "blue")).stop_seconds == 45

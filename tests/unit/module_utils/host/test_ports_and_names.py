@@ -9,7 +9,7 @@ from tests.unit.module_utils.host.machines import DOCKER, MACHINE, MIB, NODE, OU
 
 from ansible_collections.evenkeel.cluster.plugins.module_utils.core.errors import Problem
 from ansible_collections.evenkeel.cluster.plugins.module_utils.engine.docker_facts import Docker
-from ansible_collections.evenkeel.cluster.plugins.module_utils.host import checks
+from ansible_collections.evenkeel.cluster.plugins.module_utils.host import capacity, checks
 from ansible_collections.evenkeel.cluster.plugins.module_utils.host.facts import Listener
 
 
@@ -45,8 +45,8 @@ def test_port_while_docker_cannot_tell_whose_it_is(trouble: str, pid: int, comma
 
 def test_resources_while_docker_cannot_tell_what_runs() -> None:
     docker = Docker("/x", trouble="permission")
-    assert lines(checks.check_memory(spec_of(), dataclasses.replace(MACHINE, memory_available=1), docker)) == []
-    assert checks.needed_disk(spec_of(), docker, None) == 500 * MIB
+    assert lines(capacity.check_memory(spec_of(), dataclasses.replace(MACHINE, memory_available=1), docker)) == []
+    assert capacity.needed_disk(spec_of(), docker, None) == 500 * MIB
 
 
 def test_port_of_a_container() -> None:

@@ -47,13 +47,6 @@ def test_containers_are_told_with_what_a_run_would_do() -> None:
     assert container_parts("shop", EngineParts(), [], "not told")[1]["lines"] == ["not told"]
 
 
-def test_a_balancer_with_the_mount_of_a_socket_that_is_gone() -> None:
-    deaf = PartContainer("b", "shop-balancer-blue", "balancer", "blue", stale=("/var/run/docker.sock",))
-    (line,) = container_parts("shop", EngineParts((deaf,)), [], "")[1]["lines"]
-    assert line.startswith("shop-balancer-blue: got /var/run/docker.sock inside, which was replaced on the host, want")
-    assert line.endswith("(fix: docker restart shop-balancer-blue)")
-
-
 def test_network_and_portainer() -> None:
     assert network_part("shop", EngineParts())["to_do"] == []
     assert network_part("shop", EngineParts(network=False))["to_do"] == ["create network shop"]

@@ -5,13 +5,16 @@
 from __future__ import annotations
 
 import dataclasses
+import os
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
 from ..core.errors import EvenkeelError, Problem, quote
 from ..core.values import NumberOption, number_specs, of_role, parse_size, read_numbers
-from .plan import Desired, digest
+from .config import SLOTS, SOCKETS, with_endpoint
+from .plan import BRIDGE, Desired, digest
+from .watch import HOLDER, WATCH_FILE, watch_script
 
 NEEDED = ("image", "config_dir", "log_dir", "api_password_file")
 NUMBERS = {
@@ -74,7 +77,7 @@ class BalancerOptions:
         cluster: value of the label ``evenkeel.cluster``.
         network: the cluster's network; the edge joins Docker's default bridge too, where guests are.
         image: the balancer's image.
-        edge_image: the edge's; it must have ``sleep`` and ``perl``.
+        edge_image: the edge's; it must have ``perl``.
         static: Traefik's static configuration.
         seed: any text; another one makes another balancer, such as the hash of a file that is read at the start only.
         ports: port inside to (address, port) outside.
@@ -83,7 +86,7 @@ class BalancerOptions:
         memory: limit in bytes.
         pids: limit of processes and threads.
         environment: variables of the balancer.
-        socket: the Docker socket on the host.
+        socket: the Docker socket on the host; no symbolic link.
         config_dir: folder that becomes ``/etc/traefik``.
         log_dir: folder that becomes ``/var/log/traefik``.
         stop_seconds: after which Docker kills a stopping balancer.
@@ -111,17 +114,36 @@ class BalancerOptions:
     ready_seconds: float
 
     @property
+    def socket_inside(self) -> str:
+        """The Docker socket as edge and balancer see it."""
+        return f"{SOCKETS}/{Path(self.socket).name}"
+
+    @property
+    def watch_file(self) -> Path:
+        """What the edge runs."""
+        return self.config_dir / WATCH_FILE
+
+    @property
+    def watch_script(self) -> str:
+        """The text of :attr:`watch_file`."""
+        return watch_script(self.cluster, self.socket_inside, SLOTS.values())
+
+    @property
     def edge_file(self) -> Path:
         """The dynamic configuration that applies to every request."""
         return self.config_dir / "dynamic" / "edge.yml"
 
     def desired(self, image_id: str) -> Desired:
         """The revisions that follow from the options."""
-        edge = {"ports": {str(port): list(outside) for port, outside in self.ports.items()}, "network": self.network}
+        ports = {str(port): list(outside) for port, outside in self.ports.items()}
+        edge = {"ports": ports, "network": self.network, "user": self.user, "groups": self.groups, "holder": HOLDER}
         names = ("static", "seed", "user", "groups", "memory", "pids", "environment", "socket", "stop_seconds")
         balancer = {name: getattr(self, name) for name in names}
-        folders = [str(self.config_dir), str(self.log_dir)]
-        return Desired(self.cluster, digest(edge), digest({**balancer, "image": image_id, "folders": folders}))
+        folders = {"folders": [str(self.config_dir), str(self.log_dir), self.socket]}
+        networks = frozenset({self.network, BRIDGE})
+        return Desired(
+            self.cluster, digest({**edge, **folders}), digest({**balancer, **folders, "image": image_id}), networks
+        )
 
 
 def read_options(params: Mapping[str, Any]) -> BalancerOptions:
@@ -137,19 +159,21 @@ def read_options(params: Mapping[str, Any]) -> BalancerOptions:
         problems.append(Problem("memory", quote(params["memory"]), "a size such as 1g", "-e load_balancer_memory=1g"))
     if problems or memory is None:
         raise BalancerOptionError(*problems)
+    # A link would lead out of the folder that the containers see.
+    socket = os.path.realpath(params["docker_socket"])
     return BalancerOptions(
         cluster=params["cluster"],
         network=params["network"],
         image=params["image"],
         edge_image=params["edge_image"] or params["image"],
-        static=params["static"],
+        static=with_endpoint(params["static"], f"{SOCKETS}/{Path(socket).name}"),
         seed=params["seed"],
         ports={port["inside"]: (port["address"], port["outside"]) for port in params["ports"]},
         user=params["user"],
         groups=tuple(params["groups"]),
         memory=memory,
         environment={str(name): str(value) for name, value in params["environment"].items()},
-        socket=params["docker_socket"],
+        socket=socket,
         config_dir=Path(params["config_dir"]),
         log_dir=Path(params["log_dir"]),
         **{name: number for name, number in numbers.items() if name != "lock_timeout"},

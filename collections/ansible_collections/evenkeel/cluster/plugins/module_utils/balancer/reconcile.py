@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import dataclasses
 from collections.abc import Mapping, Sequence
+from pathlib import Path
 from typing import Any
 
 from ..core.errors import EvenkeelError, Problem
@@ -19,7 +20,7 @@ from ..traefik.api import read_password
 from .config import draining_slot, edge_config
 from .files import own_files
 from .options import BalancerOptions, read_lock_timeout, read_options
-from .plan import BalancerAction, BalancerContainer, Desired, plan, plan_removal, predict, summary
+from .plan import WRITE, BalancerAction, BalancerContainer, Desired, plan, plan_removal, predict, summary
 from .ports import Ports
 from .swap import BalancerError, BalancerSwap
 
@@ -165,8 +166,21 @@ def _look(request: BalancerRequest, ports: Ports, *, built: bool) -> _Look:
             Problem(f"image {options.image}", "none on this host", "it built or pulled", "ansible-playbook site.yml")
         )
     desired = options.desired(image.id if image else _NOT_BUILT)
-    text = options.edge_file.read_text(encoding="utf-8") if options.edge_file.is_file() else ""
-    return _Look(desired, found, plan(desired, found, draining_slot(text)), text)
+    text = _text(options.edge_file)
+    steps = plan(desired, found, draining_slot(text), ports.containers.refused(options))
+    files = own_files(options, found, desired.balancer)
+    writes = [
+        BalancerAction(WRITE, path.name, "is not as declared") for path, want in files.items() if _text(path) != want
+    ]
+    return _Look(desired, found, [*writes, *steps], text)
+
+
+def _text(path: Path) -> str:
+    """The file's text; empty without one that can be read."""
+    try:
+        return path.read_text(encoding="utf-8") if path.is_file() else ""
+    except ValueError:
+        return ""
 
 
 def _apply(
@@ -177,7 +191,6 @@ def _apply(
         write_atomically(options.edge_file, edge_config(""))
     outcome = BalancerOutcome((), look.found, look.found, look.desired.balancer)
     if not look.actions:
-        _mend_files(options, look)
         return outcome
     # Before anything is changed: without it no new balancer can be asked.
     password = read_password(request.api_password_file)
@@ -190,13 +203,6 @@ def _apply(
     except (EvenkeelError, OSError) as error:
         raise BalancerRunError(error, _done(outcome, swap)) from error
     return _done(outcome, swap)
-
-
-def _mend_files(options: BalancerOptions, look: _Look) -> None:
-    """Write what was changed or removed by hand; without it the balancer would not start again, or as another one."""
-    for path, text in own_files(options, look.found, look.desired.balancer).items():
-        if not path.is_file() or path.read_text(encoding="utf-8", errors="replace") != text:
-            write_atomically(path, text)
 
 
 def _done(outcome: BalancerOutcome, swap: BalancerSwap) -> BalancerOutcome:

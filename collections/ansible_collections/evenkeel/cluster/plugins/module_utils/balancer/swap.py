@@ -15,14 +15,17 @@ from ..core.poll import SYSTEM_CLOCK, Clock, wait_until
 from ..engine.port import EngineError
 from ..traefik.api import TraefikApiError
 from .config import SLOTS, edge_config, reload_config, static_name
-from .files import static_text
+from .files import file_of, static_text
 from .options import BalancerOptions
 from .plan import (
     CANCEL_DRAIN,
+    CONNECT,
     REMOVE,
     RETIRE,
     START,
     START_EDGE,
+    UNPAUSE,
+    WRITE,
     BalancerAction,
     BalancerContainer,
     Desired,
@@ -130,6 +133,9 @@ class BalancerSwap:
         """
         work: dict[str, Callable[[BalancerAction], None]] = {
             REMOVE: lambda action: self._containers.remove(action.id),
+            UNPAUSE: lambda action: self._containers.unpause(action.id),
+            CONNECT: lambda action: self._containers.connect_edge(action.id, action.network),
+            WRITE: lambda action: write_atomically(*file_of(self._options, action.name)),
             START_EDGE: lambda _: self._containers.start_edge(self._options, self._desired.edge),
             START: self._start,
             CANCEL_DRAIN: lambda _: self._set_draining(""),

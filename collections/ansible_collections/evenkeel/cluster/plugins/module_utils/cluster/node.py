@@ -65,6 +65,7 @@ class Node:
         served_by: its name in the header ``X-Served-By`` of its answers.
         url: its address in the balancer's list of servers.
         leaving: it drains: it still runs, and its health check answers 503.
+        silent: a managed one that runs and is not in rotation, whose health check answers neither 200 nor 503.
         host: the machine that it runs on; empty on an engine that has only one.
     """
 
@@ -80,6 +81,7 @@ class Node:
     served_by: str = ""
     url: str = ""
     leaving: bool = False
+    silent: bool = False
     detail: str = ""
     host: str = ""
 

@@ -35,7 +35,8 @@ class ContainerSpec:
         nano_cpus: billionths of a CPU; 0 for no limit.
         pids: processes and threads; 0 for no limit.
         tmpfs: folder -> mount options of scratch space.
-        mounts: ``{source, target, read_only}`` each; a source that begins with ``/`` is a folder, else a volume.
+        mounts: ``{source, target, read_only}`` each; a source that begins with ``/`` is a folder, else a volume; with
+            ``recursive: False`` without what is mounted below it.
         binds: ``outside:inside[:ro]`` each.
         ports: port inside with its protocol -> address and port outside.
         sysctls: kernel parameters of its network.

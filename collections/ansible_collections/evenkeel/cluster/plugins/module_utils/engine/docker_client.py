@@ -205,6 +205,24 @@ class DockerClient:
         except DockerNotFoundError:
             raise EngineError(Problem(what, "no container", "it there", "see what removed it")) from None
 
+    def unpause(self, container: str) -> None:
+        """Let the processes of a paused container run on.
+
+        Raises:
+            EngineError: it is gone or not paused, or Docker refuses.
+        """
+        with docker_errors(f"unpause of {container[:12]}"):
+            self.api.unpause(container)
+
+    def join(self, container: str, network: str, aliases: Sequence[str] = ()) -> None:
+        """Let a container join a network.
+
+        Raises:
+            EngineError: one of them is gone, or Docker refuses.
+        """
+        with docker_errors(f"network {network} for {container[:12]}"):
+            self.api.connect_container_to_network(container, network, aliases=list(aliases) or None)
+
     def remove(self, container: str) -> None:
         """Remove the container in any state; one that is gone already is no error.
 
@@ -306,7 +324,10 @@ def container_arguments(api: Any, spec: ContainerSpec) -> dict[str, Any]:
 
 def _mount(item: Mapping[str, Any]) -> Any:
     kind = "bind" if item["source"].startswith("/") else "volume"
-    return _sdk("docker.types").Mount(item["target"], item["source"], type=kind, read_only=item["read_only"])
+    mount = _sdk("docker.types").Mount(item["target"], item["source"], type=kind, read_only=item["read_only"])
+    if not item.get("recursive", True):
+        mount["BindOptions"] = {"NonRecursive": True}
+    return mount
 
 
 @contextlib.contextmanager

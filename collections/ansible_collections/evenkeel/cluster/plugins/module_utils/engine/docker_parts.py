@@ -6,7 +6,6 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Any
 
 from ..cluster import labels
@@ -14,8 +13,6 @@ from .docker_client import DockerClient, DockerNotFoundError
 from .docker_nodes import container_name
 
 _ROLES = {labels.EDGE, labels.BALANCER, labels.PORTAINER}
-# What the kernel adds to the source of a mount that was removed, in /proc/<pid>/mountinfo.
-_REMOVED = "//deleted"
 # The balancer leaves out what Docker's own health check has not found healthy.
 _UNHEALTHY = ("(health: starting)", "(unhealthy)")
 
@@ -31,8 +28,6 @@ class PartContainer:
         slot: the balancer's slot; empty for others.
         state: Docker's word for its state.
         restarts: how often Docker has started it again.
-        networks: the names of its networks.
-        stale: the folders and files inside whose source on the host was removed, or replaced by another one.
     """
 
     id: str
@@ -41,8 +36,6 @@ class PartContainer:
     slot: str = ""
     state: str = "running"
     restarts: int = 0
-    networks: tuple[str, ...] = ()
-    stale: tuple[str, ...] = ()
 
     @property
     def running(self) -> bool:
@@ -74,14 +67,13 @@ class EngineParts:
         return sorted((item for item in self.containers if item.role == role), key=lambda item: item.name)
 
 
-def read_parts(client: DockerClient, cluster: str, network: str, proc: Path = Path("/proc")) -> EngineParts:
+def read_parts(client: DockerClient, cluster: str, network: str) -> EngineParts:
     """Ask Docker for all parts of a cluster.
 
     Args:
         client: the engine.
         cluster: the cluster's name.
         network: the cluster's network.
-        proc: the kernel's folder of processes.
 
     Raises:
         EngineError: it does not answer.
@@ -89,7 +81,7 @@ def read_parts(client: DockerClient, cluster: str, network: str, proc: Path = Pa
     listed = client.containers(labels.selector(cluster))
     found = _network(client, network)
     return EngineParts(
-        containers=tuple(_inspected(client, listed, proc)),
+        containers=tuple(_inspected(client, listed)),
         network=found is not None,
         gateway=_gateway(found or {}),
         data_root=str(client.read("Docker's settings", "/info").get("DockerRootDir") or ""),
@@ -97,17 +89,17 @@ def read_parts(client: DockerClient, cluster: str, network: str, proc: Path = Pa
     )
 
 
-def _inspected(client: DockerClient, listed: Iterable[Mapping[str, Any]], proc: Path) -> Iterable[PartContainer]:
+def _inspected(client: DockerClient, listed: Iterable[Mapping[str, Any]]) -> Iterable[PartContainer]:
     for item in listed:
         if item["Labels"].get(labels.ROLE) in _ROLES:
             try:
                 record = client.inspect(str(item["Id"]))
             except DockerNotFoundError:
                 continue  # removed meanwhile
-            yield _container(item, record, proc)
+            yield _container(item, record)
 
 
-def _container(item: Mapping[str, Any], record: Mapping[str, Any], proc: Path) -> PartContainer:
+def _container(item: Mapping[str, Any], record: Mapping[str, Any]) -> PartContainer:
     state = record["State"]
     return PartContainer(
         id=str(item["Id"]),
@@ -116,22 +108,7 @@ def _container(item: Mapping[str, Any], record: Mapping[str, Any], proc: Path) -
         slot=item["Labels"].get(labels.SLOT, ""),
         state=str(state["Status"]),
         restarts=int(record.get("RestartCount") or 0),
-        networks=tuple(sorted((record.get("NetworkSettings") or {}).get("Networks") or {})),
-        stale=stale_mounts(_mountinfo(proc, int(state.get("Pid") or 0))),
     )
-
-
-def _mountinfo(proc: Path, pid: int) -> str:
-    try:
-        return (proc / str(pid) / "mountinfo").read_text(encoding="utf-8", errors="replace") if pid else ""
-    except OSError:  # another user's process, or it has ended
-        return ""
-
-
-def stale_mounts(mountinfo: str) -> tuple[str, ...]:
-    """Where a process still has what is no longer on the host, from the text of its /proc/<pid>/mountinfo."""
-    lines = (line.split(" ") for line in mountinfo.splitlines())
-    return tuple(sorted(fields[4] for fields in lines if len(fields) > 4 and fields[3].endswith(_REMOVED)))
 
 
 def _network(client: DockerClient, name: str) -> Mapping[str, Any] | None:

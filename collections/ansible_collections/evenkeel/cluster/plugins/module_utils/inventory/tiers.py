@@ -50,6 +50,8 @@ _HEALTH_PATH = re.compile(r"/[A-Za-z0-9_~./-]*", re.ASCII)
 _COOKIE_NAME = re.compile(r"(?!__)[A-Za-z0-9_-]{1,64}", re.ASCII)
 _ENVIRONMENT_NAME = re.compile(r"[A-Za-z_][A-Za-z0-9_]*", re.ASCII)
 _VOLUME = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.-]{1,127}", re.ASCII)
+#: The limit of a tier that declares none, in bytes.
+DEFAULT_MEMORY = 256 * 1024**2
 _MEMORY_FLOOR = 16 * 1024**2
 _TIER_KEYS = frozenset(field.name for field in dataclasses.fields(Tier)) - {"name", "service", "labels"}
 _COOKIE_KEYS = frozenset(field.name for field in dataclasses.fields(Cookie))
@@ -248,7 +250,7 @@ def _tier(reader: Reader, cluster: str, name: str, raw: Mapping[str, Any]) -> Ti
         max_failures=max_failures,
         drain_seconds=drain,
         stop_seconds=stop,
-        memory=_memory(reader, f"{at}.memory", raw.get("memory", "256m")),
+        memory=_memory(reader, f"{at}.memory", raw.get("memory", str(DEFAULT_MEMORY))),
         cpus=_cpus(reader, f"{at}.cpus", raw.get("cpus", 0)),
         pids=reader.whole(f"{at}.pids", raw.get("pids", 200), 0, MAX_PIDS, f"{at}.pids: 200"),
         environment=_environment(reader, f"{at}.environment", raw.get("environment", {})),

@@ -13,7 +13,7 @@ from typing import Any
 from ..core.errors import EvenkeelError, Problem
 from ..core.managed_files import Step, plan, read_entries
 from ..core.results import PartView
-from ..host.checks import DISK_OTHERWISE, check_disks, size
+from ..host.capacity import DISK_OTHERWISE, check_disks, size
 from ..host.facts import read_disk
 from .parts import part
 

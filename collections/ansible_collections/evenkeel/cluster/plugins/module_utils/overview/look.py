@@ -9,9 +9,8 @@ from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
-from ..balancer.config import draining_slot
+from ..balancer.config import draining_slot, edge_config
 from ..balancer.containers import BalancerPool
-from ..balancer.files import own_files
 from ..balancer.ports import Ports as BalancerPorts
 from ..balancer.reconcile import BalancerOutcome, BalancerRequest, announce
 from ..balancer.reconcile import request_of as balancer_request_of
@@ -105,9 +104,7 @@ class Overview:
             self._routes(pool, found),
             provider_part(pool, found),
             secrets_part(params["secrets"]),
-            files_part(
-                {**params["files"], "secret_contents": params["secret_contents"]}, _own_files(declared, outcome)
-            ),
+            files_part({**params["files"], "secret_contents": params["secret_contents"]}, _edge_text(declared)),
             disk_part(
                 [("Docker's data", found.data_root), ("the state folder", params["state_dir"] or "")],
                 parse_size(params["min_free_disk"]) if params["min_free_disk"] else None,
@@ -139,15 +136,13 @@ class Overview:
         return routes_part(routes, records, services, restart_fix(item for item in found.containers if item.slot))
 
 
-def _own_files(request: BalancerRequest | None, outcome: BalancerOutcome) -> dict[Path, str]:
-    if request is None or request.options is None or not outcome.revision:
+def _edge_text(request: BalancerRequest | None) -> dict[Path, str]:
+    """What a run writes without announcing it: the configuration of every request, unless a balancer drains."""
+    if request is None or request.options is None:
         return {}
-    options = request.options
-    files = own_files(options, outcome.before, outcome.revision)
-    # Beside a replacement, the text names the balancer that drains.
-    if options.edge_file.is_file() and draining_slot(options.edge_file.read_text(encoding="utf-8", errors="replace")):
-        del files[options.edge_file]
-    return files
+    file = request.options.edge_file
+    text = file.read_text(encoding="utf-8", errors="replace") if file.is_file() else ""
+    return {} if draining_slot(text) else {file: edge_config("")}
 
 
 def _address_parts(questions: Sequence[Question], gateway: str, fix: str) -> list[PartView]:

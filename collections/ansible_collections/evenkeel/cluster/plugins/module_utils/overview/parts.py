@@ -53,7 +53,7 @@ def container_parts(cluster: str, found: EngineParts, announced: Sequence[Announ
     others = [item.text for item in announced if item.name != edge]
     return [
         part("edge", _states(edges), (), of_edge),
-        part("balancer", _states(balancers), [*([told] if told else []), *_stale_lines(balancers, others)], others),
+        part("balancer", _states(balancers), [told] if told else [], others),
     ]
 
 
@@ -63,21 +63,6 @@ def _states(containers: Sequence[PartContainer]) -> str:
 
 def _restarts(count: int) -> str:
     return f" ({count} restart{'s' if count > 1 else ''})" if count else ""
-
-
-def _stale_lines(balancers: Iterable[PartContainer], announced: Sequence[str]) -> list[str]:
-    return [
-        str(
-            Problem(
-                item.name,
-                f"{join_some(item.stale)} inside, which was replaced on the host",
-                "what is there now; until then the balancer sees no change of it",
-                SITE if announced else f"docker restart {item.name}",
-            )
-        )
-        for item in balancers
-        if item.running and item.stale
-    ]
 
 
 def network_part(name: str, found: EngineParts) -> PartView:
