@@ -9,6 +9,7 @@ from typing import Any
 import pytest
 from tests.unit.modules.test_node_pool import CLUSTER, Host, run
 
+from ansible_collections.evenkeel.cluster.plugins.module_utils.balancer.config import edge_config
 from ansible_collections.evenkeel.cluster.plugins.module_utils.pool.drift import drift_report
 from ansible_collections.evenkeel.cluster.plugins.modules import cluster_info
 
@@ -55,7 +56,24 @@ def test_all_parts_are_told(options: dict[str, Any], capsys: pytest.CaptureFixtu
     assert parts["files"]["to_do"] == [f"write {tmp_path}/config/dynamic/edge.yml (is missing)"]
     assert parts["web address"]["lines"][0].endswith("(fix: ansible-playbook site.yml)")
     assert parts["disk"]["lines"] == []
+    # No neighbour is asked for what only this machine can reach.
+    assert parts["web address"]["state"] == "connection refused from this machine"
     assert drift_report(result)["parts"] == result["parts"]
+
+
+def test_the_file_that_names_a_draining_balancer_is_as_it_must_be(
+    options: dict[str, Any], capsys: pytest.CaptureFixture[str], tmp_path: Path
+) -> None:
+    file = tmp_path / "config/dynamic/edge.yml"
+    file.parent.mkdir(parents=True)
+    for text, to_do in (
+        (edge_config("blue"), []),
+        (edge_config(""), []),
+        ("nonsense", [f"write {file} (content differs)"]),
+    ):
+        file.write_text(text)
+        parts = {part["part"]: part for part in run(cluster_info, options, capsys)["parts"]}
+        assert parts["files"]["to_do"] == to_do
 
 
 def test_bad_options_of_the_balancer_are_lines(options: dict[str, Any], capsys: pytest.CaptureFixture[str]) -> None:

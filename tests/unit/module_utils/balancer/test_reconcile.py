@@ -249,6 +249,15 @@ def test_files_that_were_changed_by_hand_are_written_again(host: FakeHost, reque
     assert told(done(host, request_)) == []
 
 
+def test_the_static_configuration_of_a_balancer_that_has_ended_waits_for_a_start(
+    host: FakeHost, request_: BalancerRequest
+) -> None:
+    done(host, request_)
+    (host.options.config_dir / "traefik-blue.yml").unlink()
+    host.end("shop-balancer-blue")
+    assert [action.kind for action in announce(request_, Ports(host, host.api)).actions] == ["remove", "start"]
+
+
 def test_an_announcement_waits_for_no_lock(host: FakeHost, request_: BalancerRequest) -> None:
     with lock.cluster_lock("shop", "another run", 0):
         assert told(announce(request_, Ports(host, host.api))) == FIRST

@@ -69,6 +69,9 @@ def test_a_neighbour_gets_an_answer_or_none(monkeypatch: pytest.MonkeyPatch) -> 
     questions = [Question("web", "0.0.0.0", server.port), Question("other", "127.0.0.1", server.port)]
     try:
         assert [answer.status for answer in ask_as_neighbour(questions, "127.0.0.1")[1]] == [200, 200]
+        # What is published everywhere is asked at the machine's own address, where this server does not listen.
+        (other, same) = ask_as_neighbour(questions, "127.0.0.2")[1]
+        assert (other.reason, same.status) == ("connection refused", 200)
     finally:
         server.close()
     way, answers = ask_as_neighbour(questions, "127.0.0.1")
