@@ -86,7 +86,7 @@ PYTHON_TEXT = (
     *(f"{PLUGINS}/{kind}/*.py" for kind in ("action", "callback", "doc_fragments", "filter", "lookup", "plugin_utils")),
     *(
         f"{PLUGINS}/module_utils/{package}/*.py"
-        for package in ("cluster", "engine", "images", "pool", "report", "traefik")
+        for package in ("cluster", "engine", "images", "overview", "pool", "report", "traefik")
     ),
     f"{PLUGINS}/module_utils/core/lock*.py",
     "roles/*/files/*.py",
@@ -96,7 +96,7 @@ PYTHON_TEXT = (
     "tests/unit/callback/*.py",
     "tests/unit/filter/*.py",
     "tests/unit/plugin_utils/*.py",
-    *(f"tests/unit/module_utils/{package}/*.py" for package in ("cluster", "engine", "pool", "traefik")),
+    *(f"tests/unit/module_utils/{package}/*.py" for package in ("cluster", "engine", "overview", "pool", "traefik")),
 )
 
 

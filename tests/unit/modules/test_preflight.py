@@ -83,6 +83,7 @@ def test_fit(run: Any, tmp_path: Path, check: bool) -> None:
         "images": {"res/express:1": "sha256:1"},
         "live_restore": True,
         "rules_missing": False,
+        "switched_off": [],
         "full_disks": [],
     }
     assert result["machine"]["user"] == "alice"

@@ -161,7 +161,7 @@ def test_full_disk(static: int, app: int, images: dict[str, str | None], refused
     assert lines(list(found.problems)) == ([FULL] if refused else [])
     # A run that turns out to need a new image is refused by the role that would make it.
     assert lines(list(found.full_disks)) == [FULL]
-    assert whole.engine_facts(ROOT, docker, "shop", found.full_disks)["full_disks"] == [FULL]
+    assert whole.engine_facts(ROOT, docker, spec_of(), found.full_disks)["full_disks"] == [FULL]
     assert preflight(docker, GIB, min_free_disk=declared_space).full_disks == ()
 
 

@@ -198,8 +198,9 @@ EXAMPLES = r"""
 RETURN = r"""
 advice:
   description:
-    - What the machine and a Docker Engine that was found lack, one line each. The cluster runs, and survives less.
-    - Empty if O(check_machine) is false.
+    - Parts that are switched off and still there, one line each.
+    - Unless O(check_machine) is false, also what the machine and a Docker Engine that was found lack. The cluster runs,
+      and survives less.
   returned: success, unless RV(become) is true
   type: list
   elements: str
@@ -299,6 +300,11 @@ docker:
       description: Whether Docker's packet filter rules are gone although it has published ports. Only root can tell.
       type: bool
       sample: false
+    switched_off:
+      description: The parts that have containers although their knobs are false, such as V(portainer).
+      type: list
+      elements: str
+      sample: []
     full_disks:
       description:
         - A line per disk without space for new images, with which a run that makes images is refused.
@@ -365,7 +371,7 @@ def main() -> None:
         changed=False,
         become=False,
         cluster_spec=found.spec.as_dict(),
-        docker=engine_facts(machine, docker, found.spec.network, found.full_disks),
+        docker=engine_facts(machine, docker, found.spec, found.full_disks),
         machine=dataclasses.asdict(machine),
         advice=list(found.advice),
     )

@@ -4,6 +4,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import posixpath
 from collections.abc import Collection, Mapping
 from dataclasses import dataclass, field
@@ -267,6 +268,18 @@ def check_disk_for_images(declaration: Declaration, facts: MachineFacts) -> list
         return []
     disks = [("Docker's data", facts.data_disk), ("cluster_state_dir", facts.state_disk)]
     return check_disks(disks, needed_disk(declaration.spec, facts.docker, declaration.min_free_disk))
+
+
+def switched_off(spec: ClusterSpec, docker: Docker) -> dict[str, list[str]]:
+    """Parts that are there although their knobs are off: part -> the names of its containers, in any state."""
+    wanted = dataclasses.asdict(spec)
+    found: dict[str, list[str]] = {}
+    for container in docker.containers:
+        part = container.labels.get(labels.ROLE, "")
+        knob = labels.SWITCHED_PARTS.get(part, "")
+        if knob and is_ours(container, spec) and not wanted[knob.removeprefix("cluster_")]:
+            found.setdefault(part, []).append(container.name)
+    return {part: sorted(names) for part, names in sorted(found.items())}
 
 
 def check_all(declaration: Declaration, facts: MachineFacts) -> list[Problem]:

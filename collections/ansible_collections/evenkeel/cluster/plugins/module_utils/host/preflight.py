@@ -8,6 +8,7 @@ from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
+from ..cluster.labels import SWITCHED_PARTS
 from ..cluster.spec import ClusterSpec
 from ..core.errors import Problem
 from ..engine.docker_facts import Docker, read_engine_id
@@ -20,6 +21,7 @@ from .checks import (
     check_machine,
     docker_reason,
     published_ports,
+    switched_off,
 )
 from .declaration import Declaration, read_declaration
 from .engine import advice, check_engine
@@ -37,7 +39,8 @@ class Preflight:
         spec: the declared cluster; ``None`` when its knobs have problems.
         problems: all that must be mended before anything is changed.
         warnings: lines about what has no effect.
-        advice: lines about what the machine and its engine lack; nothing that keeps the cluster from running.
+        advice: lines about parts that are switched off, and about what the machine and its engine lack; none of them
+            keeps the cluster from running.
         full_disks: problems only for a run that makes images.
     """
 
@@ -95,16 +98,33 @@ def preflight(params: Mapping[str, Any], machine: Machine, docker: Docker, read:
         if declaration.must_carry:
             lacks = [*memory_advice(declaration.spec, machine), *advice(machine, docker, facts.proxies)]
             full = check_disk_for_images(declaration, facts)
+        lacks = [*_left_over(declaration.spec, docker), *lacks]
     return Preflight(declaration.spec, tuple(problems), declaration.warnings, tuple(lacks), tuple(full))
 
 
-def engine_facts(machine: Machine, docker: Docker, network: str, full_disks: Iterable[Problem] = ()) -> dict[str, Any]:
+def _left_over(spec: ClusterSpec, docker: Docker) -> list[str]:
+    return [
+        str(
+            Problem(
+                part,
+                f"{', '.join(names)} when this run began",
+                f"none, because {SWITCHED_PARTS[part]} is false",
+                "ansible-playbook site.yml removes it and keeps its data",
+            )
+        )
+        for part, names in switched_off(spec, docker).items()
+    ]
+
+
+def engine_facts(
+    machine: Machine, docker: Docker, spec: ClusterSpec, full_disks: Iterable[Problem] = ()
+) -> dict[str, Any]:
     """What roles need to know of Docker, as plain data.
 
     Args:
         machine: the machine and the user.
         docker: what Docker said.
-        network: the name of the cluster's network.
+        spec: the declared cluster.
         full_disks: what a run that makes images must be refused for.
     """
     reason = docker_reason(machine, docker)
@@ -118,10 +138,11 @@ def engine_facts(machine: Machine, docker: Docker, network: str, full_disks: Ite
         "api_version": docker.api_version,
         "socket": docker.socket,
         "socket_group": docker.socket_group,
-        "network": network in docker.networks,
+        "network": spec.network in docker.networks,
         "images": dict(docker.images),
         "live_restore": docker.live_restore,
         "rules_missing": rules_missing(root=machine.root, published=_publishes(docker)),
+        "switched_off": list(switched_off(spec, docker)),
         "full_disks": [str(problem) for problem in full_disks],
     }
 
