@@ -180,6 +180,7 @@ from ansible.module_utils.basic import AnsibleModule, missing_required_lib
 
 from ..module_utils.core.errors import EvenkeelError
 from ..module_utils.core.progress import Progress
+from ..module_utils.core.redaction import without_variables
 from ..module_utils.core.values import number_specs
 from ..module_utils.engine.docker_client import sdk_missing
 from ..module_utils.pool.options import RECONCILE_NUMBERS, pool_arguments, ports_of, request_of
@@ -205,12 +206,14 @@ def main() -> None:
         supports_check_mode=True,
         required_if=[("state", "present", ("routes_file", "api_url", "api_password_file"))],
     )
+    # Ansible shows a module's options with -vvv.
+    params, module.params = module.params, without_variables(module.params)
     if sdk_missing():
         module.fail_json(msg=missing_required_lib("docker"))
-    progress = Progress(module.params["progress_file"])
+    progress = Progress(params["progress_file"])
     outcome = Outcome()
     try:
-        request, ports = request_of(module.params), ports_of(module.params)
+        request, ports = request_of(params), ports_of(params)
         if module.check_mode:
             outcome = preview(request, ports, on_wait=progress.tell)
         else:
