@@ -20,6 +20,7 @@ from .checks import (
     check_docker,
     check_machine,
     docker_reason,
+    drill_remains,
     published_ports,
     switched_off,
 )
@@ -139,6 +140,7 @@ def engine_facts(
         "socket_group": docker.socket_group,
         "network": spec.network in docker.networks,
         "images": dict(docker.images),
+        "drill_remains": drill_remains(spec, docker),
         "switched_off": list(switched_off(spec, docker)),
         "full_disks": [str(problem) for problem in full_disks],
     }
