@@ -35,7 +35,6 @@ MAY_IMPORT = {
 #: File -> the third parties that it may import. Everything else of the library needs the standard library alone.
 THIRD_PARTIES = {
     "drill/load.py": {"aiohttp"},
-    "measure/http_load.py": {"requests"},
     "report/chart_style.py": {"matplotlib"},
     "report/page.py": {"jinja2", "markupsafe"},
 }

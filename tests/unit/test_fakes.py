@@ -73,7 +73,7 @@ def test_the_balancer_sends_to_a_node_that_has_ended_until_it_learns_of_it(tmp_p
 def test_the_balancer_reads_routes_late(cluster: FakeCluster) -> None:
     cluster.clock.sleep(1)
     assert cluster.balancer.router("shop") is not None
-    cluster.routes.point_to("shop", None)
+    cluster.routes.point_to({"shop": None})
     assert cluster.balancer.router("shop") is not None
     cluster.clock.sleep(cluster.engine.delays.route)
     assert cluster.balancer.router("shop") is None

@@ -40,12 +40,13 @@ class FakeRoutes:
     def of(self, tier: str) -> Route | None:
         return self._file.of(tier)
 
-    def point_to(self, tier: str, route: Route | None) -> None:
-        call = f"route {tier} to {route.service if route else 'none'}"
-        self.calls.append(call)
-        if self.fails(call):
-            raise OSError(f"{call}: no space left")
-        self._file.point_to(tier, route)
+    def point_to(self, changes: Mapping[str, Route | None]) -> None:
+        for tier, route in changes.items():
+            call = f"route {tier} to {route.service if route else 'none'}"
+            self.calls.append(call)
+            if self.fails(call):
+                raise OSError(f"{call}: no space left")
+        self._file.point_to(changes)
         self.note()
 
     def note(self) -> None:

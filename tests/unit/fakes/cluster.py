@@ -90,7 +90,7 @@ class FakeCluster:
         for target in self.declaration().targets:
             for number in range(1, target.count + 1):
                 self.engine.add(f"{target.prefix}{number}", self.builds[target.name])
-            self.routes.point_to(target.name, target.route)
+            self.routes.point_to({target.name: target.route})
         self.routes.calls.clear()
 
     def add_image(self, tier: Tier, content: str = "") -> str:

@@ -82,6 +82,8 @@ def test_fit(run: Any, tmp_path: Path, check: bool) -> None:
         "network": False,
         "images": {"res/express:1": "sha256:1"},
         "drill_remains": [],
+        "live_restore": True,
+        "rules_missing": False,
         "switched_off": [],
         "full_disks": [],
     }

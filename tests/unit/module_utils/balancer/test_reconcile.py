@@ -24,7 +24,7 @@ from ansible_collections.evenkeel.cluster.plugins.module_utils.core import lock
 from ansible_collections.evenkeel.cluster.plugins.module_utils.engine.port import EngineError
 from ansible_collections.evenkeel.cluster.plugins.module_utils.traefik.api import TraefikApiError
 
-FIRST = ["start edge shop-edge (holds ports and addresses)", "start shop-balancer-blue (first start)"]
+FIRST = ["start edge shop-edge (holds ports and addresses)", "start shop-balancer-blue (none runs)"]
 REPLACED = ["start shop-balancer-green (image or configuration changed)", "retire shop-balancer-blue (is replaced)"]
 
 
@@ -38,7 +38,9 @@ def lock_file(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Path:
 
 @pytest.fixture
 def host(tmp_path: Path, lock_file: Path) -> FakeHost:
-    return FakeHost(made_options(tmp_path))
+    host = FakeHost(made_options(tmp_path))
+    host.options.watch_file.write_text(host.options.watch_script)
+    return host
 
 
 @pytest.fixture
@@ -68,6 +70,37 @@ def test_a_prediction_is_what_a_run_does(host: FakeHost, request_: BalancerReque
     assert diff(outcome) == diff(expected)
     assert host.edge_text == edge_config("")
     assert as_result(outcome) == {"changed": True, "actions": FIRST}
+
+
+def test_what_the_edge_runs_is_written_first_and_foretold(host: FakeHost, request_: BalancerRequest) -> None:
+    done(host, request_)
+    host.options.watch_file.write_bytes(b"\xff")
+    expected = preview(request_, Ports(host, host.api))
+    assert told(expected) == ["write edge-watch.pl (is not as declared)"]
+    assert told(done(host, request_)) == told(expected)
+    assert host.options.watch_file.read_text() == host.options.watch_script
+    assert told(done(host, request_)) == []
+
+
+def test_an_edge_that_is_paused_or_off_its_network_is_mended_in_place(
+    host: FakeHost, request_: BalancerRequest
+) -> None:
+    done(host, request_)
+    host.found["shop-edge"] = dataclasses.replace(
+        host.found["shop-edge"], state="paused", networks=frozenset({"bridge"})
+    )
+    assert told(done(host, request_)) == [
+        "unpause shop-edge (is paused)",
+        "connect shop-edge (is not in network shop-net)",
+    ]
+    assert host.log[-2:] == ["unpause shop-edge", "connect id-edge to shop-net"]
+    assert told(done(host, request_)) == []
+
+
+def test_a_port_that_refuses_is_published_again(host: FakeHost, request_: BalancerRequest) -> None:
+    done(host, request_)
+    host.refusal = "Docker's proxy of port 80 has ended"
+    assert "remove shop-edge (Docker's proxy of port 80 has ended)" in told(done(host, request_))
 
 
 def test_a_second_run_has_nothing_to_do(host: FakeHost, request_: BalancerRequest) -> None:

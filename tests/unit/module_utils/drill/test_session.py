@@ -229,7 +229,7 @@ def test_a_pool_that_is_not_as_declared_is_refused(cluster: DrilledCluster, chec
 
 
 def test_routes_that_are_not_as_declared_are_refused(cluster: DrilledCluster) -> None:
-    cluster.routes.point_to("dates", None)
+    cluster.routes.point_to({"dates": None})
     with pytest.raises(PoolInputError, match=r"first: dates: route dates \(leads to dates-"):
         drilled(cluster)
 

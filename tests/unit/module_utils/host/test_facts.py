@@ -7,6 +7,7 @@ import resource
 import socket
 import subprocess
 import sys
+import time
 from pathlib import Path
 
 import pytest
@@ -14,6 +15,7 @@ from tests.unit.other_user import as_nobody, needs_root
 
 from ansible_collections.evenkeel.cluster.plugins.module_utils.host import facts as machine
 from ansible_collections.evenkeel.cluster.plugins.module_utils.host.facts import (
+    PortProxy,
     parse_daemon_config,
     parse_listeners,
     parse_memory_available,
@@ -175,7 +177,11 @@ def test_proxies_of_this_machine() -> None:
     """A process that bears the name and the words of one."""
     words = ["docker-proxy", "-c", "input()", "-host-port", "47181"]
     with subprocess.Popen(words, executable=sys.executable, stdin=subprocess.PIPE, text=True) as process:
-        found = [proxy for proxy in read_port_proxies() if proxy.port == 47181]
+        # Its words can be read a moment after it was started.
+        found: list[PortProxy] = []
+        until = time.monotonic() + 10
+        while not found and time.monotonic() < until:
+            found = [proxy for proxy in read_port_proxies() if proxy.port == 47181]
         process.communicate("\n", timeout=10)
     assert [proxy.open_files for proxy in found] == [resource.getrlimit(resource.RLIMIT_NOFILE)[0]]
 

@@ -43,6 +43,9 @@ def some_tiers(chance: random.Random) -> dict[str, Tier]:
             del raw[name]
             continue
         raw[name]["nodes"] = chance.choice([0, 1, 2, 2, 3, 4])
+        if name == "dates" and chance.random() < 0.2:
+            raw["hours"] = raw.pop(name)  # the same tier under another name
+            continue
         if chance.random() < 0.2:
             raw[name]["path"] = f"/{name}-{chance.choice('ab')}/"
         if chance.random() < 0.2:

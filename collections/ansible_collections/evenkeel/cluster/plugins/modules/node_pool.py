@@ -116,7 +116,7 @@ actions:
   type: list
   elements: dict
   sample:
-    - {kind: start, tier: static, node: static-4, step: 1, reason: scale up, id: ""}
+    - {kind: start, tier: static, node: static-4, step: 1, reason: scale up, id: "", together: []}
 summary:
   description: The actions as text, one line each.
   returned: always

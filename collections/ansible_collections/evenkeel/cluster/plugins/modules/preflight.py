@@ -297,6 +297,14 @@ docker:
       type: list
       elements: str
       sample: []
+    live_restore:
+      description: Whether containers run on while Docker is restarted.
+      type: bool
+      sample: true
+    rules_missing:
+      description: Whether Docker's packet filter rules are gone although it has published ports. Only root can tell.
+      type: bool
+      sample: false
     switched_off:
       description: The parts that have containers although their knobs are false, such as V(portainer).
       type: list

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import dataclasses
 from collections.abc import Mapping, Sequence
+from pathlib import Path
 from typing import Any
 
 from ..core.errors import EvenkeelError, Problem
@@ -18,7 +19,7 @@ from ..core.poll import SYSTEM_CLOCK, Clock
 from ..traefik.api import read_password
 from .config import draining_slot, edge_config
 from .options import BalancerOptions, read_lock_timeout, read_options
-from .plan import BalancerAction, BalancerContainer, Desired, plan, plan_removal, predict, summary
+from .plan import WRITE, BalancerAction, BalancerContainer, Desired, plan, plan_removal, predict, summary
 from .ports import Ports
 from .swap import BalancerError, BalancerSwap
 
@@ -155,8 +156,19 @@ def _look(request: BalancerRequest, ports: Ports, *, built: bool) -> _Look:
             Problem(f"image {options.image}", "none on this host", "it built or pulled", "ansible-playbook site.yml")
         )
     desired = options.desired(image.id if image else _NOT_BUILT)
-    text = options.edge_file.read_text(encoding="utf-8") if options.edge_file.is_file() else ""
-    return _Look(desired, found, plan(desired, found, draining_slot(text)), text)
+    text = _text(options.edge_file)
+    steps = plan(desired, found, draining_slot(text), ports.containers.refused(options))
+    if _text(options.watch_file) != options.watch_script:
+        steps.insert(0, BalancerAction(WRITE, options.watch_file.name, "is not as declared"))
+    return _Look(desired, found, steps, text)
+
+
+def _text(path: Path) -> str:
+    """The file's text; empty without one that can be read."""
+    try:
+        return path.read_text(encoding="utf-8") if path.is_file() else ""
+    except ValueError:
+        return ""
 
 
 def _apply(

@@ -19,10 +19,13 @@ from .config import SLOTS, edge_config, reload_config, static_config, static_nam
 from .options import BalancerOptions
 from .plan import (
     CANCEL_DRAIN,
+    CONNECT,
     REMOVE,
     RETIRE,
     START,
     START_EDGE,
+    UNPAUSE,
+    WRITE,
     BalancerAction,
     BalancerContainer,
     Desired,
@@ -130,6 +133,9 @@ class BalancerSwap:
         """
         work: dict[str, Callable[[BalancerAction], None]] = {
             REMOVE: lambda action: self._containers.remove(action.id),
+            UNPAUSE: lambda action: self._containers.unpause(action.id),
+            CONNECT: lambda action: self._containers.connect_edge(action.id, action.network),
+            WRITE: lambda _: self._write_watch(),
             START_EDGE: lambda _: self._containers.start_edge(self._options, self._desired.edge),
             START: self._start,
             CANCEL_DRAIN: lambda _: self._set_draining(""),
@@ -147,6 +153,9 @@ class BalancerSwap:
         path = self._options.edge_file
         if not path.is_file() or path.read_text(encoding="utf-8") != text:
             write_atomically(path, text)
+
+    def _write_watch(self) -> None:
+        write_atomically(self._options.watch_file, self._options.watch_script)
 
     def _start(self, action: BalancerAction) -> None:
         slot = action.slot

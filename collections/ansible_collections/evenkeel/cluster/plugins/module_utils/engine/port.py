@@ -160,5 +160,5 @@ class Routes(Protocol):
     def of(self, tier: str) -> Route | None:
         """The tier's route now; None when it has none."""
 
-    def point_to(self, tier: str, route: Route | None) -> None:
-        """Set the tier's route; None drops it."""
+    def point_to(self, changes: Mapping[str, Route | None]) -> None:
+        """Set routes, tier by tier, in one write; None drops one."""

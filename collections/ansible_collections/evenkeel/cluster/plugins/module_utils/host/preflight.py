@@ -27,6 +27,7 @@ from .checks import (
 from .declaration import Declaration, read_declaration
 from .engine import advice, check_engine
 from .facts import Machine, read_disk, read_listeners, read_port_proxies
+from .packet_filter import rules_missing
 
 ReadFacts = Callable[[Declaration, ClusterSpec, Machine, Docker], MachineFacts]
 
@@ -141,6 +142,12 @@ def engine_facts(
         "network": spec.network in docker.networks,
         "images": dict(docker.images),
         "drill_remains": drill_remains(spec, docker),
+        "live_restore": docker.live_restore,
+        "rules_missing": rules_missing(root=machine.root, published=_publishes(docker)),
         "switched_off": list(switched_off(spec, docker)),
         "full_disks": [str(problem) for problem in full_disks],
     }
+
+
+def _publishes(docker: Docker) -> bool:
+    return any(container.ports and container.state == "running" for container in docker.containers)

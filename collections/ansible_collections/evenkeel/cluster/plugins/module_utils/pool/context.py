@@ -15,6 +15,7 @@ from ..cluster.names import node_prefix
 from ..cluster.node import Node, TierBuild
 from ..cluster.spec import Tier
 from ..core.errors import EvenkeelError, Problem
+from ..core.poll import Clock, wait_until
 from ..engine.port import BalancerView, Engine, Image, Routes
 from ..traefik.api import TraefikApiError
 from ..traefik.route_file import RouteTable
@@ -25,6 +26,7 @@ from .revision import node_options, revision
 # The revision of an image that is not built yet. No node has it, so check mode predicts that all are replaced.
 NOT_BUILT = "not-built"
 _PROBES = 32
+_SETTLE_POLL_SECONDS = 0.5
 
 
 class PoolInputError(EvenkeelError):
@@ -78,7 +80,7 @@ class PoolState:
     """The pool at one moment.
 
     Attributes:
-        nodes: all nodes and guests; those that drain are marked.
+        nodes: all nodes and guests; those that drain, and those that do not answer, are marked.
         table: the routes.
     """
 
@@ -188,7 +190,7 @@ def observe(declaration: Declaration, ports: Ports, balancer: BalancerView | Non
     """Read the pool's state.
 
     Args:
-        declaration: has the tiers, whose nodes are asked whether they drain.
+        declaration: has the tiers, whose nodes are asked whether they drain or do not answer.
         ports: the engine and the routes.
         balancer: tells which nodes are out of rotation; only these are asked. Without it, or if it does not answer,
             no node is marked.
@@ -201,7 +203,7 @@ def observe(declaration: Declaration, ports: Ports, balancer: BalancerView | Non
 
 
 def _marked(tiers: Mapping[str, Tier], nodes: list[Node], engine: Engine, balancer: BalancerView | None) -> list[Node]:
-    """The nodes; those that run and drain are marked."""
+    """The nodes; those that run and drain, or do not answer, are marked."""
     if balancer is None:
         return nodes
     services = {node.service for node in nodes if node.tier in tiers and node.service}
@@ -209,14 +211,62 @@ def _marked(tiers: Mapping[str, Tier], nodes: list[Node], engine: Engine, balanc
         status = {service: balancer.server_status(service) for service in sorted(services)}
     except TraefikApiError:
         return nodes
-    down = {
+    out = {
         node.id: node_health_url(node, tiers[node.tier])
         for node in nodes
-        if node.running and node.tier in tiers and node.address and status.get(node.service, {}).get(node.url) == "DOWN"
+        if node.running and node.tier in tiers and node.address and status.get(node.service, {}).get(node.url) != "UP"
     }
-    if not down:
+    if not out:
         return nodes
     # Side by side: each node that hangs takes its whole time limit.
-    with ThreadPoolExecutor(min(len(down), _PROBES)) as threads:
-        answers = dict(zip(down, threads.map(engine.health, down.values()), strict=True))
-    return [dataclasses.replace(node, leaving=answers.get(node.id) == HTTPStatus.SERVICE_UNAVAILABLE) for node in nodes]
+    with ThreadPoolExecutor(min(len(out), _PROBES)) as threads:
+        answers = dict(zip(out, threads.map(engine.health, out.values()), strict=True))
+    return [_marked_by(node, answers[node.id]) if node.id in answers else node for node in nodes]
+
+
+def _marked_by(node: Node, answer: int) -> Node:
+    leaving = answer == HTTPStatus.SERVICE_UNAVAILABLE
+    silent = node.managed and not leaving and answer != HTTPStatus.OK
+    return dataclasses.replace(node, leaving=leaving, silent=silent)
+
+
+def settle(
+    declaration: Declaration,
+    ports: Ports,
+    balancer: BalancerView | None,
+    state: PoolState,
+    seconds: float,
+    clock: Clock,
+) -> PoolState:
+    """Give nodes that do not answer the time to become ready: a run that was killed may have started them just now.
+
+    Args:
+        declaration: what is declared.
+        ports: the engine and the routes.
+        balancer: as for :func:`observe`.
+        state: the pool's state; it is read again only when there is something to wait for.
+        seconds: the time that nodes get.
+        clock: tells and passes the time.
+
+    Returns:
+        The pool's state afterwards. Nodes that it still marks as silent are there to be replaced.
+
+    Raises:
+        EngineError: the engine does not answer.
+    """
+    found = [state]
+
+    def look() -> str:
+        silent = [node for node in found[-1].nodes if node.silent and _is_current(node, declaration)]
+        if silent:
+            found.append(observe(declaration, ports, balancer))
+        return "some" if silent else ""
+
+    wait_until(look, seconds, _SETTLE_POLL_SECONDS, clock)
+    return found[-1]
+
+
+def _is_current(node: Node, declaration: Declaration) -> bool:
+    """Whether the node would stay if it answered."""
+    build = declaration.builds.get(node.tier)
+    return build is not None and node.managed and node.revision == build.revision

@@ -11,12 +11,13 @@ from __future__ import annotations
 import dataclasses
 import itertools
 import math
-from collections.abc import Container, Iterable, Sequence
+from collections.abc import Container, Iterable, Mapping, Sequence
 from typing import TypeVar
 
 from ..cluster.node import BROKEN, ENDED, RUNNING, STARTING, Node
 from ..traefik.route_file import RouteTable
 from ..traefik.routes import Route
+from .takeover import takeover_words, takeovers
 
 REMOVE = "remove"
 START = "start"
@@ -65,6 +66,7 @@ class PoolAction:
         step: the number of the step; 0 comes first.
         reason: why, for people.
         id: the engine's identifier of the node; empty for a node that does not exist yet and for a route.
+        together: of a route that changes hands: all tiers whose routes change in the same write.
     """
 
     kind: str
@@ -73,6 +75,7 @@ class PoolAction:
     step: int
     reason: str
     id: str = ""
+    together: tuple[str, ...] = ()
 
     def __str__(self) -> str:
         """One line for people."""
@@ -95,9 +98,10 @@ def plan(
 
     Guests are nodes of their tier: they count, and they leave first. Broken managed nodes are removed at once, because
     they serve nothing; guests that were stopped by hand are left alone. Nodes that drain already, such as those of a
-    run that was killed, do not count, and the run waits for their end. Stale nodes are replaced in waves; in each
-    wave, new nodes start before old ones drain. When the tier's balancer service changes, first all new nodes join
-    the new service, then the route is switched, and then the old nodes drain.
+    run that was killed, do not count, and the run waits for their end. Stale nodes, and nodes that do not answer, are
+    replaced in waves; in each wave, new nodes start before old ones drain. When the tier's balancer service changes,
+    first all new nodes join the new service, then the route is switched, and then the old nodes drain. A tier takes
+    over the path of another one, such as its own under a former name, when its nodes are in rotation.
 
     Args:
         nodes: all nodes and guests of the cluster.
@@ -110,6 +114,7 @@ def plan(
     for node in nodes:
         by_tier.setdefault(node.tier, []).append(node)
     wanted = {target.name: target for target in targets}
+    routes = {name: target.route for name, target in wanted.items()}
     actions: list[PoolAction] = []
     for tier in sorted(by_tier.keys() | wanted.keys() | table.routes.keys()):
         target = wanted.get(tier)
@@ -119,7 +124,22 @@ def plan(
         else:
             reason = _route_reason(target.route, table.routes.get(tier), current=table.current)
             actions += _plan_tier(target, members, table.routes.get(tier), reason, surge_percent, renew=tier in renewed)
-    return actions
+    return _joined(actions, table.routes, routes)
+
+
+def _joined(actions: Iterable[PoolAction], now: Mapping[str, Route], wanted: Mapping[str, Route]) -> list[PoolAction]:
+    """The actions; routes that change hands know of each other."""
+    groups = takeovers(now, wanted)
+    return [
+        dataclasses.replace(
+            action,
+            reason=f"{action.reason}, {takeover_words(action.tier, now, wanted)}",
+            together=groups[action.tier],
+        )
+        if action.kind == ROUTE and action.tier in groups
+        else action
+        for action in actions
+    ]
 
 
 def _route_reason(wanted: Route, now: Route | None, *, current: bool) -> str:
@@ -194,7 +214,7 @@ def _waves(
     grow = max(0, len(names) - len(leaving))
     shrink = max(0, len(leaving) - len(names))
     starts, drains = list(names), list(leaving)
-    reason = "renews a node" if renew else "replaces a stale node"
+    reason = _start_reason(target, leaving, renew=renew)
     step = 1
     while starts or drains:
         first = step == 1
@@ -213,9 +233,21 @@ def _split(items: list[_Item], size: int) -> tuple[list[_Item], list[_Item]]:
     return items[:at], items[at:]
 
 
-def _is_fresh(node: Node, target: TierTarget) -> bool:
+def _start_reason(target: TierTarget, leaving: Sequence[Node], *, renew: bool) -> str:
+    if renew:
+        return "renews a node"
+    if any(_is_stale(node, target) for node in leaving):
+        return "replaces a stale node"
+    return "replaces a node that does not answer"
+
+
+def _is_stale(node: Node, target: TierTarget) -> bool:
     same = node.revision == target.revision if node.managed else node.image_id == target.image_id
-    return same and node.service == target.service
+    return not same or node.service != target.service
+
+
+def _is_fresh(node: Node, target: TierTarget) -> bool:
+    return not _is_stale(node, target) and not node.silent
 
 
 def _remove(node: Node) -> PoolAction:
@@ -234,8 +266,10 @@ def _drain(node: Node, target: TierTarget, step: int, *, renew: bool = False) ->
 def _leave_reason(node: Node, target: TierTarget, *, renew: bool) -> str:
     if node.leaving:
         return "drains already"
-    if not _is_fresh(node, target):
+    if _is_stale(node, target):
         return f"stale {node.kind}"
+    if node.silent:
+        return "does not answer"
     if renew:
         return "to be renewed"
     return f"scale down to {target.count}" + ("" if node.managed else ", guests leave first")

@@ -23,7 +23,7 @@ from ..core.poll import SYSTEM_CLOCK, Clock
 from ..core.progress import no_progress
 from ..core.results import PoolView
 from ..engine.port import BalancerView
-from .context import Declaration, PoolInputError, PoolState, Ports, declare, observe
+from .context import Declaration, PoolInputError, PoolState, Ports, declare, observe, settle
 from .plan import START, PoolAction, plan, plan_removal, predict, summary
 from .rollout import NodeTiming, Rollout, RolloutLimits
 from .steps import Step, no_step
@@ -163,6 +163,7 @@ def reconcile_locked(
     """As :func:`reconcile`, for a caller that holds the cluster's lock already."""
     began = clock.now()
     declaration, state, balancer, reason = _look(request, ports)
+    state = settle(declaration, ports, balancer, state, request.limits.ready_timeout, clock)
     actions = _planned(request, declaration, state)
     _check_names(declaration, ports, actions)
     _check_images(declaration, actions)

@@ -22,6 +22,7 @@ from ..traefik.api import TraefikApiError
 from ..traefik.routes import Route
 from . import steps
 from .context import Declaration, Ports
+from .handover import Handover
 from .plan import DRAIN, REMOVE, ROUTE, START, PoolAction
 from .rotation import ReconcileError, RotationWatch
 from .steps import Step, no_step
@@ -67,14 +68,18 @@ class _RollbackState:
     Attributes:
         former: the route before.
         rerouted: the route was changed.
+        handed_over: it was changed together with another tier's, which relies on it from then on.
         started: names of new nodes.
         drained: nodes that were drained, kept until all steps are done.
+        staying: names of nodes from before that stay, until they are known to be in rotation.
     """
 
     former: Route | None = None
     rerouted: bool = False
+    handed_over: bool = False
     started: list[str] = dataclasses.field(default_factory=list)
     drained: list[Node] = dataclasses.field(default_factory=list)
+    staying: list[str] = dataclasses.field(default_factory=list)
 
 
 class Rollout:
@@ -108,6 +113,7 @@ class Rollout:
         self._on_step = on_step
         self._halt = halt
         self._clock = clock
+        self._handovers: dict[str, Handover] = {}
         self._began = 0.0
         self.timings: dict[str, NodeTiming] = {}
         #: Tier to when its route was switched, seconds since the reconciliation began.
@@ -123,6 +129,8 @@ class Rollout:
         """
         self._began = self._clock.now()
         tiers = list(dict.fromkeys(action.tier for action in actions))
+        groups = {action.together: Handover(action.together, self._switch) for action in actions if action.together}
+        self._handovers = {tier: handover for group, handover in groups.items() for tier in group}
         workers = self._limits.workers
         with (
             ThreadPoolExecutor(workers, thread_name_prefix="start") as self._starters,
@@ -142,7 +150,7 @@ class Rollout:
     def _tier(self, actions: Sequence[PoolAction]) -> None:
         tier = actions[0].tier
         watch = self._watch() if any(action.kind in {START, ROUTE, DRAIN} for action in actions) else None
-        rollback = _RollbackState(former=self._routes.of(tier))
+        rollback = _RollbackState(former=self._routes.of(tier), staying=self._staying(tier, actions))
         halted = ""
         try:
             for step in sorted({action.step for action in actions}):
@@ -151,9 +159,16 @@ class Rollout:
                     break
                 self._step(watch, [action for action in actions if action.step == step], rollback)
         except _EXPECTED as error:
+            if rollback.handed_over:
+                raise ReconcileError(
+                    f"{error}; the routes stay as declared (run it again to end what was begun)"
+                ) from error
             if watch is None or not (rollback.drained or rollback.rerouted):
                 raise  # no node has left yet
             raise ReconcileError(f"{error}; {self._return(watch, tier, rollback)}") from error
+        finally:
+            if tier in self._handovers and not rollback.handed_over:
+                self._handovers[tier].give_up()
         self._each(self._starters, lambda node: self._engine.remove(node.id), rollback.drained)
         if halted:
             raise ReconcileError(
@@ -172,8 +187,18 @@ class Rollout:
         self._start_step(watch, starts, keep=not (rollback.drained or _of_kind(actions, DRAIN)))
         rollback.started += [action.node for action in starts]
         for action in _of_kind(actions, ROUTE):
-            rollback.rerouted = True
-            self._route(watch, action)
+            if action.together:
+                self._enter_staying(watch, action.tier, rollback)
+                self._handovers[action.tier].join(action.tier)
+                rollback.handed_over = True
+            else:
+                rollback.rerouted = True
+                self._routes.point_to({action.tier: self._declaration.route(action.tier)})
+            self._routed(watch, action)
+        if _of_kind(actions, DRAIN):
+            self._enter_staying(watch, actions[0].tier, rollback)
+            # A run that was killed may have left a route that the balancer has not read.
+            watch.routed(actions[0].tier, self._declaration.route(actions[0].tier))
         self._drain_step(watch, _of_kind(actions, DRAIN), rollback)
 
     def _each(self, threads: ThreadPoolExecutor, work: Callable[[_Item], None], items: Iterable[_Item]) -> None:
@@ -240,15 +265,48 @@ class Rollout:
             self._tell(node.tier, node.name, steps.DISCARDED)
         self._engine.remove(node.id)
 
-    def _route(self, watch: RotationWatch, action: PoolAction) -> None:
+    def _switch(self, tiers: Iterable[str]) -> None:
+        """Change the routes of these tiers in one write; if the balancer does not follow, they get the former ones."""
+        wanted = {tier: self._declaration.route(tier) for tier in tiers}
+        former = {tier: self._routes.of(tier) for tier in wanted}
+        self._routes.point_to(wanted)
+        watch = self._watch()
+        try:
+            for tier, route in wanted.items():
+                watch.routed(tier, route)
+        except _EXPECTED:
+            self._routes.point_to(former)
+            raise
+
+    def _routed(self, watch: RotationWatch, action: PoolAction) -> None:
         route = self._declaration.route(action.tier)
         self.switched[action.tier] = self._now()
-        self._routes.point_to(action.tier, route)
         watch.routed(action.tier, route)
         self._tell(action.tier, "", steps.ROUTE_SWITCHED if route else steps.ROUTE_DROPPED)
         self.done.append(action)
 
     # -- leaving -----------------------------------------------------------------
+
+    def _staying(self, tier: str, actions: Sequence[PoolAction]) -> list[str]:
+        """The names of the tier's nodes that must serve before others leave, or before another tier's route does."""
+        build = self._declaration.builds.get(tier)
+        leaving = {action.id for action in actions}
+        if build is None or not any(action.kind == DRAIN or action.together for action in actions):
+            return []
+        return [
+            node.name
+            for node in self._engine.nodes()
+            if (node.tier, node.managed, node.running) == (tier, True, True)
+            and (node.service, node.revision) == (build.tier.service, build.revision)
+            and node.id not in leaving
+        ]
+
+    def _enter_staying(self, watch: RotationWatch, tier: str, rollback: _RollbackState) -> None:
+        """Wait for the nodes that stay: a run that was killed may have left some that have just started."""
+        build = self._declaration.builds.get(tier)
+        if build is not None and rollback.staying:
+            watch.enter(build.tier, rollback.staying, probed=True)
+        rollback.staying = []
 
     def _drain_step(self, watch: RotationWatch, actions: Sequence[PoolAction], rollback: _RollbackState) -> None:
         """Drain nodes side by side until they have ended and the balancer does not list them any more."""
@@ -293,7 +351,7 @@ class Rollout:
         try:
             self._each(self._starters, lambda node: self._engine.start_again(node.id), rollback.drained)
             if rollback.rerouted:
-                self._routes.point_to(tier, rollback.former)
+                self._routes.point_to({tier: rollback.former})
             if build is not None:
                 watch.answer(build.tier, back)
         except _EXPECTED as error:

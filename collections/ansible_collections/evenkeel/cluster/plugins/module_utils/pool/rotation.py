@@ -12,6 +12,7 @@ from ..cluster.node import RUNNING, STARTING, Node
 from ..cluster.spec import Tier
 from ..core.errors import EvenkeelError, Problem
 from ..core.poll import SYSTEM_CLOCK, Clock, wait_until
+from ..core.progress import no_progress
 from ..engine.port import BalancerView, Engine
 from ..traefik.api import TraefikApiError
 from ..traefik.routes import Route, leads_to
@@ -84,8 +85,8 @@ class RotationWatch:
         names: Collection[str],
         *,
         probed: bool,
-        ready: Callable[[str], None],
-        entered: Callable[[str], None],
+        ready: Callable[[str], None] = no_progress,
+        entered: Callable[[str], None] = no_progress,
     ) -> None:
         """Wait until the nodes answer their health check and the balancer lists them as up.
 

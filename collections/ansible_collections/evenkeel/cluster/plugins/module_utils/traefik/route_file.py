@@ -5,6 +5,7 @@
 from __future__ import annotations
 
 import threading
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -49,22 +50,22 @@ class RouteFile:
         """The tier's route now; None when it has none."""
         return self.table().routes.get(tier)
 
-    def point_to(self, tier: str, route: Route | None) -> None:
-        """Set or drop the tier's route, and replace the file at once.
+    def point_to(self, changes: Mapping[str, Route | None]) -> None:
+        """Set or drop routes, and replace the file at once: the balancer sees all of the changes or none.
 
         Args:
-            tier: the tier's name.
-            route: its new route; None to drop it.
+            changes: tier to its new route; None to drop it.
 
         Raises:
             OSError: the file cannot be written.
         """
         with self._lock:
             routes = self.table().routes
-            if route is None:
-                routes.pop(tier, None)
-            else:
-                routes[tier] = route
+            for tier, route in changes.items():
+                if route is None:
+                    routes.pop(tier, None)
+                else:
+                    routes[tier] = route
             write_atomically(self._path, self._rendered(routes))
 
     def _rendered(self, routes: dict[str, Route]) -> str:
