@@ -12,6 +12,7 @@ from collections.abc import Callable
 
 import pytest
 
+from ansible_collections.evenkeel.cluster.plugins.module_utils.cluster import labels
 from ansible_collections.evenkeel.cluster.plugins.module_utils.cluster.node import ENDED, RUNNING, Node, TierBuild
 from ansible_collections.evenkeel.cluster.plugins.module_utils.core.poll import Clock, wait_until
 from ansible_collections.evenkeel.cluster.plugins.module_utils.engine.port import EngineError, FaultyEngine
@@ -186,12 +187,13 @@ class EngineContract:
         subject.started()
         assert subject.engine.of_drills() == []
 
-    def test_a_bare_image_has_no_labels_and_starts_the_same(self, subject: Subject) -> None:
+    def test_a_bare_image_has_a_drill_s_labels_only_and_starts_the_same(self, subject: Subject) -> None:
         made = subject.engine.bare_image(subject.guest_image, subject.bare_name)
         try:
             image = subject.engine.image(f"{subject.bare_name}:latest")
             assert image is not None
-            assert (image.id, dict(image.labels)) == (made, {})
+            assert (image.id, set(image.labels)) == (made, {labels.CLUSTER, labels.ROLE, labels.DRILL})
+            assert image.labels[labels.ROLE] == labels.NONE
             subject.engine.start(
                 subject.name(1), dataclasses.replace(subject.build, image=f"{subject.bare_name}:latest")
             )

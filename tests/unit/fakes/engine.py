@@ -270,7 +270,8 @@ class FakeEngine:
     def bare_image(self, image: str, name: str) -> str:
         self._call(f"bare {image} as {name}")
         self._image(image)
-        made = Image(f"id of {name}:latest", {}, f"content of {image}")
+        marks = {labels.CLUSTER: self.cluster, labels.ROLE: labels.NONE, labels.DRILL: "control"}
+        made = Image(f"id of {name}:latest", marks, f"content of {image}")
         self.images[f"{name}:latest"] = made
         return made.id
 

@@ -292,6 +292,11 @@ docker:
       description: The images on this machine, as C(name:tag), each with its ID.
       type: dict
       sample: {"evenkeel/static:b9ed47b62c5b": "sha256:63c0..."}
+    drill_remains:
+      description: IDs of containers of a drill that runs, or that was killed; nodes are not among them.
+      type: list
+      elements: str
+      sample: []
     live_restore:
       description: Whether containers run on while Docker is restarted.
       type: bool

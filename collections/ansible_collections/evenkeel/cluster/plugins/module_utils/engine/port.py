@@ -125,7 +125,7 @@ class Faults(Protocol):
         """The ids of all nodes and guests that drills made, earlier ones included."""
 
     def bare_image(self, image: str, name: str) -> str:
-        """Make an image with the same files and the same command, but without labels; its id."""
+        """Make an image with the same files and the same command, but with no labels but a drill's; its id."""
 
     def remove_image(self, reference: str) -> None:
         """Remove an image; a missing one is no error."""
