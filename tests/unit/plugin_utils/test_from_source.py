@@ -65,7 +65,7 @@ def test_the_module_runs_with_the_task_s_options(tmp_path: Path) -> None:
 
 
 def test_what_the_module_refuses_is_told_as_usual() -> None:
-    built, _path = configured(action(), "evenkeel.cluster.report")
+    built, _path = configured(action(), "evenkeel.cluster.balance_check")
     done = run(built)
     assert done.returncode == 1
     assert json.loads(done.stdout)["msg"].startswith("missing required arguments: ")

@@ -46,6 +46,8 @@ def made_options(folder: Path, **differs: Any) -> BalancerOptions:
         config_dir=folder / "config",
         log_dir=folder / "log",
         stop_seconds=45,
+        log_size=20 * 1024**2,
+        log_files=2,
         drain_seconds=3.0,
         ready_seconds=30.0,
     )

@@ -229,6 +229,7 @@ def test_the_options_of_a_running_balancer(pool: BalancerPool, client: Recording
             "GroupAdd": ["999"],
             "Memory": options.memory,
             "PidsLimit": options.pids,
+            "LogConfig": {"Type": "json-file", "Config": {"max-size": "20m", "max-file": "2"}},
         },
     }
     assert pool.options_of(BalancerContainer("id-blue", "shop-balancer-blue", "blue", "running", "b1")) == options

@@ -24,7 +24,7 @@ from ansible_collections.evenkeel.cluster.plugins.module_utils.balancer.specs im
 )
 from ansible_collections.evenkeel.cluster.plugins.module_utils.balancer.watch import HOLDER
 from ansible_collections.evenkeel.cluster.plugins.module_utils.engine.container_spec import ContainerSpec
-from ansible_collections.evenkeel.cluster.plugins.module_utils.engine.docker_client import container_arguments
+from ansible_collections.evenkeel.cluster.plugins.module_utils.engine.docker_arguments import container_arguments
 
 DESIRED = Desired("shop", "e1", "b1")
 LABELS = {"evenkeel.cluster": "shop", "evenkeel.role": "none", "evenkeel.drill": "d1"}
@@ -35,6 +35,7 @@ LOCKED_DOWN = {
     "SecurityOpt": ["no-new-privileges"],
     "RestartPolicy": {"Name": "unless-stopped"},
 }
+LOG = {"Type": "json-file", "Config": {"max-size": "20971520", "max-file": "2"}}
 
 
 @pytest.fixture
@@ -80,6 +81,8 @@ def test_the_edge(options: BalancerOptions) -> None:
         restart="always",
         stop_signal="SIGKILL",
         stop_timeout=0,
+        log_size=10_485_760,
+        log_files=3,
     )
 
 
@@ -132,6 +135,8 @@ def test_the_balancer(options: BalancerOptions) -> None:
         restart="always",
         stop_signal="",
         stop_timeout=45,
+        log_size=20_971_520,
+        log_files=2,
     )
 
 
@@ -162,6 +167,8 @@ def test_the_baseline_balancer(options: BalancerOptions) -> None:
         restart="unless-stopped",
         stop_signal="",
         stop_timeout=45,
+        log_size=20_971_520,
+        log_files=2,
     )
 
 
@@ -177,6 +184,7 @@ def test_what_docker_is_sent_for_the_edge(options: BalancerOptions) -> None:
         "HostConfig": {
             **LOCKED_DOWN,
             "RestartPolicy": {"Name": "always"},
+            "LogConfig": {"Type": "json-file", "Config": {"max-size": "10485760", "max-file": "3"}},
             "NetworkMode": "shop-net",
             "Memory": 33_554_432,
             "PidsLimit": 8,
@@ -208,6 +216,7 @@ def test_what_docker_is_sent_for_the_balancer(options: BalancerOptions) -> None:
         "HostConfig": {
             **LOCKED_DOWN,
             "RestartPolicy": {"Name": "always"},
+            "LogConfig": LOG,
             "NetworkMode": "container:shop-edge",
             "Memory": 1024**3,
             "PidsLimit": 512,
@@ -228,6 +237,7 @@ def test_what_docker_is_sent_for_the_baseline(options: BalancerOptions) -> None:
         "StopTimeout": 45,
         "HostConfig": {
             **LOCKED_DOWN,
+            "LogConfig": LOG,
             "NetworkMode": "shop-net",
             "Memory": 1024**3,
             "PidsLimit": 512,
@@ -251,9 +261,9 @@ words = st.text("abcXYZ0123456789=/.- ", min_size=1, max_size=20)
 @given(
     environment=st.dictionaries(st.text("ABC_", min_size=1, max_size=8), words, max_size=3),
     groups=st.lists(st.integers(1, 70_000).map(str), max_size=3),
-    memory=st.integers(2**22, 2**40),
-    pids=st.integers(1, 4_194_304),
-    stop_seconds=st.integers(1, 3600),
+    limits=st.tuples(st.integers(2**22, 2**40), st.integers(1, 4_194_304)),
+    seconds=st.integers(1, 3600),
+    log=st.sampled_from([(0, 3), (2**20, 1), (10 * 2**20, 5)]),
     folder=st.sampled_from(["/srv/a", "/var/lib/evenkeel/shop/balancer"]),
     slot=st.sampled_from(["blue", "green"]),
 )
@@ -261,9 +271,9 @@ def test_a_running_balancer_tells_what_it_was_made_with(
     tmp_path_factory: pytest.TempPathFactory,
     environment: dict[str, str],
     groups: list[str],
-    memory: int,
-    pids: int,
-    stop_seconds: int,
+    limits: tuple[int, int],
+    seconds: int,
+    log: tuple[int, int],
     folder: str,
     slot: str,
 ) -> None:
@@ -271,9 +281,11 @@ def test_a_running_balancer_tells_what_it_was_made_with(
         tmp_path_factory.getbasetemp(),
         environment=environment,
         groups=tuple(groups),
-        memory=memory,
-        pids=pids,
-        stop_seconds=stop_seconds,
+        memory=limits[0],
+        pids=limits[1],
+        stop_seconds=seconds,
+        log_size=log[0],
+        log_files=log[1],
         config_dir=Path(folder),
         # An edge is not made from what a balancer tells.
         edge_image="",

@@ -20,6 +20,7 @@ from urllib.parse import parse_qs, urlsplit
 
 import pytest
 
+from ansible_collections.evenkeel.cluster.plugins.module_utils.balancer.log_rotation import rotation_call
 from ansible_collections.evenkeel.cluster.plugins.module_utils.balancer.watch import HOLDER, watch_script
 
 PERL = shutil.which("perl") or "perl"
@@ -216,3 +217,27 @@ def test_an_old_edge_starts_no_nodes(docker: Docker, script: Path) -> None:
     with running("-e", HOLDER, str(script)):
         time.sleep(0.6)
     assert docker.orders == []
+
+
+def test_the_log_is_kept_within_its_limit(docker: Docker, script: Path, tmp_path: Path) -> None:
+    log = tmp_path / "access.log"
+    log.write_bytes(b"a line\n" * 1000)
+    docker.serve()
+    text = watch_script("shop", str(docker.path), [docker.port], rotation_call(str(log), 1000, 1))
+    script.write_text(text)
+    with running(str(script)):
+        limit = time.monotonic() + LONG
+        while log.stat().st_size and time.monotonic() < limit:
+            time.sleep(0.05)
+    assert log.read_bytes() == b""
+    assert (tmp_path / "access.log.1").stat().st_size <= 1000
+
+
+def test_why_the_log_cannot_be_kept_is_told_once(docker: Docker, script: Path) -> None:
+    docker.serve()
+    script.write_text(watch_script("shop", str(docker.path), [docker.port], "'full'"))
+    with running(str(script)) as process:
+        time.sleep(2.5)
+        process.kill()
+        assert process.stdout is not None
+        assert process.stdout.read() == "access log: full\n"

@@ -97,6 +97,22 @@ options:
     description: Limit of processes and threads.
     type: raw
     default: 512
+  log_size:
+    description: Size per file of what the balancer prints, at least V(1m); V(0) for Docker's own log driver and limits.
+    type: raw
+    default: 10m
+  log_files:
+    description: How many of these files are kept.
+    type: raw
+    default: 3
+  access_log_size:
+    description: Size of the access log and all its rotated files together, at least V(1m).
+    type: raw
+    default: 200m
+  access_log_keep:
+    description: How many rotated files there are.
+    type: raw
+    default: 3
   environment:
     description: Environment variables of the balancer's process.
     type: dict
@@ -118,10 +134,6 @@ options:
   api_password_file:
     description: File with the password of O(api_user).
     type: path
-  stop_seconds:
-    description: Seconds after which Docker kills a stopping balancer; longer than Traefik's own grace times.
-    type: raw
-    default: 45
   drain_seconds:
     description: Seconds during which a balancer that is replaced tells its clients to reconnect, before it stops.
     type: raw

@@ -17,6 +17,8 @@ SLOT_VARIABLE = "EVENKEEL_SLOT"
 OWN_ENTRY_POINT = "own"
 DRAINING_MIDDLEWARE = "evenkeel-draining"
 _RELOAD_MIDDLEWARE = "evenkeel-reload"
+#: Where edge and balancer see the access log.
+ACCESS_LOG = "/var/log/traefik/access.log"
 #: Where edge and balancer see the folder of the Docker socket. The folder, because Docker makes a new socket when it
 #: starts, and a container that has the file keeps the old one.
 SOCKETS = "/host/run"

@@ -10,9 +10,12 @@ from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
+from ..cluster.logs import LOG_FILES, LOG_SIZE, MAX_LOG_FILES, MIN_LOG_SIZE
 from ..core.errors import EvenkeelError, Problem, quote
-from ..core.values import NumberOption, number_specs, of_role, parse_size, read_numbers
-from .config import SLOTS, SOCKETS, with_endpoint
+from ..core.values import NumberOption, number_specs, of_role, parse_size, read_numbers, whole_number
+from .config import ACCESS_LOG, SLOTS, SOCKETS, with_endpoint
+from .grace import read_stop_seconds
+from .log_rotation import rotation_call
 from .plan import BRIDGE, Desired, digest
 from .watch import HOLDER, WATCH_FILE, watch_script
 
@@ -24,9 +27,10 @@ NUMBERS = {
             "pids": NumberOption(1, 4_194_304, 512),
             "drain_seconds": NumberOption(0, 600, 3.0),
             "ready_seconds": NumberOption(1, 3600, 30.0),
+            "log_files": NumberOption(1, MAX_LOG_FILES, LOG_FILES),
+            "access_log_keep": NumberOption(0, MAX_LOG_FILES, 3),
         },
     ),
-    "stop_seconds": NumberOption(1, 3600, 45),
     "lock_timeout": NumberOption(0, 86_400, 300),
 }
 
@@ -54,6 +58,8 @@ def balancer_arguments() -> dict[str, dict[str, Any]]:
         "user": {"type": "str", "default": "65532"},
         "groups": {"type": "list", "elements": "str", "default": []},
         "memory": {"type": "str", "default": "1g"},
+        "log_size": {"type": "raw", "default": "10m"},
+        "access_log_size": {"type": "raw", "default": "200m"},
         "environment": {"type": "dict", "default": {}},
         "docker_socket": {"type": "path", "default": "/var/run/docker.sock"},
         "config_dir": {"type": "path"},
@@ -89,9 +95,13 @@ class BalancerOptions:
         socket: the Docker socket on the host; no symbolic link.
         config_dir: folder that becomes ``/etc/traefik``.
         log_dir: folder that becomes ``/var/log/traefik``.
-        stop_seconds: after which Docker kills a stopping balancer.
+        stop_seconds: after which Docker kills a stopping balancer; follows from Traefik's own grace times.
         drain_seconds: how long a balancer that is replaced asks its clients to reconnect.
         ready_seconds: how long a new one may take.
+        log_size: bytes per file of what the balancer prints; 0 for the engine's own way of logging.
+        log_files: how many of these are kept.
+        access_log_size: bytes of the access log and all its rotated files together.
+        access_log_keep: how many rotated files there are.
     """
 
     cluster: str
@@ -112,6 +122,10 @@ class BalancerOptions:
     stop_seconds: int
     drain_seconds: float
     ready_seconds: float
+    log_size: int = LOG_SIZE
+    log_files: int = LOG_FILES
+    access_log_size: int = 200 * 1024**2
+    access_log_keep: int = 3
 
     @property
     def socket_inside(self) -> str:
@@ -126,7 +140,8 @@ class BalancerOptions:
     @property
     def watch_script(self) -> str:
         """The text of :attr:`watch_file`."""
-        return watch_script(self.cluster, self.socket_inside, SLOTS.values())
+        rotation = rotation_call(ACCESS_LOG, self.access_log_size, self.access_log_keep)
+        return watch_script(self.cluster, self.socket_inside, SLOTS.values(), rotation)
 
     @property
     def edge_file(self) -> Path:
@@ -138,7 +153,8 @@ class BalancerOptions:
         ports = {str(port): list(outside) for port, outside in self.ports.items()}
         edge = {"ports": ports, "network": self.network, "user": self.user, "groups": self.groups, "holder": HOLDER}
         names = ("static", "seed", "user", "groups", "memory", "pids", "environment", "socket", "stop_seconds")
-        balancer = {name: getattr(self, name) for name in names}
+        logs = {"log_size": self.log_size, "log_files": self.log_files}
+        balancer = {**{name: getattr(self, name) for name in names}, **logs}
         folders = {"folders": [str(self.config_dir), str(self.log_dir), self.socket]}
         networks = frozenset({self.network, BRIDGE})
         return Desired(
@@ -154,9 +170,18 @@ def read_options(params: Mapping[str, Any]) -> BalancerOptions:
     """
     numbers, lines = read_numbers(params, NUMBERS)
     memory = parse_size(params["memory"])
-    problems = [*_missing(params), *lines, *_unshared(params["static"])]
+    stop_seconds, graces = read_stop_seconds(params["static"])
+    problems = [*_missing(params), *lines, *_unshared(params["static"]), *graces]
     if memory is None:
         problems.append(Problem("memory", quote(params["memory"]), "a size such as 1g", "-e load_balancer_memory=1g"))
+    log_size = 0 if whole_number(params["log_size"]) == 0 else parse_size(params["log_size"]) or -1
+    if log_size and log_size < MIN_LOG_SIZE:
+        want = "a size of at least 1m, or 0 for Docker's own log driver"
+        problems.append(Problem("log_size", quote(params["log_size"]), want, "-e load_balancer_log_size=10m"))
+    access_log_size = parse_size(params["access_log_size"]) or 0
+    if access_log_size < MIN_LOG_SIZE:
+        want, fix = "a size of at least 1m, such as 200m", "-e load_balancer_access_log_size=200m"
+        problems.append(Problem("access_log_size", quote(params["access_log_size"]), want, fix))
     if problems or memory is None:
         raise BalancerOptionError(*problems)
     # A link would lead out of the folder that the containers see.
@@ -172,6 +197,9 @@ def read_options(params: Mapping[str, Any]) -> BalancerOptions:
         user=params["user"],
         groups=tuple(params["groups"]),
         memory=memory,
+        log_size=log_size,
+        access_log_size=access_log_size,
+        stop_seconds=stop_seconds,
         environment={str(name): str(value) for name, value in params["environment"].items()},
         socket=socket,
         config_dir=Path(params["config_dir"]),

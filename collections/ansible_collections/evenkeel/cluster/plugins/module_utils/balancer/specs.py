@@ -10,8 +10,10 @@ from typing import Any
 
 from ..cluster import labels
 from ..cluster.engines import DOCKER
+from ..core.values import parse_size
 from ..engine.container_spec import ContainerSpec
-from .config import SLOT_VARIABLE, SOCKETS, static_name, without_own
+from .config import ACCESS_LOG, SLOT_VARIABLE, SOCKETS, static_name, without_own
+from .grace import USUAL_STOP_SECONDS
 from .options import NUMBERS, BalancerOptions
 from .plan import BRIDGE, Desired
 from .watch import HOLDER, WATCH_FILE
@@ -23,7 +25,7 @@ _RESTART = "always"
 _EDGE_MEMORY = 32 * 1024**2
 _EDGE_PIDS = 8
 _CONFIG = "/etc/traefik"
-_LOG = "/var/log/traefik"
+_LOG = str(Path(ACCESS_LOG).parent)
 
 
 def edge_spec(options: BalancerOptions, revision: str, *, migrate: bool) -> ContainerSpec:
@@ -74,6 +76,8 @@ def balancer_spec(options: BalancerOptions, desired: Desired, slot: str) -> Cont
         binds=(f"{options.config_dir}:{_CONFIG}:ro", f"{options.log_dir}:{_LOG}"),
         restart=_RESTART,
         stop_timeout=options.stop_seconds,
+        log_size=options.log_size,
+        log_files=options.log_files,
     )
 
 
@@ -97,6 +101,8 @@ def baseline_balancer_spec(
         # Its access log is not read.
         tmpfs={_LOG: "mode=1777"},
         stop_timeout=options.stop_seconds,
+        log_size=options.log_size,
+        log_files=options.log_files,
     )
 
 
@@ -149,9 +155,10 @@ def options_from(cluster: str, network: str, record: Mapping[str, Any], static: 
         socket=_socket(record, static),
         config_dir=Path(outside[_CONFIG]),
         log_dir=Path(outside[_LOG]),
-        stop_seconds=config.get("StopTimeout") or int(NUMBERS["stop_seconds"].default),
+        stop_seconds=config.get("StopTimeout") or USUAL_STOP_SECONDS,
         drain_seconds=NUMBERS["drain_seconds"].default,
         ready_seconds=NUMBERS["ready_seconds"].default,
+        **_log_limits(host.get("LogConfig") or {}),
     )
 
 
@@ -159,6 +166,14 @@ def _socket(record: Mapping[str, Any], static: Mapping[str, Any]) -> str:
     """The Docker socket on the host."""
     folder = next(mount["Source"] for mount in record["HostConfig"]["Mounts"] if mount["Target"] == SOCKETS)
     return str(Path(folder) / Path(static["providers"][DOCKER]["endpoint"]).name)
+
+
+def _log_limits(made: Mapping[str, Any]) -> dict[str, int]:
+    limits = made.get("Config") or {}
+    if made.get("Type") != "json-file" or "max-size" not in limits:
+        return {"log_size": 0}
+    size = parse_size(limits["max-size"]) or 0
+    return {"log_size": size, "log_files": int(limits.get("max-file", 1))}
 
 
 def _outside(record: Mapping[str, Any]) -> dict[str, str]:

@@ -1,6 +1,6 @@
 # Copyright: Evenkeel contributors
 # SPDX-License-Identifier: MIT
-"""The edge's own process: it holds the network, and starts a balancer again where none answers. Pure.
+"""The edge's own process: it holds the network, starts a balancer again where none answers, and bounds the log. Pure.
 
 Docker does not do that. It does not start a container in the network of one that does not run yet, which is what a
 restart of Docker comes to, and it leaves a balancer in the network of an edge that has ended meanwhile. Perl is in
@@ -14,6 +14,7 @@ from collections.abc import Iterable, Sequence
 from urllib.parse import quote
 
 from ..cluster import labels
+from .log_rotation import ROTATE_LOG
 
 #: In the folder with the balancer's configuration.
 WATCH_FILE = "edge-watch.pl"
@@ -38,7 +39,7 @@ my ($silent_since, $acted, $patience) = (undef, 0, $SILENT);
 # Docker that starts again after a crash stops what still runs, and then takes it for stopped by a person. In the first
 # seconds of an edge, nodes that ended together with the one before are started.
 my ($NEW, $TOGETHER) = (60, 2);
-my $looked = 0;
+my ($looked, $rotated, $told) = (0, 0, "");
 $| = 1;
 
 while (1) {
@@ -50,6 +51,11 @@ while (1) {
     mend() if now() - $silent_since >= $ENDED;
   }
   if (now() - $looked >= 1 && now() - born(getppid) < $NEW) { revive(); $looked = now() }
+  if (now() - $rotated >= 1) {
+    my $problem = rotate();
+    print "access log: $problem\n" if $problem && $problem ne $told;
+    ($rotated, $told) = (now(), $problem);
+  }
   select undef, undef, undef, 0.25;
 }
 
@@ -159,13 +165,14 @@ sub file_version { return join " ", map { defined $_ ? $_ : "" } (stat $0)[0, 1,
 """
 
 
-def watch_script(cluster: str, socket: str, ports: Iterable[int]) -> str:
+def watch_script(cluster: str, socket: str, ports: Iterable[int], rotation: str = "''") -> str:
     """The text of the edge's child process.
 
     Args:
         cluster: the cluster's name.
         socket: the Docker socket, as the edge sees it.
         ports: one per balancer, on which only this one listens.
+        rotation: a Perl expression that keeps the log within its limit; its value is why it failed, or empty.
     """
     balancers = labels.selector(cluster, labels.BALANCER)
     queries = {
@@ -178,7 +185,10 @@ def watch_script(cluster: str, socket: str, ports: Iterable[int]) -> str:
     values = {"socket": socket, **queries}
     lines = [f"my ${name} = '{_quoted(value)}';" for name, value in values.items()]
     numbers = ", ".join(str(port) for port in ports)
-    return "\n".join(["# Written by Evenkeel.", *lines, f"my @ports = ({numbers});", _WATCH.strip(), ""])
+    rotate = f"sub rotate {{ return {rotation} }}"
+    return "\n".join(
+        ["# Written by Evenkeel.", *lines, f"my @ports = ({numbers});", _WATCH.strip(), rotate, ROTATE_LOG.strip(), ""]
+    )
 
 
 def _query(selector: Sequence[str], *states: str) -> str:

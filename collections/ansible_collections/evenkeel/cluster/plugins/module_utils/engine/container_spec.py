@@ -9,6 +9,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from ..cluster import labels
+from ..cluster.logs import LOG_FILES, LOG_SIZE
 from ..cluster.node import TierBuild
 from ..traefik.labels import server_url_labels
 
@@ -44,6 +45,8 @@ class ContainerSpec:
         restart: when it is started again.
         stop_signal: the signal that asks it to end; empty for the image's.
         stop_timeout: seconds until SIGKILL; 0 for the engine's own.
+        log_size: bytes per file of what it prints; 0 for the engine's own way of logging.
+        log_files: how many of these are kept.
     """
 
     name: str
@@ -71,6 +74,8 @@ class ContainerSpec:
     restart: str = "unless-stopped"
     stop_signal: str = ""
     stop_timeout: int = 0
+    log_size: int = LOG_SIZE
+    log_files: int = LOG_FILES
 
 
 def node_spec(name: str, build: TierBuild) -> ContainerSpec:
@@ -92,4 +97,6 @@ def node_spec(name: str, build: TierBuild) -> ContainerSpec:
         tmpfs=options.tmpfs,
         mounts=options.mounts,
         stop_timeout=options.stop_timeout,
+        log_size=options.log_size,
+        log_files=options.log_files,
     )
