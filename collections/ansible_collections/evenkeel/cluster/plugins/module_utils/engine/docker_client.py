@@ -91,14 +91,18 @@ class DockerClient:
             DockerNotFoundError: it is not there.
             EngineError: Docker refuses or does not answer.
         """
+        return self._asked(what, "GET", path + (f"?{urlencode(query)}" if query else ""))
+
+    def _asked(self, what: str, method: str, path: str, sent: Mapping[str, Any] | None = None) -> Any:
         if not self._address.startswith("unix://"):
             raise EngineError(
                 Problem("DOCKER_HOST", f"'{self._address}'", "a socket of this machine", "run it on the Docker host")
             )
         connection = UnixConnection(self._address.removeprefix("unix://"), _API_TIMEOUT_SECONDS)
+        content, headers = (None, {}) if sent is None else (json.dumps(sent), {"Content-Type": "application/json"})
         try:
             with contextlib.closing(connection):
-                connection.request("GET", path + (f"?{urlencode(query)}" if query else ""))
+                connection.request(method, path, content, headers)
                 answer = connection.getresponse()
                 body = answer.read()
         except (OSError, http.client.HTTPException) as error:
@@ -204,6 +208,16 @@ class DockerClient:
                 self.api.start(container)
         except DockerNotFoundError:
             raise EngineError(Problem(what, "no container", "it there", "see what removed it")) from None
+
+    def update(self, container: str, resources: Mapping[str, Any]) -> None:
+        """Change the limits and the restart policy of a container while it runs. The SDK lacks some of them.
+
+        Raises:
+            DockerNotFoundError: it is gone.
+            EngineError: Docker refuses or does not answer.
+        """
+        what = f"limits of {container[:12]}"
+        self._asked(what, "POST", f"/containers/{quote(container)}/update", resources)
 
     def remove(self, container: str) -> None:
         """Remove the container in any state; one that is gone already is no error.

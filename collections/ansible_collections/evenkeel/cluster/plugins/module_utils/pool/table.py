@@ -19,7 +19,7 @@ def align(rows: Sequence[Sequence[object]]) -> list[str]:
 
 
 def pool_table(pool: PoolView) -> list[str]:
-    """One line per tier, then the nodes out of rotation and what a run would do."""
+    """One line per tier, then the nodes out of rotation, why, and what a run would do."""
     reachable = pool["balancer"]["reachable"]
     rows: list[Sequence[object]] = [_HEADER]
     for name, tier in pool["tiers"].items():
@@ -34,6 +34,7 @@ def pool_table(pool: PoolView) -> list[str]:
         for node in pool["nodes"]
         if reachable and not node["in_rotation"]
     ]
+    lines += [node["remark"] for node in pool["nodes"] if node["remark"]]
     for name, found in [*((n, t["drift"]) for n, t in pool["tiers"].items()), *pool["undeclared"].items()]:
         lines += [f"{name}: would {action}" for action in found]
     return lines
