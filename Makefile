@@ -51,7 +51,7 @@ sanity: venv-dev  ## Check the collection as the ecosystem does, and that it wor
 
 unit: venv-dev  ## Run the unit tests
 	@echo '==> unit tests'
-	@$(BIN)/python -m pytest tests/unit $(ARGS)
+	@$(BIN)/python -m pytest -n 2 --dist worksteal tests/unit $(ARGS)
 
 node: venv-dev  ## Run the tests of the Node.js application
 	@scripts/node-tests.sh

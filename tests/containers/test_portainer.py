@@ -6,7 +6,9 @@ The stand-in (tests/containers/portainer/stand_in) proves what the role does, no
 from __future__ import annotations
 
 import json
+import re
 import stat
+import time
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 
@@ -177,6 +179,7 @@ def test_arguments_are_the_wanted_ones(playbooks: Playbooks, container: Containe
     assert requests.get(f"{playbooks.url}/stand-in/arguments", timeout=5).json() == [
         *("-H", "unix:///var/run/docker.sock"),
         *("--admin-password-file", "/run/secrets/portainer_password"),
+        *("--log-mode", "NOCOLOR"),
     ]
 
 
@@ -251,17 +254,32 @@ def test_archive_with_another_image_names_what_it_holds(
     assert client.containers.get(CONTAINER).id == container.id
 
 
-def test_instance_that_never_answers_is_reported_with_its_log(
+def test_instance_that_ends_again_and_again_is_told_soon_and_in_plain_text(
     client: docker.DockerClient, playbooks: Playbooks, container: Container
 ) -> None:
     assert container.status == "running"
-    run = playbooks.run("site", portainer_arguments=["--admin-password-file", "/absent"], portainer_ready_seconds=2)
+    began = time.monotonic()
+    run = playbooks.run("site", portainer_arguments=["--admin-password-file", "/absent"], portainer_ready_seconds=300)
+    assert time.monotonic() - began < 60
     assert run.code != 0
     (error,) = run.errors
-    assert error.startswith(f"portainer readiness: got no answer from {playbooks.url}/api/system/status after ")
+    assert re.match(
+        rf"portainer readiness: got \d+ ends of {CONTAINER} \(exit code \d+\), want it to stay up"
+        rf" \(fix: docker logs {CONTAINER}\)\. Last lines: ",
+        error,
+    )
     assert "cannot read /absent" in error
-    assert "\n" not in error
+    assert error.isprintable()
     assert client.containers.get(CONTAINER).id != container.id
+
+
+def test_instance_that_never_answers_is_told_after_the_time_out(playbooks: Playbooks, first_run: Run) -> None:
+    run = playbooks.run("site", portainer_arguments=["--stand-in-silent", "yes"], portainer_ready_seconds=2)
+    assert run.code != 0
+    (error,) = run.errors
+    assert error.startswith("portainer readiness: got ")
+    assert f" from {playbooks.url}/api/system/status after 2 s, want status 200 or 303" in error
+    assert "instance already has an administrator" in error
 
 
 def test_removal_without_data_keeps_it(client: docker.DockerClient, playbooks: Playbooks, first_run: Run) -> None:

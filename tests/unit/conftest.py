@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-from pathlib import Path
 
 import pytest
 from hypothesis import settings
@@ -14,6 +13,6 @@ settings.load_profile("evenkeel")
 
 
 @pytest.fixture(autouse=True)
-def _no_docker(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+def _no_docker(monkeypatch: pytest.MonkeyPatch, tmp_path_factory: pytest.TempPathFactory) -> None:
     """Point the Docker client at a socket that is not there: a unit test that needs a daemon is not one."""
-    monkeypatch.setenv("DOCKER_HOST", f"unix://{tmp_path}/no-docker.sock")
+    monkeypatch.setenv("DOCKER_HOST", f"unix://{tmp_path_factory.getbasetemp()}/no-docker.sock")

@@ -33,6 +33,7 @@ class FakeTier:
         self.choose: Callable[[], str] = self.round_robin
         self.during: Callable[[int], None] = lambda number: None
         self.names = True
+        self.counts = True
         self.reloads = 4
         self.counted = 0
         self.requests = 0
@@ -95,7 +96,7 @@ class FakeTier:
         self.requests += 1
         if not self.nodes:
             return self.status(self.requests), [], b"no node"
-        self.counted += 1
+        self.counted += self.counts
         by_value = {hashlib.sha256(node.encode()).hexdigest()[:16]: node for node in self.nodes}
         sent = SimpleCookie(headers.get("Cookie", "")).get(COOKIE)
         kept = by_value.get(sent.value) if sent and self.cookie_flags is not None else None

@@ -30,12 +30,12 @@ MAY_IMPORT = {
     "pool": {"core", "cluster", "traefik", "engine"},
     "host": {"core", "cluster", "traefik", "inventory", "engine", "balancer"},
     "drill": {"core", "cluster", "traefik", "engine", "measure", "balancer", "pool"},
+    "overview": {"core", "cluster", "traefik", "engine", "balancer", "pool", "host"},
     "report": {"core", "cluster", "pool"},
 }
 #: File -> the third parties that it may import. Everything else of the library needs the standard library alone.
 THIRD_PARTIES = {
     "drill/load.py": {"aiohttp"},
-    "measure/http_load.py": {"requests"},
     "report/chart_style.py": {"matplotlib"},
     "report/page.py": {"jinja2", "markupsafe"},
 }

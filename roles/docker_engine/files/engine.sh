@@ -1,13 +1,15 @@
 #!/bin/bash
-# Starts and stops a dockerd without a service manager, and removes its stale files.
+# Starts and stops a dockerd without a service manager, and removes its stale files and all containers.
 # Prints one line for each change, and nothing if there was nothing to do.
 set -euo pipefail
 
 pid_file=/run/docker.pid
 
-# runs PID NAME: whether the process exists and is that program (the PID may belong to another program by now).
+# runs PID NAME: whether the process runs and is that program. The PID may belong to another program by now, and a process that
+# was killed keeps its name until its parent has taken note.
 runs() {
-  [ -n "$1" ] && [ "$(cat "/proc/$1/comm" 2>/dev/null || true)" = "$2" ]
+  [ -n "$1" ] && [ "$(cat "/proc/$1/comm" 2>/dev/null || true)" = "$2" ] &&
+    ! grep --quiet '^State:[[:space:]]*[ZX]' "/proc/$1/status" 2>/dev/null
 }
 
 pid_of() {
@@ -80,16 +82,28 @@ stop() {
   echo "stopped dockerd"
 }
 
+remove_containers() {
+  if ! docker version >/dev/null 2>&1; then
+    return
+  fi
+  mapfile -t containers < <(docker ps --all --quiet)
+  if [ "${#containers[@]}" -gt 0 ]; then
+    docker rm --force --volumes "${containers[@]}" >/dev/null
+    echo "removed ${#containers[@]} containers"
+  fi
+}
+
 case $1 in
   remains) remove_remains ;;
   started) start "$2" ;;
   stopped) stop ;;
+  emptied) remove_containers ;;
   restarted)
     stop
     start "$2"
     ;;
   *)
-    echo "engine.sh: got '$1', want remains, started, stopped or restarted" >&2
+    echo "engine.sh: got '$1', want remains, started, stopped, emptied or restarted" >&2
     exit 2
     ;;
 esac

@@ -88,3 +88,12 @@ def test_summary_is_printed_without_a_table_too(run: Run) -> None:
 @pytest.mark.parametrize("custom", [{}, {"other": ["lines"]}, {"cluster_summary": "text"}])
 def test_statistics_without_a_list_of_lines_are_no_summary(run: Run, custom: dict[str, Any]) -> None:
     assert run.end(**custom) == []
+
+
+def test_advice_comes_below_the_summary_once(run: Run) -> None:
+    printed = run.end(cluster_summary=["up"], cluster_advice=["live-restore: off", "x", "live-restore: off"])
+    assert printed == ["[SUMMARY]", "up", "[ADVICE]", "live-restore: off", "x"]
+
+
+def test_advice_without_a_summary(run: Run) -> None:
+    assert run.end(cluster_advice=["live-restore: off"]) == ["[ADVICE]", "live-restore: off"]

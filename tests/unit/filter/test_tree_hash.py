@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 import os
+import subprocess
+import sys
 from collections.abc import Callable
 from pathlib import Path
 
 import pytest
 from ansible.errors import AnsibleFilterError
 
-from ansible_collections.evenkeel.cluster.plugins.filter import tree_hash as code
+from ansible_collections.evenkeel.cluster.plugins import filter as filters
 from ansible_collections.evenkeel.cluster.plugins.filter.tree_hash import FilterModule, tree_hash
 
 
@@ -145,9 +147,18 @@ def test_ansible_finds_the_filter() -> None:
 
 
 def test_a_missing_library_is_one_line(monkeypatch: pytest.MonkeyPatch, context: Path) -> None:
-    monkeypatch.setattr(code, "IMPORT_ERROR", ImportError("No module named 'docker'"))
+    monkeypatch.setitem(sys.modules, "docker.utils.build", None)
     with pytest.raises(AnsibleFilterError) as caught:
         tree_hash(str(context))
-    assert str(caught.value) == (
-        "tree_hash: got No module named 'docker', want the Docker SDK on the controller (fix: pip install docker)"
-    )
+    assert str(caught.value).startswith("tree_hash: got import of docker.utils.build halted; ")
+    assert str(caught.value).endswith(", want the Docker SDK on the controller (fix: pip install docker)")
+
+
+def test_loading_the_filters_loads_no_docker_sdk() -> None:
+    """Each task with any filter of the collection loads them all."""
+    folder = Path(filters.__path__[0])
+    names = ", ".join(f"{filters.__name__}.{path.stem}" for path in folder.glob("*.py"))
+    code = f"import sys, {names}; print('docker' in sys.modules, 'requests' in sys.modules)"
+    environment = {"PYTHONPATH": str(folder.parents[4])}
+    found = subprocess.run([sys.executable, "-c", code], check=True, capture_output=True, text=True, env=environment)
+    assert found.stdout == "False False\n"

@@ -17,7 +17,11 @@ from ansible_collections.evenkeel.cluster.plugins.module_utils.core import lock
 from ansible_collections.evenkeel.cluster.plugins.modules import balancer
 
 Run = Callable[..., tuple[int, dict[str, Any]]]
-FIRST = ["start edge shop-edge (holds ports and addresses)", "start shop-balancer-blue (first start)"]
+FIRST = [
+    "write edge-watch.pl (is not as declared)",
+    "start edge shop-edge (holds ports and addresses)",
+    "start shop-balancer-blue (none runs)",
+]
 
 
 @pytest.fixture

@@ -11,6 +11,7 @@ from typing import Any
 
 import docker
 import pytest
+from ansible.module_utils.basic import AnsibleModule
 from ansible.module_utils.testing import patch_module_args
 from tests.unit.fakes.cluster import parsed_tiers
 from tests.unit.module_utils.engine.docker_socket import DockerSocket, RecordingSdk, refused
@@ -18,6 +19,8 @@ from tests.unit.module_utils.engine.docker_socket import DockerSocket, Recording
 from ansible_collections.evenkeel.cluster.plugins.module_utils.core.lock import cluster_lock, discard_lock
 from ansible_collections.evenkeel.cluster.plugins.module_utils.engine.port import Image
 from ansible_collections.evenkeel.cluster.plugins.module_utils.pool.context import build_of, tier_route
+from ansible_collections.evenkeel.cluster.plugins.module_utils.pool.plan import PoolAction
+from ansible_collections.evenkeel.cluster.plugins.module_utils.pool.reconcile import Outcome, RunFailedError
 from ansible_collections.evenkeel.cluster.plugins.module_utils.traefik.route_file import RouteFile
 from ansible_collections.evenkeel.cluster.plugins.modules import node_pool, node_pool_info
 
@@ -133,6 +136,53 @@ def test_a_run_says_what_it_has_changed(
     sdk.failures["remove_container"] = refused()
     result = run(node_pool, host.options(state="absent"), capsys)
     assert (result["failed"], result["changed"], result["actions"]) == (True, False, [])
+
+
+def test_a_run_without_the_sdk_is_refused_before_docker_is_asked(
+    host: Host, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(node_pool, "sdk_missing", lambda: True)
+    result = run(node_pool, host.options(), capsys)
+    assert result["failed"] is True
+    assert result["msg"].startswith("Failed to import the required Python library (docker)")
+    assert host.socket.seen == []
+
+
+@pytest.fixture
+def warned(monkeypatch: pytest.MonkeyPatch) -> list[str]:
+    """What the module warns of. Ansible itself takes warnings elsewhere when the controller's code is loaded too."""
+    texts: list[str] = []
+    monkeypatch.setattr(AnsibleModule, "warn", lambda module, text: texts.append(text))
+    return texts
+
+
+START = PoolAction("start", "web", f"{CLUSTER}-web-3", 1, "scale up")
+DONE = Outcome(actions=[START], planned=[START], warnings=["node web-1: killed"])
+
+
+def test_warnings_of_a_run_are_shown(
+    host: Host, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch, warned: list[str]
+) -> None:
+    monkeypatch.setattr(node_pool, "reconcile", lambda *_args, **_options: DONE)
+    result = run(node_pool, host.options(), capsys)
+    assert result["changed"] is True
+    assert warned == ["node web-1: killed"]
+    with patch_module_args(host.options()), pytest.raises(SystemExit):
+        node_pool.main()
+    assert "diff" not in json.loads(capsys.readouterr().out)
+
+
+def test_a_run_that_fails_half_way_says_what_it_did(
+    host: Host, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch, warned: list[str]
+) -> None:
+    def fail(*_args: object, **_options: object) -> Outcome:
+        raise RunFailedError(OSError("the disk is full"), dataclasses.replace(DONE, warnings=["node web-2: left"]))
+
+    monkeypatch.setattr(node_pool, "reconcile", fail)
+    result = run(node_pool, host.options(), capsys)
+    assert (result["failed"], result["changed"], result["msg"]) == (True, True, "the disk is full")
+    assert result["summary"] == [f"start {CLUSTER}-web-3 (scale up)"]
+    assert warned == ["node web-2: left"]
 
 
 def test_bad_numbers_are_told_all_at_once(host: Host, capsys: pytest.CaptureFixture[str]) -> None:

@@ -81,6 +81,10 @@ def test_fit(run: Any, tmp_path: Path, check: bool) -> None:
         "socket_group": 999,
         "network": False,
         "images": {"res/express:1": "sha256:1"},
+        "live_restore": True,
+        "rules_missing": False,
+        "switched_off": [],
+        "full_disks": [],
     }
     assert result["machine"]["user"] == "alice"
     assert list(tmp_path.iterdir()) == []

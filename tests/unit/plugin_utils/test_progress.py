@@ -25,7 +25,9 @@ from ansible_collections.evenkeel.cluster.plugins.plugin_utils.progress import P
 
 ROOT = Path(__file__).parents[3]
 PLUGINS = ROOT / "collections/ansible_collections/evenkeel/cluster/plugins"
-ACTIONS = sorted(path.stem for path in (PLUGINS / "action").glob("*.py"))
+ACTIONS = sorted(
+    path.stem for path in (PLUGINS / "action").glob("*.py") if "ProgressAction" in path.read_text(encoding="utf-8")
+)
 
 
 def until(condition: Callable[[], bool]) -> None:
@@ -261,6 +263,10 @@ def test_without_a_place_for_the_file_lines_are_shown_at_the_end(
 def test_a_result_of_another_shape_is_passed_on(screen: list[str], result: dict[str, Any]) -> None:
     assert action(lambda args: dict(result)).run(task_vars={}) == result
     assert screen == []
+
+
+def test_long_work_is_shown() -> None:
+    assert ACTIONS == ["drill", "node_pool"]
 
 
 @pytest.mark.parametrize("name", ACTIONS)

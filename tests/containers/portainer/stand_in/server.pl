@@ -3,7 +3,9 @@
 # Like the original: it reads --admin-password-file on the first start of an empty /data only (and ends if it cannot),
 # creates the environment named by -H then, answers /api/system/status, /api/auth and /api/endpoints, and while locked
 # answers 303 until it is started again.
-# Unlike the original: /stand-in/arguments shows what it was started with, and the file /data/locked locks it.
+# Its errors are coloured without --log-mode NOCOLOR.
+# Unlike the original: /stand-in/arguments shows what it was started with, the file /data/locked locks it, and with
+# --stand-in-silent it answers nothing.
 use strict;
 use warnings;
 use IO::Socket::INET;
@@ -12,9 +14,15 @@ my $version = 'stand-in';
 $SIG{TERM} = $SIG{INT} = sub { exit 0 };
 $| = 1;
 
+my %option;
+for my $index (0 .. $#ARGV - 1) {
+    $option{$ARGV[$index]} = $ARGV[$index + 1];
+}
+my $red = ($option{'--log-mode'} // '') eq 'NOCOLOR' ? '' : "\e[31m";
+
 sub slurp {
     my ($path) = @_;
-    open my $file, '<', $path or die "cannot read $path: $!\n";
+    open my $file, '<', $path or die "${red}cannot read $path: $!\n";
     local $/;
     my $text = <$file>;
     return $text // '';
@@ -32,11 +40,6 @@ sub quote {
     my ($text) = @_;
     $text =~ s/(["\\])/\\$1/g;
     return qq("$text");
-}
-
-my %option;
-for my $index (0 .. $#ARGV - 1) {
-    $option{$ARGV[$index]} = $ARGV[$index + 1];
 }
 
 unlink '/data/locked';
@@ -85,6 +88,7 @@ sub answer {
     return (404, $json, '{"message":"not found"}');
 }
 
+sleep 1 while $option{'--stand-in-silent'};
 my $server = IO::Socket::INET->new(LocalPort => 9000, Listen => 16, ReuseAddr => 1) or die "cannot listen: $!\n";
 while (1) {
     my $client = $server->accept or next;

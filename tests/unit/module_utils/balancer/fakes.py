@@ -7,7 +7,8 @@ from collections.abc import Callable, Iterable
 from pathlib import Path
 from typing import Any
 
-from ansible_collections.evenkeel.cluster.plugins.module_utils.balancer.config import SLOTS, draining_slot
+from ansible_collections.evenkeel.cluster.plugins.module_utils.balancer.config import SLOTS, draining_slot, static_name
+from ansible_collections.evenkeel.cluster.plugins.module_utils.balancer.files import static_text
 from ansible_collections.evenkeel.cluster.plugins.module_utils.balancer.options import BalancerOptions
 from ansible_collections.evenkeel.cluster.plugins.module_utils.balancer.plan import BalancerContainer, Desired
 from ansible_collections.evenkeel.cluster.plugins.module_utils.engine.port import EngineError, Image
@@ -31,6 +32,7 @@ def made_options(folder: Path, **differs: Any) -> BalancerOptions:
                 "dashboard": {"address": "[::]:9000", "reusePort": True},
                 "internal": {"address": "127.0.0.1:8899", "reusePort": True},
             },
+            "providers": {"docker": {"endpoint": "unix:///host/run/docker.sock"}},
             "api": {},
         },
         seed="seed",
@@ -44,6 +46,8 @@ def made_options(folder: Path, **differs: Any) -> BalancerOptions:
         config_dir=folder / "config",
         log_dir=folder / "log",
         stop_seconds=45,
+        log_size=20 * 1024**2,
+        log_files=2,
         drain_seconds=3.0,
         ready_seconds=30.0,
     )
@@ -99,16 +103,20 @@ class FakeHost:
         self.accepted = "secret"
         self.images = {options.image: Image("sha256:1")}
         self.perl_problem = ""
+        self.refusal = ""
 
     # -- what a test sets up and asks ----------------------------------------------
 
     def add_edge(self, revision: str) -> None:
-        self.found["shop-edge"] = BalancerContainer("id-edge", "shop-edge", "", "running", revision)
+        self.found["shop-edge"] = BalancerContainer(
+            "id-edge", "shop-edge", "", "running", revision, networks=frozenset({"bridge", "shop-net"})
+        )
 
     def add_balancer(self, slot: str, revision: str, started: float = -60.0) -> None:
         name = f"shop-balancer-{slot}"
         self.found[name] = BalancerContainer(f"id-{slot}", name, slot, "running", revision, "id-edge")
         self.processes[slot] = Process(started, self.accepted, self.edge_text)
+        (self.options.config_dir / static_name(slot)).write_text(static_text(self.options, slot))
 
     def end(self, name: str) -> None:
         self.found[name] = dataclasses.replace(self.found[name], state="exited")
@@ -167,6 +175,20 @@ class FakeHost:
 
     def address(self, name: str) -> str:
         return "172.18.0.2" if name in self.found else ""
+
+    def connect_edge(self, edge: str, network: str) -> None:
+        self._note("connect_edge", f"connect {edge} to {network}")
+        (name,) = (item.name for item in self.found.values() if item.id == edge)
+        found = self.found[name]
+        self.found[name] = dataclasses.replace(found, networks=found.networks | {network})
+
+    def unpause(self, container: str) -> None:
+        (name,) = (item.name for item in self.found.values() if item.id == container)
+        self._note("unpause", f"unpause {name}")
+        self.found[name] = dataclasses.replace(self.found[name], state="running")
+
+    def refused(self, options: BalancerOptions) -> str:
+        return self.refusal
 
     def stop(self, container: str, seconds: int) -> int | None:
         (name,) = (item.name for item in self.found.values() if item.id == container)

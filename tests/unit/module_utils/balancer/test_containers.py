@@ -86,6 +86,12 @@ class RecordingClient:
     def start_again(self, container: str) -> None:
         self.calls.append(("start_again", container))
 
+    def join(self, container: str, network: str) -> None:
+        self.calls.append(("join", container, network))
+
+    def unpause(self, container: str) -> None:
+        self.calls.append(("unpause", container))
+
     def remove(self, container: str) -> None:
         self.calls.append(("remove", container))
 
@@ -118,12 +124,42 @@ def test_edge_and_balancers_are_found_by_their_labels(pool: BalancerPool, client
         listed("shop-baseline", "none"),
         {"Id": "0123456789abcdef", "Names": [], "State": "created", "Labels": {"evenkeel.role": "balancer"}},
     ]
+    client.records = {
+        "id-shop-edge": {
+            "State": {"StartedAt": "2026-01-01T00:00:00.5Z", "Pid": 0},
+            "NetworkSettings": {"Networks": {"bridge": {}, "shop-net": {}}},
+        },
+        "id-shop-balancer-blue": {"State": {"StartedAt": "2026-01-01T00:00:01Z"}},
+        "0123456789abcdef": {},
+    }
     assert pool.containers() == [
-        BalancerContainer("id-shop-edge", "shop-edge", "", "running", "e1", ""),
-        BalancerContainer("id-shop-balancer-blue", "shop-balancer-blue", "blue", "exited", "b1", "id-shop-edge"),
+        BalancerContainer(
+            id="id-shop-edge",
+            name="shop-edge",
+            slot="",
+            state="running",
+            revision="e1",
+            started="2026-01-01T00:00:00.5",
+            networks=frozenset({"bridge", "shop-net"}),
+        ),
+        BalancerContainer(
+            id="id-shop-balancer-blue",
+            name="shop-balancer-blue",
+            slot="blue",
+            state="exited",
+            revision="b1",
+            network="id-shop-edge",
+            started="2026-01-01T00:00:01",
+        ),
         BalancerContainer("0123456789abcdef", "0123456789ab", "", "created", "", ""),
     ]
     assert client.calls == [("containers", "evenkeel.cluster=shop")]
+
+
+def test_an_edge_is_mended_by_its_name_or_id(pool: BalancerPool, client: RecordingClient) -> None:
+    pool.connect_edge("id-edge", "shop-net")
+    pool.unpause("id-edge")
+    assert client.calls == [("join", "id-edge", "shop-net"), ("unpause", "id-edge")]
 
 
 def test_balancers_are_ordered_by_their_start(pool: BalancerPool, client: RecordingClient) -> None:
@@ -186,13 +222,14 @@ def test_the_options_of_a_running_balancer(pool: BalancerPool, client: Recording
         },
         "HostConfig": {
             "Binds": [
-                f"{options.socket}:/var/run/docker.sock:ro",
                 f"{options.config_dir}:/etc/traefik:ro",
                 f"{options.log_dir}:/var/log/traefik",
             ],
+            "Mounts": [{"Target": "/host/run", "Source": "/run"}],
             "GroupAdd": ["999"],
             "Memory": options.memory,
             "PidsLimit": options.pids,
+            "LogConfig": {"Type": "json-file", "Config": {"max-size": "20m", "max-file": "2"}},
         },
     }
     assert pool.options_of(BalancerContainer("id-blue", "shop-balancer-blue", "blue", "running", "b1")) == options

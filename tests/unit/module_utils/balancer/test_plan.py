@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 from collections.abc import Sequence
 
 import pytest
@@ -28,12 +29,17 @@ from ansible_collections.evenkeel.cluster.plugins.module_utils.balancer.plan imp
     summary,
 )
 
-DESIRED = Desired("shop", "edge-new", "new")
-EDGE = BalancerContainer("e1", "shop-edge", "", "running", "edge-new")
+NETWORKS = frozenset({"bridge", "shop-net"})
+DESIRED = Desired("shop", "edge-new", "new", NETWORKS)
+EDGE = BalancerContainer("e1", "shop-edge", "", "running", "edge-new", networks=NETWORKS)
 
 
 def balancer(slot: str, revision: str = "new", state: str = "running", network: str = "e1") -> BalancerContainer:
     return BalancerContainer(f"id-{slot}", f"shop-balancer-{slot}", slot, state, revision, network)
+
+
+def started(container: BalancerContainer, when: str) -> BalancerContainer:
+    return dataclasses.replace(container, started=when)
 
 
 def steps(containers: Sequence[BalancerContainer], draining: str = "") -> list[str]:
@@ -41,7 +47,7 @@ def steps(containers: Sequence[BalancerContainer], draining: str = "") -> list[s
 
 
 EDGE_STARTS = "start edge shop-edge (holds ports and addresses)"
-FIRST = "start shop-balancer-blue (first start)"
+FIRST = "start shop-balancer-blue (none runs)"
 
 
 @pytest.mark.parametrize(
@@ -107,8 +113,65 @@ FIRST = "start shop-balancer-blue (first start)"
             [BalancerContainer("e1", "shop-edge", "", "running", "edge-old"), balancer("blue")],
             "",
             [
-                "remove shop-balancer-blue (ports or network changed)",
-                "remove shop-edge (ports or network changed)",
+                "remove shop-balancer-blue (its edge is replaced)",
+                "remove shop-edge (ports, network or folders changed)",
+                EDGE_STARTS,
+                FIRST,
+            ],
+        ),
+        # A paused edge still carries the connections: nothing is replaced.
+        (
+            [dataclasses.replace(EDGE, state="paused"), balancer("blue")],
+            "",
+            ["unpause shop-edge (is paused)"],
+        ),
+        ([EDGE, balancer("blue", state="paused")], "", ["unpause shop-balancer-blue (is paused)"]),
+        (
+            [EDGE, balancer("blue", "old", state="paused")],
+            "",
+            [
+                "unpause shop-balancer-blue (is paused)",
+                "start shop-balancer-green (image or configuration changed)",
+                "retire shop-balancer-blue (is replaced)",
+            ],
+        ),
+        (
+            [dataclasses.replace(EDGE, networks=frozenset({"bridge"})), balancer("blue")],
+            "",
+            ["connect shop-edge (is not in network shop-net)"],
+        ),
+        # An edge that was started again has another network than the balancer that runs on.
+        (
+            [
+                dataclasses.replace(EDGE, started="2026-01-01T00:00:02"),
+                started(balancer("blue"), "2026-01-01T00:00:01.9"),
+            ],
+            "",
+            ["remove shop-balancer-blue (its network has gone)", FIRST],
+        ),
+        (
+            [
+                dataclasses.replace(EDGE, started="2026-01-01T00:00:02"),
+                started(balancer("blue"), "2026-01-01T00:00:02.1"),
+            ],
+            "",
+            [],
+        ),
+        # The folder with the configuration was deleted and made again.
+        (
+            [EDGE, dataclasses.replace(balancer("blue"), blind=True)],
+            "",
+            [
+                "start shop-balancer-green (its folders were removed)",
+                "retire shop-balancer-blue (is replaced)",
+            ],
+        ),
+        (
+            [dataclasses.replace(EDGE, blind=True), balancer("blue")],
+            "",
+            [
+                "remove shop-balancer-blue (its edge is replaced)",
+                "remove shop-edge (its folders were removed)",
                 EDGE_STARTS,
                 FIRST,
             ],
@@ -123,6 +186,16 @@ FIRST = "start shop-balancer-blue (first start)"
 )
 def test_plan(containers: Sequence[BalancerContainer], draining: str, expected: list[str]) -> None:
     assert steps(containers, draining) == expected
+
+
+def test_a_port_that_refuses_although_all_runs_needs_another_edge() -> None:
+    why = "Docker's proxy of port 80 has ended"
+    assert [str(action) for action in plan(DESIRED, [EDGE, balancer("blue")], "", why)] == [
+        "remove shop-balancer-blue (its edge is replaced)",
+        f"remove shop-edge ({why})",
+        EDGE_STARTS,
+        FIRST,
+    ]
 
 
 slots = st.sampled_from(sorted(SLOTS))

@@ -14,6 +14,7 @@ from ansible_collections.evenkeel.cluster.plugins.module_utils.balancer.reconcil
     BalancerOutcome,
     BalancerRequest,
     BalancerRunError,
+    announce,
     as_result,
     diff,
     preview,
@@ -24,7 +25,7 @@ from ansible_collections.evenkeel.cluster.plugins.module_utils.core import lock
 from ansible_collections.evenkeel.cluster.plugins.module_utils.engine.port import EngineError
 from ansible_collections.evenkeel.cluster.plugins.module_utils.traefik.api import TraefikApiError
 
-FIRST = ["start edge shop-edge (holds ports and addresses)", "start shop-balancer-blue (first start)"]
+FIRST = ["start edge shop-edge (holds ports and addresses)", "start shop-balancer-blue (none runs)"]
 REPLACED = ["start shop-balancer-green (image or configuration changed)", "retire shop-balancer-blue (is replaced)"]
 
 
@@ -38,7 +39,9 @@ def lock_file(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Path:
 
 @pytest.fixture
 def host(tmp_path: Path, lock_file: Path) -> FakeHost:
-    return FakeHost(made_options(tmp_path))
+    host = FakeHost(made_options(tmp_path))
+    host.options.watch_file.write_text(host.options.watch_script)
+    return host
 
 
 @pytest.fixture
@@ -68,6 +71,37 @@ def test_a_prediction_is_what_a_run_does(host: FakeHost, request_: BalancerReque
     assert diff(outcome) == diff(expected)
     assert host.edge_text == edge_config("")
     assert as_result(outcome) == {"changed": True, "actions": FIRST}
+
+
+def test_what_the_edge_runs_is_written_first_and_foretold(host: FakeHost, request_: BalancerRequest) -> None:
+    done(host, request_)
+    host.options.watch_file.write_bytes(b"\xff")
+    expected = preview(request_, Ports(host, host.api))
+    assert told(expected) == ["write edge-watch.pl (is not as declared)"]
+    assert told(done(host, request_)) == told(expected)
+    assert host.options.watch_file.read_text() == host.options.watch_script
+    assert told(done(host, request_)) == []
+
+
+def test_an_edge_that_is_paused_or_off_its_network_is_mended_in_place(
+    host: FakeHost, request_: BalancerRequest
+) -> None:
+    done(host, request_)
+    host.found["shop-edge"] = dataclasses.replace(
+        host.found["shop-edge"], state="paused", networks=frozenset({"bridge"})
+    )
+    assert told(done(host, request_)) == [
+        "unpause shop-edge (is paused)",
+        "connect shop-edge (is not in network shop-net)",
+    ]
+    assert host.log[-2:] == ["unpause shop-edge", "connect id-edge to shop-net"]
+    assert told(done(host, request_)) == []
+
+
+def test_a_port_that_refuses_is_published_again(host: FakeHost, request_: BalancerRequest) -> None:
+    done(host, request_)
+    host.refusal = "Docker's proxy of port 80 has ended"
+    assert "remove shop-edge (Docker's proxy of port 80 has ended)" in told(done(host, request_))
 
 
 def test_a_second_run_has_nothing_to_do(host: FakeHost, request_: BalancerRequest) -> None:
@@ -199,3 +233,33 @@ def test_a_removal_that_fails_keeps_the_locks_file(host: FakeHost, lock_file: Pa
         done(host, BalancerRequest("shop"))
     assert caught.value.outcome.actions == ()
     assert lock_file.exists()
+
+
+def test_files_that_were_changed_by_hand_are_written_again(host: FakeHost, request_: BalancerRequest) -> None:
+    done(host, request_)
+    static = host.options.config_dir / "traefik-blue.yml"
+    before = static.read_text()
+    static.unlink()
+    host.options.watch_file.write_text("nonsense")
+    told_before = told(announce(request_, Ports(host, host.api)))
+    assert told_before == ["write edge-watch.pl (is not as declared)", "write traefik-blue.yml (is not as declared)"]
+    assert told(done(host, request_)) == told_before
+    assert static.read_text() == before
+    assert host.options.watch_file.read_text() == host.options.watch_script
+    assert told(done(host, request_)) == []
+
+
+def test_the_static_configuration_of_a_balancer_that_has_ended_waits_for_a_start(
+    host: FakeHost, request_: BalancerRequest
+) -> None:
+    done(host, request_)
+    (host.options.config_dir / "traefik-blue.yml").unlink()
+    host.end("shop-balancer-blue")
+    assert [action.kind for action in announce(request_, Ports(host, host.api)).actions] == ["remove", "start"]
+
+
+def test_an_announcement_waits_for_no_lock(host: FakeHost, request_: BalancerRequest) -> None:
+    with lock.cluster_lock("shop", "another run", 0):
+        assert told(announce(request_, Ports(host, host.api))) == FIRST
+        with pytest.raises(lock.LockBusyError):
+            preview(request_, Ports(host, host.api))

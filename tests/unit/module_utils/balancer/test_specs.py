@@ -22,8 +22,9 @@ from ansible_collections.evenkeel.cluster.plugins.module_utils.balancer.specs im
     options_from,
     static_file,
 )
+from ansible_collections.evenkeel.cluster.plugins.module_utils.balancer.watch import HOLDER
 from ansible_collections.evenkeel.cluster.plugins.module_utils.engine.container_spec import ContainerSpec
-from ansible_collections.evenkeel.cluster.plugins.module_utils.engine.docker_client import container_arguments
+from ansible_collections.evenkeel.cluster.plugins.module_utils.engine.docker_arguments import container_arguments
 
 DESIRED = Desired("shop", "e1", "b1")
 LABELS = {"evenkeel.cluster": "shop", "evenkeel.role": "none", "evenkeel.drill": "d1"}
@@ -34,6 +35,7 @@ LOCKED_DOWN = {
     "SecurityOpt": ["no-new-privileges"],
     "RestartPolicy": {"Name": "unless-stopped"},
 }
+LOG = {"Type": "json-file", "Config": {"max-size": "20971520", "max-file": "2"}}
 
 
 @pytest.fixture
@@ -61,9 +63,9 @@ def test_the_edge(options: BalancerOptions) -> None:
         environment={},
         hostname="",
         user="65532",
-        groups=(),
-        entrypoint=("sleep", "infinity"),
-        command=(),
+        groups=("999",),
+        entrypoint=("perl", "-e", HOLDER),
+        command=("/etc/traefik/edge-watch.pl",),
         read_only=True,
         cap_drop=("ALL",),
         security_opt=("no-new-privileges",),
@@ -71,14 +73,16 @@ def test_the_edge(options: BalancerOptions) -> None:
         nano_cpus=0,
         pids=8,
         tmpfs={},
-        mounts=(),
-        binds=(),
+        mounts=SOCKETS_MOUNT,
+        binds=("/srv/config:/etc/traefik:ro", "/srv/log:/var/log/traefik"),
         ports={"8000/tcp": ("0.0.0.0", 8080), "9000/tcp": ("", 9000)},
         sysctls={"net.ipv4.tcp_migrate_req": "1"},
         also_in="bridge",
-        restart="unless-stopped",
+        restart="always",
         stop_signal="SIGKILL",
         stop_timeout=0,
+        log_size=10_485_760,
+        log_files=3,
     )
 
 
@@ -86,6 +90,17 @@ def test_an_edge_on_an_old_kernel_sets_nothing_that_it_lacks(options: BalancerOp
     spec = edge_spec(options, "e1", migrate=False)
     assert spec == dataclasses.replace(edge_spec(options, "e1", migrate=True), sysctls={})
     assert "Sysctls" not in sent(spec)["HostConfig"]
+
+
+# The folder, because Docker makes a new socket when it starts; without the networks that are mounted below it.
+SOCKETS_MOUNT = ({"source": "/run", "target": "/host/run", "read_only": True, "recursive": False},)
+SENT_MOUNT = {
+    "Target": "/host/run",
+    "Source": "/run",
+    "Type": "bind",
+    "ReadOnly": True,
+    "BindOptions": {"NonRecursive": True},
+}
 
 
 def test_the_balancer(options: BalancerOptions) -> None:
@@ -112,18 +127,16 @@ def test_the_balancer(options: BalancerOptions) -> None:
         nano_cpus=0,
         pids=512,
         tmpfs={},
-        mounts=(),
-        binds=(
-            "/run/docker.sock:/var/run/docker.sock:ro",
-            "/srv/config:/etc/traefik:ro",
-            "/srv/log:/var/log/traefik",
-        ),
+        mounts=SOCKETS_MOUNT,
+        binds=("/srv/config:/etc/traefik:ro", "/srv/log:/var/log/traefik"),
         ports={},
         sysctls={},
         also_in="",
-        restart="unless-stopped",
+        restart="always",
         stop_signal="",
         stop_timeout=45,
+        log_size=20_971_520,
+        log_files=2,
     )
 
 
@@ -146,14 +159,16 @@ def test_the_baseline_balancer(options: BalancerOptions) -> None:
         nano_cpus=0,
         pids=512,
         tmpfs={"/var/log/traefik": "mode=1777"},
-        mounts=(),
-        binds=("/run/docker.sock:/var/run/docker.sock:ro", "/srv/config:/etc/traefik:ro"),
+        mounts=SOCKETS_MOUNT,
+        binds=("/srv/config:/etc/traefik:ro",),
         ports={},
         sysctls={},
         also_in="",
         restart="unless-stopped",
         stop_signal="",
         stop_timeout=45,
+        log_size=20_971_520,
+        log_files=2,
     )
 
 
@@ -162,12 +177,14 @@ def test_what_docker_is_sent_for_the_edge(options: BalancerOptions) -> None:
         "Image": "res/edge:1",
         "Labels": {"evenkeel.cluster": "shop", "evenkeel.role": "edge", "evenkeel.revision": "e1"},
         "User": "65532",
-        "Entrypoint": ["sleep", "infinity"],
-        "Cmd": [],
+        "Entrypoint": ["perl", "-e", HOLDER],
+        "Cmd": ["/etc/traefik/edge-watch.pl"],
         "ExposedPorts": {"8000/tcp": {}, "9000/tcp": {}},
         "StopSignal": "SIGKILL",
         "HostConfig": {
             **LOCKED_DOWN,
+            "RestartPolicy": {"Name": "always"},
+            "LogConfig": {"Type": "json-file", "Config": {"max-size": "10485760", "max-file": "3"}},
             "NetworkMode": "shop-net",
             "Memory": 33_554_432,
             "PidsLimit": 8,
@@ -176,6 +193,9 @@ def test_what_docker_is_sent_for_the_edge(options: BalancerOptions) -> None:
                 "9000/tcp": [{"HostIp": "", "HostPort": "9000"}],
             },
             "Sysctls": {"net.ipv4.tcp_migrate_req": "1"},
+            "GroupAdd": ["999"],
+            "Binds": ["/srv/config:/etc/traefik:ro", "/srv/log:/var/log/traefik"],
+            "Mounts": [SENT_MOUNT],
         },
     }
 
@@ -195,15 +215,14 @@ def test_what_docker_is_sent_for_the_balancer(options: BalancerOptions) -> None:
         "StopTimeout": 45,
         "HostConfig": {
             **LOCKED_DOWN,
+            "RestartPolicy": {"Name": "always"},
+            "LogConfig": LOG,
             "NetworkMode": "container:shop-edge",
             "Memory": 1024**3,
             "PidsLimit": 512,
             "GroupAdd": ["999"],
-            "Binds": [
-                "/run/docker.sock:/var/run/docker.sock:ro",
-                "/srv/config:/etc/traefik:ro",
-                "/srv/log:/var/log/traefik",
-            ],
+            "Binds": ["/srv/config:/etc/traefik:ro", "/srv/log:/var/log/traefik"],
+            "Mounts": [SENT_MOUNT],
         },
     }
 
@@ -218,12 +237,14 @@ def test_what_docker_is_sent_for_the_baseline(options: BalancerOptions) -> None:
         "StopTimeout": 45,
         "HostConfig": {
             **LOCKED_DOWN,
+            "LogConfig": LOG,
             "NetworkMode": "shop-net",
             "Memory": 1024**3,
             "PidsLimit": 512,
             "GroupAdd": ["999"],
             "Tmpfs": {"/var/log/traefik": "mode=1777"},
-            "Binds": ["/run/docker.sock:/var/run/docker.sock:ro", "/srv/config:/etc/traefik:ro"],
+            "Binds": ["/srv/config:/etc/traefik:ro"],
+            "Mounts": [SENT_MOUNT],
         },
     }
 
@@ -240,9 +261,9 @@ words = st.text("abcXYZ0123456789=/.- ", min_size=1, max_size=20)
 @given(
     environment=st.dictionaries(st.text("ABC_", min_size=1, max_size=8), words, max_size=3),
     groups=st.lists(st.integers(1, 70_000).map(str), max_size=3),
-    memory=st.integers(2**22, 2**40),
-    pids=st.integers(1, 4_194_304),
-    stop_seconds=st.integers(1, 3600),
+    limits=st.tuples(st.integers(2**22, 2**40), st.integers(1, 4_194_304)),
+    seconds=st.integers(1, 3600),
+    log=st.sampled_from([(0, 3), (2**20, 1), (10 * 2**20, 5)]),
     folder=st.sampled_from(["/srv/a", "/var/lib/evenkeel/shop/balancer"]),
     slot=st.sampled_from(["blue", "green"]),
 )
@@ -250,9 +271,9 @@ def test_a_running_balancer_tells_what_it_was_made_with(
     tmp_path_factory: pytest.TempPathFactory,
     environment: dict[str, str],
     groups: list[str],
-    memory: int,
-    pids: int,
-    stop_seconds: int,
+    limits: tuple[int, int],
+    seconds: int,
+    log: tuple[int, int],
     folder: str,
     slot: str,
 ) -> None:
@@ -260,9 +281,11 @@ def test_a_running_balancer_tells_what_it_was_made_with(
         tmp_path_factory.getbasetemp(),
         environment=environment,
         groups=tuple(groups),
-        memory=memory,
-        pids=pids,
-        stop_seconds=stop_seconds,
+        memory=limits[0],
+        pids=limits[1],
+        stop_seconds=seconds,
+        log_size=log[0],
+        log_files=log[1],
         config_dir=Path(folder),
         # An edge is not made from what a balancer tells.
         edge_image="",
@@ -280,4 +303,4 @@ def test_a_running_balancer_tells_what_it_was_made_with(
 def test_a_balancer_without_a_stop_time_gets_the_usual_one(options: BalancerOptions) -> None:
     found = record(balancer_spec(options, DESIRED, "blue"))
     found["Config"]["StopTimeout"] = None
-    assert options_from("shop", "shop-net", found, {"entryPoints": {}}).stop_seconds == 45
+    assert options_from("shop", "shop-net", found, static_config(options.static, "blue")).stop_seconds == 45

@@ -47,7 +47,7 @@ def test_the_first_balancer_starts_with_its_edge(host: FakeHost) -> None:
     assert host.log == ["start shop-edge", "start shop-balancer-blue"]
     assert [str(action) for action in swap.done] == [
         "start edge shop-edge (holds ports and addresses)",
-        "start shop-balancer-blue (first start)",
+        "start shop-balancer-blue (none runs)",
     ]
     assert swap.warnings == []
 

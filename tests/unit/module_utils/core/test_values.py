@@ -12,6 +12,7 @@ from ansible_collections.evenkeel.cluster.plugins.module_utils.core.values impor
     decimal_number,
     number_specs,
     of_role,
+    parse_duration,
     parse_size,
     read_number,
     read_numbers,
@@ -242,3 +243,16 @@ def test_whatever_comes_is_a_number_in_range_or_one_line(value: object) -> None:
         assert found == {}
     else:
         assert SHARE.low <= found["n"] <= SHARE.high
+
+
+@pytest.mark.parametrize(
+    "written, seconds",
+    [("30s", 30), ("1h30m", 5400), ("500ms", 0.5), ("1m0.5s", 60.5), (300, 300), ("45", 45), ("0s", 0), (0, 0)],
+)
+def test_times_as_traefik_reads_them(written: object, seconds: float) -> None:
+    assert parse_duration(written) == pytest.approx(seconds)
+
+
+@pytest.mark.parametrize("written", ["", "s", "-1s", "1 s", "1d", "1s ", "1.s", "1e3s", "3\n", True, None, 1.5, [], -1])
+def test_what_is_no_time(written: object) -> None:
+    assert parse_duration(written) is None

@@ -11,7 +11,7 @@ import pytest
 from ansible_collections.evenkeel.cluster.plugins.module_utils.cluster.node import NodeOptions, TierBuild
 from ansible_collections.evenkeel.cluster.plugins.module_utils.cluster.spec import Cookie, Tier
 from ansible_collections.evenkeel.cluster.plugins.module_utils.engine.container_spec import ContainerSpec, node_spec
-from ansible_collections.evenkeel.cluster.plugins.module_utils.engine.docker_client import container_arguments
+from ansible_collections.evenkeel.cluster.plugins.module_utils.engine.docker_arguments import container_arguments
 
 TIER = Tier(
     name="web",
@@ -31,6 +31,8 @@ TIER = Tier(
     memory=2**28,
     cpus=0.5,
     pids=200,
+    log_size=2**20,
+    log_files=4,
     environment={"A": "1"},
     mounts=[],
     service="web-1a2b3c4d",
@@ -49,6 +51,8 @@ OPTIONS = NodeOptions(
         {"source": "/srv/web", "target": "/srv", "read_only": True},
     ),
     tmpfs={"/tmp": "rw,noexec"},
+    log_size=2**20,
+    log_files=4,
 )
 BUILD = TierBuild(TIER, "res/web:3f2a", "sha256:aa", "0c1d2e3f4a5b", OPTIONS)
 
@@ -88,6 +92,7 @@ def test_a_nodes_container_as_a_whole(api: Any) -> None:
         "NanoCpus": 500_000_000,
         "PidsLimit": 200,
         "Tmpfs": {"/tmp": "rw,noexec"},
+        "LogConfig": {"Type": "json-file", "Config": {"max-size": "1048576", "max-file": "4"}},
         "Mounts": [
             {"Target": "/data", "Source": "data", "Type": "volume", "ReadOnly": False},
             {"Target": "/srv", "Source": "/srv/web", "Type": "bind", "ReadOnly": True},
@@ -110,7 +115,13 @@ def test_a_container_is_locked_down_unless_it_says_otherwise(api: Any) -> None:
         "CapDrop": ["ALL"],
         "SecurityOpt": ["no-new-privileges"],
         "RestartPolicy": {"Name": "unless-stopped"},
+        "LogConfig": {"Type": "json-file", "Config": {"max-size": "10485760", "max-file": "3"}},
     }
+
+
+def test_a_container_may_log_as_the_engine_does(api: Any) -> None:
+    plain = ContainerSpec(name="x", image="i", network="n", labels={}, log_size=0)
+    assert "LogConfig" not in container_arguments(api, plain)["host_config"]
 
 
 def test_everything_that_a_spec_can_say_reaches_docker(api: Any) -> None:

@@ -7,7 +7,10 @@ import subprocess
 import sys
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
+from unittest.mock import ANY
 
+import docker
 import docker.errors
 import pytest
 import requests
@@ -23,6 +26,11 @@ from ansible_collections.evenkeel.cluster.plugins.module_utils.engine.port impor
 
 ROOT = Path(docker_client.__file__).parents[6]
 SPEC = ContainerSpec(name="web-1", image="res/web:1", network="evenkeel", labels={}, hostname="web-1", stop_timeout=30)
+
+
+def made(address: str, version: str) -> Any:
+    """The real SDK's client; with a given version it asks no engine."""
+    return docker.APIClient(base_url=address, version="1.41")
 
 
 @pytest.fixture
@@ -172,6 +180,33 @@ def test_a_container_is_created_and_started(client: DockerClient, sdk: Recording
     created = sdk.calls[0][1][0]
     assert created["stop_timeout"] == 30
     assert created["host_config"]["CapDrop"] == ["ALL"]
+
+
+def test_a_container_gets_no_proxy_of_the_users_docker_configuration(
+    tmp_path: Path, engine: DockerSocket, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The real SDK reads the file; only what it would send to Docker is caught."""
+    proxies = {"httpProxy": "http://127.0.0.1:3128", "noProxy": "localhost"}
+    (tmp_path / "config.json").write_text(json.dumps({"proxies": {"default": proxies}}))
+    monkeypatch.setenv("DOCKER_CONFIG", str(tmp_path))
+    sent: list[dict[str, Any]] = []
+
+    def caught(api: Any, config: dict[str, Any], *_: object) -> dict[str, str]:
+        sent.append(config)
+        return {"Id": "c" * 64}
+
+    monkeypatch.setattr(docker.APIClient, "create_container_from_config", caught)
+    DockerClient(engine.address, made).create(image="i", environment={"A": "1"})
+    made(engine.address, "1.41").create_container("i")
+    assert [config.get("Env") for config in sent] == [["A=1"], ANY]
+    assert "HTTP_PROXY=http://127.0.0.1:3128" in sent[1]["Env"], "control: the SDK adds them unless it is told not to"
+
+
+def test_every_container_is_created_in_one_place() -> None:
+    """Where it is said that the user's proxies are not wanted."""
+    plugins = Path(docker_client.__file__).parents[2]
+    places = [path.name for path in plugins.rglob("*.py") if ".create_container(" in path.read_text(encoding="utf-8")]
+    assert places == ["docker_client.py"]
 
 
 def test_a_second_network_is_joined_before_the_start(client: DockerClient, sdk: RecordingSdk) -> None:

@@ -22,12 +22,20 @@ from ansible_collections.evenkeel.cluster.plugins.module_utils.engine.docker_fac
     Image,
     image_present,
     read_docker,
+    read_engine_id,
     read_provenance,
 )
 
 ANSWERS: dict[str, Any] = {
     "/version": {"Version": "20.10.24", "ApiVersion": "1.41"},
-    "/info": {"DockerRootDir": "/data/docker"},
+    "/info": {
+        "DockerRootDir": "/data/docker",
+        "ID": "EVEN:KEEL",
+        "OperatingSystem": "Debian GNU/Linux 12 (bookworm)",
+        "SecurityOptions": ["name=seccomp,profile=default", "name=userns"],
+        "LiveRestoreEnabled": True,
+        "Swarm": {"LocalNodeState": "active"},
+    },
     "/networks": [{"Name": "bridge", "Labels": None}, {"Name": "shop", "Labels": {"a": "b"}}],
     "/images/json": [{"Id": "a", "RepoTags": ["res/express:latest", "res/express:1"]}, {"Id": "b", "RepoTags": None}],
     "/containers/json?all=1": [
@@ -98,6 +106,39 @@ def test_engine_that_answers(tmp_path: Path) -> None:
     assert balancer.mounts == {"/etc/x": "/srv/x", "/scratch": ""}
     assert (nameless.name, nameless.labels, nameless.ports) == ("0123456789ab", {}, frozenset())
     assert len(server.asked) == 5
+    assert (docker.engine_id, docker.system) == ("EVEN:KEEL /data/docker", "Debian GNU/Linux 12 (bookworm)")
+    assert docker.security == {"seccomp", "userns"}
+    assert (docker.live_restore, docker.swarm) == (True, True)
+
+
+def test_engine_that_says_little_of_itself(tmp_path: Path) -> None:
+    with engine(tmp_path / "docker.sock", {**ANSWERS, "/info": {"SecurityOptions": None}}):
+        docker = read_docker(f"unix://{tmp_path}/docker.sock")
+    assert docker.trouble == ""
+    assert (docker.engine_id, docker.security, docker.live_restore, docker.swarm) == ("", frozenset(), False, False)
+
+
+@pytest.mark.parametrize(
+    "answer, found",
+    [
+        ({"ID": "EVEN:KEEL", "DockerRootDir": "/data/docker"}, "EVEN:KEEL /data/docker"),
+        ({"ID": "EVEN:KEEL", "DockerRootDir": "/srv/docker"}, "EVEN:KEEL /srv/docker"),
+        ({}, ""),
+        (None, ""),
+        (b"no json", ""),
+        ([], ""),
+    ],
+)
+def test_which_engine_is_behind_a_socket(tmp_path: Path, answer: object, found: str) -> None:
+    with engine(tmp_path / "docker.sock", {"/info": answer}):
+        assert read_engine_id(f"{tmp_path}/docker.sock") == found
+
+
+def test_no_engine_is_behind_a_socket(tmp_path: Path) -> None:
+    assert read_engine_id(f"{tmp_path}/docker.sock") is None
+    (tmp_path / "file").write_text("")
+    assert read_engine_id(f"{tmp_path}/file") is None
+    assert read_engine_id(f"{tmp_path}/file/docker.sock") is None
 
 
 @pytest.mark.parametrize(

@@ -241,7 +241,7 @@ def test_a_node_is_mended_in_one_order(socket: DockerSocket, engine: DockerDrill
     engine.mend(node, BUILDS["web"])
     assert sdk.calls == [
         ("rename", ("id-webby", "web-1")),
-        ("connect_container_to_network", ("id-webby", "evenkeel")),
+        ("connect_container_to_network", ("id-webby", "evenkeel", {"aliases": None})),
         ("unpause", ("id-webby",)),
     ]
     assert socket.posted == [
@@ -300,9 +300,31 @@ def test_thawing_what_is_not_frozen_is_no_error(engine: DockerDrillEngine, sdk: 
     assert sdk.calls == [("unpause", ("id",))]
 
 
+def test_a_node_is_stopped_started_and_read(socket: DockerSocket, engine: DockerDrillEngine, sdk: RecordingSdk) -> None:
+    socket.answers["/containers/id-1/json"] = (200, {"State": {"ExitCode": 137}})
+    assert engine.stop("id-1", 30) == 137
+    engine.start_again("id-1")
+    assert engine.logs("id-1") == "first | second"
+    assert sdk.calls[:2] == [("stop", ("id-1", {"timeout": 30})), ("start", ("id-1",))]
+
+
+def test_an_image_is_known_by_its_id_and_content(socket: DockerSocket, engine: DockerDrillEngine) -> None:
+    content = {"Id": "sha256:aa", "Config": {"Labels": {"evenkeel.content": "c0ffee"}}}
+    socket.answers["/images/res/web:1/json"] = (200, content)
+    image = engine.image("res/web:1")
+    assert image is not None
+    assert (image.id, image.content) == ("sha256:aa", "c0ffee")
+    assert engine.image("res/none:1") is None
+
+
 def test_a_guest_is_started_as_people_do_it(engine: DockerDrillEngine, sdk: RecordingSdk) -> None:
     assert engine.run_guest("res/web", "drill-1") == "c" * 64
-    assert sdk.calls[0] == ("create_container", ("res/web", {"labels": {"evenkeel.drill": "drill-1"}}))
+    host = {
+        "NetworkMode": "default",
+        "LogConfig": {"Type": "json-file", "Config": {"max-size": "10485760", "max-file": "3"}},
+    }
+    asked = {"image": "res/web", "labels": {"evenkeel.drill": "drill-1"}, "host_config": host}
+    assert sdk.calls[0] == ("create_container", ({**asked, "use_config_proxy": False},))
 
 
 def test_what_drills_left_is_found_by_its_label(socket: DockerSocket, engine: DockerDrillEngine) -> None:

@@ -26,6 +26,7 @@ MACHINE = Machine(
     home="/home/alice",
     cpus=2,
     memory_available=8 * GIB,
+    memory_total=16 * GIB,
     docker_sdk=True,
     docker_installed=True,
 )
@@ -36,6 +37,10 @@ DOCKER = Docker(
     api_version="1.41",
     images={"res/express:1": "sha256:1"},
     socket_group=999,
+    engine_id="EVEN:KEEL",
+    system="Debian GNU/Linux 12 (bookworm)",
+    security=frozenset({"apparmor", "seccomp"}),
+    live_restore=True,
 )
 
 PARAMS: dict[str, Any] = {

@@ -13,8 +13,6 @@ from tests.unit.module_utils.host.machines import (
     GIB,
     MACHINE,
     MIB,
-    NODE,
-    NODE_OF_OTHERS,
     OURS,
     PARAMS,
     ROOT,
@@ -120,6 +118,13 @@ def test_machines(changes: dict[str, Any], problems: list[str]) -> None:
             "/usr/bin/python3 has no Docker SDK",
         ),
         (dataclasses.replace(ROOT, docker_sdk=False), DOCKER, "", "/usr/bin/python3 has no Docker SDK"),
+        (
+            dataclasses.replace(ROOT, docker_sdk=False, apt=False, missing_packages=("docker", "aiohttp")),
+            DOCKER,
+            "Docker SDK for Python: got none for /usr/bin/python3, want the Python package docker"
+            " (fix: /usr/bin/python3 -m pip install docker aiohttp)",
+            "/usr/bin/python3 has no Docker SDK",
+        ),
     ],
 )
 def test_docker(machine: Machine, docker: Docker, problem: str, reason: str) -> None:
@@ -215,72 +220,6 @@ def test_more_cpus_than_there_are() -> None:
         "cluster_tiers.app.cpus: got 2.5, want at most 2, as there are (fix: lower it)"
     ]
     assert lines(checks.check_cpus(spec_of(), MACHINE)) == []
-
-
-@pytest.mark.parametrize(
-    "available, running, problem",
-    [
-        (8 * GIB, 0, ""),
-        (5 * 40 * MIB, 0, ""),
-        (100 * MIB, 3, ""),
-        (0, 0, ""),  # a kernel that does not tell
-        (
-            100 * MIB,
-            1,
-            "memory: got 100 MiB available, want 160 MiB for 4 more nodes of about 40 MiB each"
-            " (fix: lower the counts of the tiers)",
-        ),
-    ],
-)
-def test_memory(available: int, running: int, problem: str) -> None:
-    containers = (
-        *(container(f"static-{number}", labels=NODE) for number in range(1, running + 1)),
-        container("static-9", labels=NODE, state="exited"),
-        container("static-8", labels=NODE_OF_OTHERS),
-    )
-    machine = dataclasses.replace(MACHINE, memory_available=available)
-    docker = dataclasses.replace(DOCKER, containers=containers)
-    assert lines(checks.check_memory(spec_of(), machine, docker)) == ([problem] if problem else [])
-
-
-@pytest.mark.parametrize(
-    "source, images, declared, need",
-    [
-        ("packages", [], None, 3 * GIB),
-        ("packages", ["shop/static-shop:latest"], None, 3 * GIB),
-        ("packages", ["shop/static-shop:latest", "res/traefik-shop:latest"], None, 500 * MIB),
-        ("registry", [], None, 500 * MIB),
-        ("packages", [], 7, 7),
-    ],
-)
-def test_disk_that_is_needed(source: str, images: list[str], declared: int | None, need: int) -> None:
-    docker = dataclasses.replace(DOCKER, images=dict.fromkeys(images, "sha256:1"))
-    assert checks.needed_disk(spec_of(image_source=source), docker, declared) == need
-
-
-def test_disks() -> None:
-    nearly_full = Disk("/var/lib/docker", 100 * MIB, 1, writable=True)
-    state = Disk("/srv", 100 * MIB, 1, writable=True)
-    line = (
-        "free disk for Docker's data in /var/lib/docker: got 100 MiB, want at least 500 MiB"
-        " (fix: free some space there, or lower cluster_min_free_disk)"
-    )
-    named = [("Docker's data", nearly_full), ("cluster_state_dir", state)]
-    assert lines(checks.check_disks(named, 500 * MIB)) == [line]
-    assert lines(checks.check_disks(named, 100 * MIB)) == []
-    other = dataclasses.replace(state, device=2)
-    assert lines(checks.check_disks([named[0], ("cluster_state_dir", other)], 2 * GIB)) == [
-        line.replace("500 MiB", "2.0 GiB"),
-        "free disk for cluster_state_dir in /srv: got 100 MiB, want at least 2.0 GiB"
-        " (fix: free some space there, or lower cluster_min_free_disk)",
-    ]
-
-
-def test_default_cluster_s_images_have_plain_names() -> None:
-    images = dict.fromkeys(["shop/static:latest", "res/traefik:latest"], "sha256:1")
-    docker = dataclasses.replace(DOCKER, images=images)
-    assert checks.needed_disk(spec_of(name="evenkeel"), docker, None) == 500 * MIB
-    assert checks.needed_disk(spec_of(name="staging"), docker, None) == 3 * GIB
 
 
 def facts(**changes: Any) -> checks.MachineFacts:

@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import os
+import resource
 import socket
 import subprocess
 import sys
+import time
 from pathlib import Path
 
 import pytest
@@ -13,14 +15,19 @@ from tests.unit.other_user import as_nobody, needs_root
 
 from ansible_collections.evenkeel.cluster.plugins.module_utils.host import facts as machine
 from ansible_collections.evenkeel.cluster.plugins.module_utils.host.facts import (
+    PortProxy,
+    parse_daemon_config,
     parse_listeners,
     parse_memory_available,
     parse_memory_total,
+    parse_open_files,
     parse_os_release,
+    parse_port_proxy,
     parse_processor,
     read_disk,
     read_listeners,
     read_machine,
+    read_port_proxies,
     sudo_without_password,
 )
 
@@ -138,6 +145,52 @@ def test_listener_of_another_user_has_no_name() -> None:
         port = listener.getsockname()[1]
         found = as_nobody("host.facts", f"m.read_listeners([{port}])[{port}].pid")
     assert found == "0"
+
+
+# --- docker-proxy ---------------------------------------------------------------------------------------------------
+
+PROXY = "/usr/sbin/docker-proxy\0-proto\0tcp\0-host-ip\x000.0.0.0\0-host-port\x008080\0-container-ip\x00172.17.0.2\0"
+
+
+@pytest.mark.parametrize(
+    "command, port",
+    [(PROXY, 8080), (PROXY.replace("-host-port", "--host-port"), 8080), ("sh\0-c\0docker-proxy\0-host-port\x0080", 0)]
+    + [(text, 0) for text in ("", "docker-proxy\0", "docker-proxy\0-host-port\0", "docker-proxy\0-host-port\0x")],
+)
+def test_port_of_a_proxy(command: str, port: int) -> None:
+    assert parse_port_proxy(command) == port
+
+
+@pytest.mark.parametrize(
+    "text, count",
+    [
+        ("Max processes 5 6 x\nMax open files            20000                20000                files \n", 20_000),
+        ("Max open files            unlimited            unlimited            files\n", 0),
+        ("", 0),
+    ],
+)
+def test_limit_of_open_files(text: str, count: int) -> None:
+    assert parse_open_files(text) == count
+
+
+def test_proxies_of_this_machine() -> None:
+    """A process that bears the name and the words of one."""
+    words = ["docker-proxy", "-c", "input()", "-host-port", "47181"]
+    with subprocess.Popen(words, executable=sys.executable, stdin=subprocess.PIPE, text=True) as process:
+        # Its words can be read a moment after it was started.
+        found: list[PortProxy] = []
+        until = time.monotonic() + 10
+        while not found and time.monotonic() < until:
+            found = [proxy for proxy in read_port_proxies() if proxy.port == 47181]
+        process.communicate("\n", timeout=10)
+    assert [proxy.open_files for proxy in found] == [resource.getrlimit(resource.RLIMIT_NOFILE)[0]]
+
+
+@pytest.mark.parametrize(
+    "text, settings", [('{"userns-remap": "default"}', {"userns-remap": "default"}), ("", {}), ("{", {}), ("[]", {})]
+)
+def test_daemon_config(text: str, settings: dict[str, object]) -> None:
+    assert parse_daemon_config(text) == settings
 
 
 # --- disks ----------------------------------------------------------------------------------------------------------

@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 import dataclasses
+from pathlib import Path
 
 import pytest
-from tests.unit.module_utils.host.machines import DOCKER, MACHINE, MIB, NODE, OURS, container, spec_of
+from tests.unit.module_utils.host.machines import DOCKER, MACHINE, MIB, NODE, OURS, PARAMS, ROOT, container, spec_of
 
+from ansible_collections.evenkeel.cluster.plugins.module_utils.cluster.labels import SWITCHED_PARTS
 from ansible_collections.evenkeel.cluster.plugins.module_utils.core.errors import Problem
 from ansible_collections.evenkeel.cluster.plugins.module_utils.engine.docker_facts import Docker
-from ansible_collections.evenkeel.cluster.plugins.module_utils.host import checks
+from ansible_collections.evenkeel.cluster.plugins.module_utils.host import capacity, checks
+from ansible_collections.evenkeel.cluster.plugins.module_utils.host import preflight as whole
 from ansible_collections.evenkeel.cluster.plugins.module_utils.host.facts import Listener
 
 
@@ -45,8 +48,8 @@ def test_port_while_docker_cannot_tell_whose_it_is(trouble: str, pid: int, comma
 
 def test_resources_while_docker_cannot_tell_what_runs() -> None:
     docker = Docker("/x", trouble="permission")
-    assert lines(checks.check_memory(spec_of(), dataclasses.replace(MACHINE, memory_available=1), docker)) == []
-    assert checks.needed_disk(spec_of(), docker, None) == 500 * MIB
+    assert lines(capacity.check_memory(spec_of(), dataclasses.replace(MACHINE, memory_available=1), docker)) == []
+    assert capacity.needed_disk(spec_of(), docker, None) == 500 * MIB
 
 
 def test_port_of_a_container() -> None:
@@ -126,3 +129,39 @@ def test_a_staging_cluster_runs_beside_production() -> None:
     assert checks.check_names(spec_of(name="staging"), docker) == []
     foreign = dataclasses.replace(DOCKER, containers=(container("static-1"),))
     assert [problem.what for problem in checks.check_names(spec_of(name="evenkeel"), foreign)] == ["container static-1"]
+
+
+PORTAINER = {**OURS, "evenkeel.role": "portainer"}
+
+
+@pytest.mark.parametrize(
+    "labels, portainer, found",
+    [
+        (PORTAINER, False, {"portainer": ["a-copy", "shop-portainer"]}),
+        (PORTAINER, True, {}),
+        ({**PORTAINER, "evenkeel.cluster": "other"}, False, {}),
+        ({**PORTAINER, "evenkeel.role": "edge"}, False, {}),
+        ({"evenkeel.role": "portainer"}, False, {}),
+    ],
+)
+def test_parts_that_are_switched_off_and_still_there(
+    labels: dict[str, str], portainer: bool, found: dict[str, list[str]]
+) -> None:
+    there = (container("shop-portainer", labels=labels, state="exited"), container("a-copy", labels=labels))
+    docker = dataclasses.replace(DOCKER, containers=(*there, container("x")))
+    assert checks.switched_off(spec_of(portainer=portainer), docker) == found
+    told = whole.preflight({**PARAMS, "portainer": portainer, "check_machine": False}, ROOT, docker).advice
+    assert told == (
+        (
+            "portainer: got a-copy, shop-portainer when this run began, want none, because cluster_portainer is false"
+            " (fix: ansible-playbook site.yml removes it and keeps its data)",
+        )
+        if found
+        else ()
+    )
+
+
+def test_every_part_that_is_switched_on_by_a_knob_has_a_role_that_removes_it() -> None:
+    for part, knob in SWITCHED_PARTS.items():
+        assert isinstance(getattr(spec_of(), knob.removeprefix("cluster_")), bool)
+        assert (Path(__file__).parents[4] / "roles" / part / "tasks" / "remove.yml").exists()

@@ -188,6 +188,8 @@ BAD_OPTIONS: dict[str, list[object]] = {
         10**5000,
     ],
     "pids": [-1, "", "many", None, True, 2.5, 4_194_305, [], {}],
+    "log_size": [*NO_TEXT, "", "many", "1k", 1024, -1, "0.5m"],
+    "log_files": [0, -1, "", "many", None, True, 2.5, 101, [], {}],
     "environment": [None, "", "A=b", 5, True, [], ["A=b"]],
     "mounts": [None, "", "a:/b", 5, True, {}, {"source": "a"}],
 }

@@ -174,9 +174,52 @@ def test_lost_requests_are_named_with_their_node(balanced: Check, tier: FakeTier
     )
 
 
-def test_answers_without_a_name(balanced: Check, tier: FakeTier) -> None:
+def test_an_image_that_does_not_name_its_nodes_is_not_measured(balanced: Check, tier: FakeTier) -> None:
     tier.names = False
-    assert "got 60 of 60 answers without X-Served-By" in balanced(tier)["msg"]
+    result = balanced(tier)
+    assert (result["verdict"], result["problems"], result["control"]["applicable"]) == ("not measured", [], False)
+    assert set(map(len, result["aspects"].values())) == {0}
+    assert result["message"] == (
+        "balance of web: not measured: got 60 answers without X-Served-By, want the name of the node in each"
+        " (fix: nothing; or let the image send it, see docs/node-images.md)"
+    )
+
+
+@pytest.mark.parametrize("status", [301, 302, 303, 307, 308, 401])
+def test_a_path_that_answers_something_else_is_not_measured(balanced: Check, tier: FakeTier, status: int) -> None:
+    tier.status = lambda number: status
+    result = balanced(tier)
+    assert (result["verdict"], result["problems"], result["lost"]) == ("not measured", [], 0)
+    assert result["message"] == (
+        f"balance of web: not measured: got status {status} for all 60 requests, want 200 to measure by"
+        " (fix: nothing; or let the tier's path answer 200)"
+    )
+
+
+def test_some_answers_without_a_name_are_a_fault(balanced: Check, tier: FakeTier) -> None:
+    def forget(number: int) -> None:
+        tier.names = number != 5
+
+    tier.during = forget
+    assert "got 1 of 60 answers without X-Served-By" in " ".join(balanced(tier)["problems"])
+
+
+@pytest.mark.parametrize("status", [404, 500, 502, 503])
+def test_faults_that_all_answers_share_are_faults(balanced: Check, tier: FakeTier, status: int) -> None:
+    tier.status = lambda number: status
+    assert f"got 60 of 60 requests lost (first: status {status} from " in balanced(tier)["msg"]
+
+
+def test_one_redirect_is_a_fault(balanced: Check, tier: FakeTier) -> None:
+    tier.status = lambda number: 302 if number == 9 else 200
+    assert "got 1 of 60 requests lost (first: status 302 from " in balanced(tier)["msg"]
+
+
+def test_a_redirect_of_the_balancer_itself_is_a_fault(balanced: Check, tier: FakeTier) -> None:
+    """The tier's service has not counted the requests, so none of its nodes has answered."""
+    tier.status = lambda number: 302
+    tier.counts = False
+    assert "got 60 of 60 requests lost (first: status 302" in balanced(tier)["msg"]
 
 
 def test_nothing_listens(balanced: Check, tier: FakeTier) -> None:

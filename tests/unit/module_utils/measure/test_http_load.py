@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import select
+import socket
 import threading
 import time
 from collections.abc import Iterator
@@ -170,6 +172,51 @@ def test_unanswered_requests_are_never_repeated(recorder: Recorder) -> None:
     assert len(recorder.paths) == 3
 
 
+def test_a_connection_that_the_server_closed_is_not_used_again() -> None:
+    with socket.create_server(("127.0.0.1", 0)) as server:
+
+        def serve() -> None:
+            for _number in range(2):
+                connection, _peer = server.accept()
+                with connection:
+                    connection.recv(65536)
+                    connection.sendall(b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nok")
+
+        threading.Thread(target=serve, daemon=True).start()
+        client = http_load._Client(Target(f"http://127.0.0.1:{server.getsockname()[1]}/", timeout=5))
+        assert client.get(0, 0.0).answered
+        # The end of the connection has arrived.
+        assert select.select([client._connection.sock], [], [], 5)[0]
+        assert client.get(1, 0.0).answered
+        client.close()
+
+
+def test_paths_are_sent_as_urls_have_them(recorder: Recorder) -> None:
+    send(Target(f"{recorder.target.url}caf\u00e9/%20x?y=\u00fc&z=1"), 1)
+    assert recorder.paths == ["/caf%C3%A9/%20x?y=%C3%BC&z=1"]
+
+
+@pytest.mark.parametrize(
+    "answer, words",
+    [
+        (b"nonsense\r\n\r\n", "an answer that is not HTTP"),
+        (b"HTTP/1.1 200 OK\r\nContent-Length: 5\r\n\r\nok", "answer cut short"),
+    ],
+)
+def test_an_answer_that_is_none(answer: bytes, words: str) -> None:
+    with socket.create_server(("127.0.0.1", 0)) as server:
+
+        def serve() -> None:
+            connection, _peer = server.accept()
+            with connection:
+                connection.recv(65536)
+                connection.sendall(answer)
+
+        threading.Thread(target=serve, daemon=True).start()
+        (reply,) = send(Target(f"http://127.0.0.1:{server.getsockname()[1]}/"), 1)
+        assert (reply.status, reply.error) == (None, words)
+
+
 def test_slow_answers(recorder: Recorder) -> None:
     recorder.delay = 0.3
     (reply,) = send(Target(recorder.target.url, timeout=0.05), 1)
@@ -210,9 +257,3 @@ def test_usable_targets(url: str, host: str) -> None:
 def test_unusable_targets(url: str, host: str) -> None:
     with pytest.raises(HttpLoadError, match=r"^(url|host): got .*, want .* \(fix: .*\)$"):
         check_target(Target(url, host))
-
-
-def test_library_missing(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(http_load, "HAS_REQUESTS", False)
-    with pytest.raises(HttpLoadError, match="python3-requests"):
-        check_target(Target("http://h/"))

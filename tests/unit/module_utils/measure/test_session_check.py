@@ -35,6 +35,21 @@ def test_sticky_sessions_pass(sticky: Check, kept: FakeTier) -> None:
     }
 
 
+def test_sessions_of_an_image_that_does_not_name_its_nodes_are_not_measured(sticky: Check, kept: FakeTier) -> None:
+    kept.names = False
+    result = sticky(kept)
+    assert (result["verdict"], result["problems"], result["control"]["applicable"]) == ("not measured", [], False)
+    assert "not measured: got 105 answers without X-Served-By" in result["message"]
+
+
+def test_sessions_on_a_path_that_redirects_are_not_measured(sticky: Check, kept: FakeTier) -> None:
+    kept.status = lambda number: 302
+    result = sticky(kept)
+    assert (result["verdict"], result["problems"], result["lost"]) == ("not measured", [], 0)
+    kept.status = lambda number: 302 if number % 50 == 9 else 200
+    assert sticky(kept)["verdict"] == "fail"
+
+
 def test_clients_that_move_are_found(sticky: Check, kept: FakeTier) -> None:
     def forget(number: int) -> None:
         kept.cookie_flags = None if number % 5 == 3 else FLAGS

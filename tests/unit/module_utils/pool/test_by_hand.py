@@ -126,7 +126,7 @@ def test_only_the_node_that_does_not_come_back_is_replaced(cluster: FakeCluster,
     cluster.balancer.probes = {"shop-1": True, "shop-3": True}
     outcome, problem = run(cluster)
     assert problem == ""
-    assert [str(action) for action in outcome.actions][0] == "mend shop-1 (is off the network evenkeel)"
+    assert next(str(action) for action in outcome.actions) == "mend shop-1 (is off the network evenkeel)"
     assert cluster.engine.node("shop-1").id == back.id
     assert cluster.names() == ["shop-1", "shop-3"]
 

@@ -55,6 +55,8 @@ def test_the_count_is_no_part_of_the_revision() -> None:
         {"memory": "128m"},
         {"cpus": 0.5},
         {"pids": 100},
+        {"log_size": "20m"},
+        {"log_files": 5},
         {"stop_seconds": 31},
         {"drain_seconds": 4},
         {"mounts": [{"source": "data", "target": "/data"}]},

@@ -64,3 +64,25 @@ def test_a_silent_balancer_makes_no_claim_about_rotation() -> None:
     lines = pool_table(pool(balancer={"reachable": False, "reason": "balancer API: got nothing"}))
     assert "unknown" in lines[1]
     assert lines[-1] == "balancer API: got nothing"
+
+
+def test_the_other_parts_have_a_table_of_their_own() -> None:
+    parts = [
+        {"part": "edge", "state": "none", "lines": [], "to_do": ["start edge shop-edge"]},
+        {"part": "disk", "state": "1 MiB free", "lines": ["disk: got 1 MiB"], "to_do": []},
+        {"part": "network", "state": "shop", "lines": [], "to_do": []},
+    ]
+    assert pool_table(pool(parts=parts))[2:] == [
+        "PART     STATE       DRIFT",
+        "edge     none        1 to do",
+        "disk     1 MiB free  differs",
+        "network  shop        none",
+        "edge: would start edge shop-edge",
+        "disk: got 1 MiB",
+    ]
+
+
+def test_without_an_engine_no_tier_is_shown() -> None:
+    silent = {"reachable": False, "reason": "Docker daemon: got no answer"}
+    lines = pool_table(pool(tiers={}, nodes=[], balancer=silent))
+    assert lines == ["Docker daemon: got no answer"]

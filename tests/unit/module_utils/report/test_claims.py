@@ -47,6 +47,26 @@ def test_a_quick_verification_says_what_it_does_not_measure() -> None:
     assert membership.notes[0].startswith("a quick verification changes nothing")
 
 
+@pytest.mark.parametrize(
+    "kind, claim_ids",
+    [("balance", ["distribution", "round-robin"]), ("sticky", ["sticky"])],
+)
+def test_an_image_that_cannot_be_measured_does_not_fail_the_report(kind: str, claim_ids: list[str]) -> None:
+    measured = measurements(drill())
+    message = f"{kind} of static: not measured: got 60 answers without X-Served-By"
+    part(measured, kind, "static").update(verdict="not measured", message=message, problems=[])
+    claims = claims_of(measured)
+    assert red(measured) == []
+    assert [claim.id for claim in claims if claim.verdict == "not measured"] == claim_ids
+    assert overall(claims) == ("pass", f"{6 - len(claim_ids)} of 6 claims proved; not measured: {', '.join(claim_ids)}")
+    assert {by_id(measured)[name].notes[0] for name in claim_ids} == {message}
+    # A fault of another tier is told all the same.
+    part(measured, kind, "dynamic", *(["aspects", "answers"] if kind == "balance" else ["problems"])).append(
+        "got 1 lost"
+    )
+    assert red(measured) == claim_ids
+
+
 # -- Faults --------------------------------------------------------------------------
 
 

@@ -13,7 +13,8 @@ description:
   - Prints after the recap how long each stage took. A stage is a role, or a play for its tasks outside of roles.
     A stage that occurs several times is one line with its total.
   - Prints as last lines the custom statistic C(cluster_summary), a list of strings that a play sets with
-    M(ansible.builtin.set_stats), so that the result stays on the screen.
+    M(ansible.builtin.set_stats), so that the result stays on the screen. Below it, once each, the lines of
+    C(cluster_advice).
   - A run with a single stage prints no table.
 author:
   - Evenkeel contributors (!UNKNOWN)
@@ -97,9 +98,12 @@ class CallbackModule(CallbackBase):
         self._clock.enter(None, time.monotonic())
         if len(self._clock.seconds) > 1:
             self._print("STAGES", table(self._clock.seconds))
-        lines = stats.custom.get("_run", {}).get("cluster_summary")
+        custom = stats.custom.get("_run", {})
+        lines, advice = (custom.get(name) for name in ("cluster_summary", "cluster_advice"))
         if isinstance(lines, list):
             self._print("SUMMARY", [str(line) for line in lines])
+        if isinstance(advice, list):
+            self._print("ADVICE", list(dict.fromkeys(map(str, advice))))
 
     def _enter(self, task: Any) -> None:
         """Enter the stage that a task belongs to."""

@@ -71,8 +71,6 @@ options:
     description: The tier's service at the balancer; without a provider, V(@docker) is added. It needs O(api_url).
     type: str
     default: ""
-requirements:
-  - requests
 author:
   - Evenkeel contributors (!UNKNOWN)
 """

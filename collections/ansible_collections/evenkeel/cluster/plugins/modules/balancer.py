@@ -97,6 +97,22 @@ options:
     description: Limit of processes and threads.
     type: raw
     default: 512
+  log_size:
+    description: Size per file of what the balancer prints, at least V(1m); V(0) for Docker's own log driver and limits.
+    type: raw
+    default: 10m
+  log_files:
+    description: How many of these files are kept.
+    type: raw
+    default: 3
+  access_log_size:
+    description: Size of the access log and all its rotated files together, at least V(1m).
+    type: raw
+    default: 200m
+  access_log_keep:
+    description: How many rotated files there are.
+    type: raw
+    default: 3
   environment:
     description: Environment variables of the balancer's process.
     type: dict
@@ -118,10 +134,6 @@ options:
   api_password_file:
     description: File with the password of O(api_user).
     type: path
-  stop_seconds:
-    description: Seconds after which Docker kills a stopping balancer; longer than Traefik's own grace times.
-    type: raw
-    default: 45
   drain_seconds:
     description: Seconds during which a balancer that is replaced tells its clients to reconnect, before it stops.
     type: raw
@@ -210,46 +222,16 @@ from typing import Any
 from ansible.module_utils.basic import AnsibleModule, missing_required_lib
 
 from ..module_utils.balancer.containers import BalancerPool
-from ..module_utils.balancer.options import NEEDED, NUMBERS
+from ..module_utils.balancer.options import NEEDED, balancer_arguments
 from ..module_utils.balancer.ports import Ports
 from ..module_utils.balancer.reconcile import BalancerRunError, as_result, diff, preview, reconcile, request_of
 from ..module_utils.core.errors import EvenkeelError
-from ..module_utils.core.values import number_specs
 from ..module_utils.engine.docker_client import sdk_missing
 
 
 def argument_spec() -> dict[str, dict[str, Any]]:
     """The module's options."""
-    return {
-        "state": {"type": "str", "choices": ["present", "absent"], "default": "present"},
-        "cluster": {"type": "str", "required": True},
-        "network": {"type": "str", "required": True},
-        "image": {"type": "str"},
-        "edge_image": {"type": "str"},
-        "static": {"type": "dict", "default": {}},
-        "seed": {"type": "str", "default": ""},
-        "ports": {
-            "type": "list",
-            "elements": "dict",
-            "default": [],
-            "options": {
-                "inside": {"type": "int", "required": True},
-                "address": {"type": "str", "default": ""},
-                "outside": {"type": "int", "required": True},
-            },
-        },
-        "user": {"type": "str", "default": "65532"},
-        "groups": {"type": "list", "elements": "str", "default": []},
-        "memory": {"type": "str", "default": "1g"},
-        "environment": {"type": "dict", "default": {}},
-        "docker_socket": {"type": "path", "default": "/var/run/docker.sock"},
-        "config_dir": {"type": "path"},
-        "log_dir": {"type": "path"},
-        "api_user": {"type": "str", "default": "admin"},
-        # The path is no secret, what is in the file is.
-        "api_password_file": {"type": "path", "no_log": False},
-        **number_specs(NUMBERS),
-    }
+    return balancer_arguments()
 
 
 def main() -> None:

@@ -41,6 +41,16 @@ options:
       - The option C(max_failures) of each tier must be less.
     type: raw
     default: 24
+  docker_socket:
+    description:
+      - The engine's socket that the balancer is given, as C(load_balancer_docker_socket) says.
+      - The engine behind it must be the one that this run uses.
+    type: raw
+    default: /var/run/docker.sock
+  portainer_docker_socket:
+    description: The same for Portainer, as C(portainer_docker_socket) says; not checked without O(portainer).
+    type: raw
+    default: /var/run/docker.sock
   domain:
     description: The site's host name.
     type: raw
@@ -186,6 +196,15 @@ EXAMPLES = r"""
 """
 
 RETURN = r"""
+advice:
+  description:
+    - Parts that are switched off and still there, one line each.
+    - Unless O(check_machine) is false, also what the machine and a Docker Engine that was found lack. The cluster runs,
+      and survives less.
+  returned: success, unless RV(become) is true
+  type: list
+  elements: str
+  sample: []
 become:
   description:
     - Whether root's rights are needed and available through sudo without a password.
@@ -273,6 +292,26 @@ docker:
       description: The images on this machine, as C(name:tag), each with its ID.
       type: dict
       sample: {"evenkeel/static:b9ed47b62c5b": "sha256:63c0..."}
+    live_restore:
+      description: Whether containers run on while Docker is restarted.
+      type: bool
+      sample: true
+    rules_missing:
+      description: Whether Docker's packet filter rules are gone although it has published ports. Only root can tell.
+      type: bool
+      sample: false
+    switched_off:
+      description: The parts that have containers although their knobs are false, such as V(portainer).
+      type: list
+      elements: str
+      sample: []
+    full_disks:
+      description:
+        - A line per disk without space for new images, with which a run that makes images is refused.
+        - A run that needs more nodes or images in any case has been refused by then.
+      type: list
+      elements: str
+      sample: []
 machine:
   description: The machine, and the user that the module runs as. Memory is in bytes.
   returned: success, unless RV(become) is true
@@ -332,8 +371,9 @@ def main() -> None:
         changed=False,
         become=False,
         cluster_spec=found.spec.as_dict(),
-        docker=engine_facts(machine, docker, found.spec.network),
+        docker=engine_facts(machine, docker, found.spec, found.full_disks),
         machine=dataclasses.asdict(machine),
+        advice=list(found.advice),
     )
 
 

@@ -39,7 +39,7 @@ options:
     choices: [quick, full]
     default: quick
   pool:
-    description: Result of M(evenkeel.cluster.node_pool_info).
+    description: Result of M(evenkeel.cluster.cluster_info).
     type: dict
     default: {}
   balance:
@@ -158,10 +158,10 @@ files:
   elements: str
   sample: [report.html, report.md, results.json, raw/verification.json.gz]
 drift:
-  description: The declaration beside the state of Docker and the balancer.
+  description: The declaration beside the state of the cluster.
   returned: always
   type: dict
-  sample: {agreed: true, balancer: 3.7.15, lines: [], tiers: []}
+  sample: {agreed: true, balancer: 3.7.15, lines: [], tiers: [], parts: []}
 """
 
 import datetime

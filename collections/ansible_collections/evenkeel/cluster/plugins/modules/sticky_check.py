@@ -83,7 +83,9 @@ EXAMPLES = r"""
 
 RETURN = r"""
 verdict:
-  description: V(pass) or V(fail).
+  description: >-
+    V(pass), V(fail), or V(not measured) if the tier answers all requests with a redirect or 401, or without the name of
+    the node. Only V(fail) fails the module.
   returned: after a measurement, also when it fails
   type: str
   sample: pass

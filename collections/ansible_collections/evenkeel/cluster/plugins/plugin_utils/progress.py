@@ -14,8 +14,9 @@ from pathlib import Path
 from typing import Any
 
 from ansible import constants
-from ansible.plugins.action.normal import ActionModule as NormalAction
 from ansible.utils.display import Display
+
+from ansible_collections.evenkeel.cluster.plugins.plugin_utils.from_source import SourceAction
 
 OPTION = "progress_file"
 RESULT = "progress"
@@ -79,7 +80,7 @@ def _signals_kept_from_new_threads() -> Iterator[None]:
         signal.pthread_sigmask(signal.SIG_SETMASK, before)
 
 
-class ProgressAction(NormalAction):
+class ProgressAction(SourceAction):
     """Base of action plugins that run the module of their name and show its progress.
 
     On the controller itself, lines are shown while the module runs. The file is made beforehand, so that it can be read

@@ -7,6 +7,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
+from ..cluster.engines import DOCKER
 from ..traefik.routes import EDGE_MIDDLEWARE
 
 #: Slot to the port that only the balancer in this slot listens on, for its API.
@@ -16,6 +17,11 @@ SLOT_VARIABLE = "EVENKEEL_SLOT"
 OWN_ENTRY_POINT = "own"
 DRAINING_MIDDLEWARE = "evenkeel-draining"
 _RELOAD_MIDDLEWARE = "evenkeel-reload"
+#: Where edge and balancer see the access log.
+ACCESS_LOG = "/var/log/traefik/access.log"
+#: Where edge and balancer see the folder of the Docker socket. The folder, because Docker makes a new socket when it
+#: starts, and a container that has the file keeps the old one.
+SOCKETS = "/host/run"
 
 
 def static_config(config: Mapping[str, Any], slot: str) -> dict[str, Any]:
@@ -30,6 +36,14 @@ def without_own(config: Mapping[str, Any]) -> dict[str, Any]:
     """The static configuration that :func:`static_config` made this one from."""
     entry_points = {name: entry for name, entry in config["entryPoints"].items() if name != OWN_ENTRY_POINT}
     return {**config, "entryPoints": entry_points}
+
+
+def with_endpoint(config: Mapping[str, Any], socket: str) -> dict[str, Any]:
+    """The static configuration with the address of the Docker socket; one that has an address keeps it."""
+    providers = dict(config.get("providers") or {})
+    if DOCKER in providers:
+        providers[DOCKER] = {"endpoint": f"unix://{socket}", **(providers[DOCKER] or {})}
+    return {**config, "providers": providers} if providers else dict(config)
 
 
 def edge_config(draining: str) -> str:

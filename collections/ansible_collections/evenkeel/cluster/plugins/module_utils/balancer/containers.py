@@ -4,6 +4,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 from collections.abc import Iterable, Mapping
 from pathlib import Path
@@ -13,6 +14,7 @@ from ..cluster import labels
 from ..engine.docker_client import DockerClient, DockerNotFoundError
 from ..engine.docker_nodes import container_name
 from ..engine.port import Image
+from .host_view import ended_proxies, is_blind
 from .options import BalancerOptions
 from .plan import BalancerContainer, Desired
 from .specs import MIGRATE, balancer_spec, baseline_balancer_spec, edge_spec, options_from, static_file
@@ -69,20 +71,17 @@ class BalancerPool:
 
     def containers(self) -> list[BalancerContainer]:
         """The edge and all balancers, in whatever state."""
-        found = self._client.containers(labels.selector(self._cluster))
-        return [_container(item) for item in found if item["Labels"].get(labels.ROLE) in {labels.EDGE, labels.BALANCER}]
+        found: list[BalancerContainer] = []
+        for item in self._client.containers(labels.selector(self._cluster)):
+            if item["Labels"].get(labels.ROLE) in {labels.EDGE, labels.BALANCER}:
+                with contextlib.suppress(DockerNotFoundError):  # it has gone meanwhile
+                    found.append(_container(item, self._client.inspect(item["Id"])))
+        return found
 
     def in_order(self) -> list[BalancerContainer]:
         """The running balancers in the order in which they started, which is that in which they began to listen."""
-        began: dict[BalancerContainer, str] = {}
-        for container in self.containers():
-            if container.slot and container.running:
-                try:
-                    started = str(self._client.inspect(container.id)["State"]["StartedAt"])
-                except DockerNotFoundError:
-                    continue  # it has ended meanwhile
-                began[container] = started.rstrip("Z")
-        return sorted(began, key=lambda container: began[container])
+        running = [container for container in self.containers() if container.slot and container.running]
+        return sorted(running, key=lambda container: container.started)
 
     def start_edge(self, options: BalancerOptions, revision: str) -> None:
         """Create and start the edge."""
@@ -119,6 +118,23 @@ class BalancerPool:
         networks = self._client.inspect(name)["NetworkSettings"]["Networks"]
         return str((networks.get(self._network) or {}).get("IPAddress") or "")
 
+    def connect_edge(self, edge: str, network: str) -> None:
+        """Let the edge join a network."""
+        self._client.join(edge, network)
+
+    def unpause(self, container: str) -> None:
+        """Let the processes of a paused container run on."""
+        self._client.unpause(container)
+
+    def refused(self, options: BalancerOptions) -> str:
+        """Why a published port is not served although edge and balancer run; empty if it is.
+
+        What the machine itself sends to a published port passes a process of Docker's, which ends when it has no more
+        file descriptors, and is not started again.
+        """
+        ended = ended_proxies(options.ports.values())
+        return f"Docker's proxy of port {', '.join(map(str, ended))} has ended" if ended else ""
+
     def stop(self, container: str, seconds: int) -> int | None:
         """SIGTERM, wait for its end, SIGKILL after that many seconds; the exit code, None when it vanished."""
         return self._client.stop(container, seconds)
@@ -136,9 +152,11 @@ class BalancerPool:
         return self._client.logs(container)
 
 
-def _container(item: Mapping[str, Any]) -> BalancerContainer:
+def _container(item: Mapping[str, Any], record: Mapping[str, Any]) -> BalancerContainer:
+    """One container, from the list's record of it and from its own."""
     found = item["Labels"]
     mode = str((item.get("HostConfig") or {}).get("NetworkMode") or "")
+    state = record.get("State") or {}
     return BalancerContainer(
         id=item["Id"],
         name=container_name(item),
@@ -146,4 +164,7 @@ def _container(item: Mapping[str, Any]) -> BalancerContainer:
         state=item["State"],
         revision=found.get(labels.REVISION, ""),
         network=mode.removeprefix("container:") if mode.startswith("container:") else "",
+        started=str(state.get("StartedAt") or "").rstrip("Z"),
+        networks=frozenset((record.get("NetworkSettings") or {}).get("Networks") or ()),
+        blind=is_blind(int(state.get("Pid") or 0), record.get("Mounts") or ()),
     )

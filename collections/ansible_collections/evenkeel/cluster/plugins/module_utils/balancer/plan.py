@@ -18,10 +18,15 @@ from typing import Any
 from .config import SLOTS
 
 REMOVE = "remove"
+UNPAUSE = "unpause"
+CONNECT = "connect"
+WRITE = "write"
 START_EDGE = "start edge"
 START = "start"
 CANCEL_DRAIN = "cancel drain of"
 RETIRE = "retire"
+#: Docker's default network, where guests are.
+BRIDGE = "bridge"
 
 
 @dataclasses.dataclass(frozen=True)
@@ -35,6 +40,9 @@ class BalancerContainer:
         state: Docker's word for its state.
         revision: identifies what it was made with.
         network: the id of the container whose network it shares; empty for the edge.
+        started: when its process began, as text that sorts by time; empty when not known.
+        networks: the networks that it has joined; those of a balancer are the edge's.
+        blind: folders that it has mounted are no longer those of the host.
     """
 
     id: str
@@ -43,20 +51,36 @@ class BalancerContainer:
     state: str
     revision: str
     network: str = ""
+    started: str = ""
+    networks: frozenset[str] = frozenset()
+    blind: bool = False
 
     @property
     def running(self) -> bool:
         """Whether its process runs."""
         return self.state == "running"
 
+    @property
+    def alive(self) -> bool:
+        """Whether it has a process that runs or can run on."""
+        return self.state in {"running", "paused"}
+
 
 @dataclasses.dataclass(frozen=True)
 class Desired:
-    """What is declared: revisions of the edge (ports, network) and of the balancer (image, options, configuration)."""
+    """What is declared.
+
+    Attributes:
+        cluster: the cluster's name.
+        edge: revision of the edge: ports, network, folders.
+        balancer: revision of the balancer: image, options, configuration.
+        networks: those that the edge has joined.
+    """
 
     cluster: str
     edge: str
     balancer: str
+    networks: frozenset[str] = frozenset()
 
     @property
     def edge_name(self) -> str:
@@ -77,46 +101,84 @@ class BalancerAction:
     reason: str
     id: str = ""
     slot: str = ""
+    network: str = ""
 
     def __str__(self) -> str:
         """One line for people."""
         return f"{self.kind} {self.name} ({self.reason})"
 
 
-def plan(desired: Desired, containers: Iterable[BalancerContainer], draining: str) -> list[BalancerAction]:
+def plan(
+    desired: Desired, containers: Iterable[BalancerContainer], draining: str, refused: str = ""
+) -> list[BalancerAction]:
     """The steps from what is there to what is declared.
 
     Args:
         desired: what is declared.
         containers: the edge and all balancers, in whatever state.
         draining: the slot whose balancer asks its clients to reconnect; empty for none.
+        refused: why a published port is not served although all runs; empty if it is.
     """
     found = sorted(containers, key=lambda container: container.name)
     edge = next((container for container in found if container.name == desired.edge_name), None)
     balancers = [container for container in found if container.name != desired.edge_name]
-    actions: list[BalancerAction] = []
-    if edge is None or not edge.running or edge.revision != desired.edge:
-        # Without the edge's network no balancer gets a connection: all start again.
-        reason = "has no network" if edge is None or not edge.running else "ports or network changed"
-        actions += [BalancerAction(REMOVE, balancer.name, reason, balancer.id) for balancer in balancers]
-        if edge is not None:
-            why = "ports or network changed" if edge.running else f"is {edge.state}"
-            actions.append(BalancerAction(REMOVE, edge.name, why, edge.id))
-        actions.append(BalancerAction(START_EDGE, desired.edge_name, "holds ports and addresses"))
-        balancers = []
-    else:
-        unusable = {
-            balancer: "has another network" if balancer.running else f"is {balancer.state}"
-            for balancer in balancers
-            if not balancer.running or balancer.network != edge.id
-        }
-        actions += [BalancerAction(REMOVE, balancer.name, why, balancer.id) for balancer, why in unusable.items()]
-        balancers = [balancer for balancer in balancers if balancer not in unusable]
-    return actions + _plan_balancers(desired, balancers, draining)
+    why = _edge_unusable(desired, edge) or refused
+    if edge is None or why:
+        return _start_over(desired, edge, balancers, why)
+    unusable = {balancer: why for balancer in balancers if (why := _balancer_unusable(balancer, edge))}
+    usable = [balancer for balancer in balancers if balancer not in unusable]
+    return [
+        *_mend_edge(desired, edge),
+        *(BalancerAction(REMOVE, balancer.name, why, balancer.id) for balancer, why in unusable.items()),
+        *(BalancerAction(UNPAUSE, item.name, "is paused", item.id) for item in usable if not item.running),
+        *_plan_balancers(desired, usable, draining),
+    ]
+
+
+def _edge_unusable(desired: Desired, edge: BalancerContainer | None) -> str:
+    """Why another edge is needed; empty if this one will do."""
+    if edge is None:
+        return "there is none"
+    if not edge.alive:
+        return f"is {edge.state}"
+    if edge.revision != desired.edge:
+        return "ports, network or folders changed"
+    return "its folders were removed" if edge.blind else ""
+
+
+def _start_over(
+    desired: Desired, edge: BalancerContainer | None, balancers: Sequence[BalancerContainer], why: str
+) -> list[BalancerAction]:
+    """Without the edge's network no balancer gets a connection: all start again."""
+    gone = edge is None or not edge.alive
+    reason = "has no network" if gone else "its edge is replaced"
+    actions = [BalancerAction(REMOVE, balancer.name, reason, balancer.id) for balancer in balancers]
+    if edge is not None:
+        actions.append(BalancerAction(REMOVE, edge.name, why, edge.id))
+    actions.append(BalancerAction(START_EDGE, desired.edge_name, "holds ports and addresses"))
+    return actions + _plan_balancers(desired, (), "")
+
+
+def _mend_edge(desired: Desired, edge: BalancerContainer) -> list[BalancerAction]:
+    actions = [] if edge.running else [BalancerAction(UNPAUSE, edge.name, "is paused", edge.id)]
+    return actions + [
+        BalancerAction(CONNECT, edge.name, f"is not in network {network}", edge.id, network=network)
+        for network in sorted(desired.networks - edge.networks)
+    ]
+
+
+def _balancer_unusable(balancer: BalancerContainer, edge: BalancerContainer) -> str:
+    """Why a balancer gets no connection; empty if it can."""
+    if not balancer.alive:
+        return f"is {balancer.state}"
+    if balancer.network != edge.id:
+        return "has another network"
+    # An edge that ends takes its network along; what was in it runs on without one.
+    return "its network has gone" if balancer.started < edge.started else ""
 
 
 def _plan_balancers(desired: Desired, running: Sequence[BalancerContainer], draining: str) -> list[BalancerAction]:
-    fresh = [balancer for balancer in running if balancer.revision == desired.balancer]
+    fresh = [balancer for balancer in running if balancer.revision == desired.balancer and not balancer.blind]
     actions: list[BalancerAction] = []
     if fresh:
         slot = fresh[0].slot
@@ -129,14 +191,19 @@ def _plan_balancers(desired: Desired, running: Sequence[BalancerContainer], drai
             slot = running[-1].slot
             actions.append(BalancerAction(RETIRE, running[-1].name, "one too many", running[-1].id, slot))
             running = running[:-1]
-        reason = "image or configuration changed" if running else "first start"
-        actions.append(BalancerAction(START, desired.balancer_name(slot), reason, slot=slot))
+        actions.append(BalancerAction(START, desired.balancer_name(slot), _start_reason(running), slot=slot))
     actions += [
         BalancerAction(RETIRE, balancer.name, "is replaced", balancer.id, balancer.slot)
         for balancer in running
         if balancer.slot != slot
     ]
     return actions
+
+
+def _start_reason(running: Sequence[BalancerContainer]) -> str:
+    if not running:
+        return "none runs"
+    return "its folders were removed" if running[0].blind else "image or configuration changed"
 
 
 def plan_renewal(desired: Desired, containers: Iterable[BalancerContainer]) -> list[BalancerAction]:
@@ -191,6 +258,8 @@ def predict(
     for action in actions:
         if action.kind in {REMOVE, RETIRE}:
             found.pop(action.name, None)
+        elif action.kind == UNPAUSE:
+            found[action.name] = dataclasses.replace(found[action.name], state="running")
         elif action.kind == START_EDGE:
             found[action.name] = BalancerContainer("", action.name, "", "running", desired.edge)
         elif action.kind == START:

@@ -48,6 +48,15 @@ class Containers(Protocol):
     def address(self, name: str) -> str:
         """The container's address in the cluster's network; empty when it has none."""
 
+    def connect_edge(self, edge: str, network: str) -> None:
+        """Let the edge join a network."""
+
+    def unpause(self, container: str) -> None:
+        """Let the processes of a paused container run on."""
+
+    def refused(self, options: BalancerOptions) -> str:
+        """Why a published port is not served although edge and balancer run; empty if it is."""
+
     def stop(self, container: str, seconds: int) -> int | None:
         """SIGTERM, wait for its end, SIGKILL after that many seconds; the exit code."""
 

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import dataclasses
 from collections.abc import Mapping, Sequence
+from pathlib import Path
 from typing import Any
 
 from ..core.errors import EvenkeelError, Problem
@@ -17,8 +18,9 @@ from ..core.lock import cluster_lock, discard_lock
 from ..core.poll import SYSTEM_CLOCK, Clock
 from ..traefik.api import read_password
 from .config import draining_slot, edge_config
+from .files import own_files
 from .options import BalancerOptions, read_lock_timeout, read_options
-from .plan import BalancerAction, BalancerContainer, Desired, plan, plan_removal, predict, summary
+from .plan import WRITE, BalancerAction, BalancerContainer, Desired, plan, plan_removal, predict, summary
 from .ports import Ports
 from .swap import BalancerError, BalancerSwap
 
@@ -109,9 +111,18 @@ def preview(request: BalancerRequest, ports: Ports) -> BalancerOutcome:
         EvenkeelError: it cannot be said.
     """
     with cluster_lock(request.cluster, "balancer", 0):
-        look = _look(request, ports, built=False)
-        after = predict(look.desired, look.found, look.actions)
-        return BalancerOutcome(look.actions, look.found, after, look.desired.balancer)
+        return announce(request, ports)
+
+
+def announce(request: BalancerRequest, ports: Ports) -> BalancerOutcome:
+    """As :func:`preview`, without the lock: beside a run it may tell what that run is about to do.
+
+    Raises:
+        EvenkeelError: it cannot be said.
+    """
+    look = _look(request, ports, built=False)
+    after = predict(look.desired, look.found, look.actions)
+    return BalancerOutcome(look.actions, look.found, after, look.desired.balancer)
 
 
 def reconcile(request: BalancerRequest, ports: Ports, *, clock: Clock = SYSTEM_CLOCK) -> BalancerOutcome:
@@ -155,8 +166,21 @@ def _look(request: BalancerRequest, ports: Ports, *, built: bool) -> _Look:
             Problem(f"image {options.image}", "none on this host", "it built or pulled", "ansible-playbook site.yml")
         )
     desired = options.desired(image.id if image else _NOT_BUILT)
-    text = options.edge_file.read_text(encoding="utf-8") if options.edge_file.is_file() else ""
-    return _Look(desired, found, plan(desired, found, draining_slot(text)), text)
+    text = _text(options.edge_file)
+    steps = plan(desired, found, draining_slot(text), ports.containers.refused(options))
+    files = own_files(options, found, desired.balancer)
+    writes = [
+        BalancerAction(WRITE, path.name, "is not as declared") for path, want in files.items() if _text(path) != want
+    ]
+    return _Look(desired, found, [*writes, *steps], text)
+
+
+def _text(path: Path) -> str:
+    """The file's text; empty without one that can be read."""
+    try:
+        return path.read_text(encoding="utf-8") if path.is_file() else ""
+    except ValueError:
+        return ""
 
 
 def _apply(

@@ -9,23 +9,27 @@ from pathlib import Path
 from typing import Any
 
 from ..cluster import labels
+from ..cluster.engines import DOCKER
+from ..core.values import parse_size
 from ..engine.container_spec import ContainerSpec
-from .config import SLOT_VARIABLE, static_name, without_own
+from .config import ACCESS_LOG, SLOT_VARIABLE, SOCKETS, static_name, without_own
+from .grace import USUAL_STOP_SECONDS
 from .options import NUMBERS, BalancerOptions
-from .plan import Desired
+from .plan import BRIDGE, Desired
+from .watch import HOLDER, WATCH_FILE
 
 #: Lets a closing listener hand connections that it has not accepted yet to the other one (Linux 5.14).
 MIGRATE = "net.ipv4.tcp_migrate_req"
+#: Also when Docker stopped it: it takes that for the wish of a person when it starts again after a crash.
+_RESTART = "always"
 _EDGE_MEMORY = 32 * 1024**2
 _EDGE_PIDS = 8
-_SOCKET = "/var/run/docker.sock"
 _CONFIG = "/etc/traefik"
-_LOG = "/var/log/traefik"
-_BRIDGE = "bridge"
+_LOG = str(Path(ACCESS_LOG).parent)
 
 
 def edge_spec(options: BalancerOptions, revision: str, *, migrate: bool) -> ContainerSpec:
-    """The container that holds the published ports and the addresses.
+    """The container that holds the published ports and the addresses, and watches the balancer.
 
     Args:
         options: what it is made with.
@@ -37,16 +41,20 @@ def edge_spec(options: BalancerOptions, revision: str, *, migrate: bool) -> Cont
         image=options.edge_image,
         network=options.network,
         # Guests are on the default bridge.
-        also_in=_BRIDGE,
+        also_in=BRIDGE,
         labels=_labels(options.cluster, labels.EDGE, revision),
         user=options.user,
-        entrypoint=("sleep", "infinity"),
-        command=(),
+        groups=options.groups,
+        entrypoint=("perl", "-e", HOLDER),
+        command=(f"{_CONFIG}/{WATCH_FILE}",),
         memory=_EDGE_MEMORY,
         pids=_EDGE_PIDS,
         ports={f"{port}/tcp": outside for port, outside in options.ports.items()},
         sysctls={MIGRATE: "1"} if migrate else {},
-        # It has nothing to lose, and sleep ignores SIGTERM as process 1.
+        mounts=_sockets(options),
+        binds=(f"{options.config_dir}:{_CONFIG}:ro", f"{options.log_dir}:{_LOG}"),
+        restart=_RESTART,
+        # It has nothing to lose, and process 1 ignores SIGTERM.
         stop_signal="SIGKILL",
     )
 
@@ -64,8 +72,12 @@ def balancer_spec(options: BalancerOptions, desired: Desired, slot: str) -> Cont
         command=_command(slot),
         memory=options.memory,
         pids=options.pids,
-        binds=(*_configuration(options), f"{options.log_dir}:{_LOG}"),
+        mounts=_sockets(options),
+        binds=(f"{options.config_dir}:{_CONFIG}:ro", f"{options.log_dir}:{_LOG}"),
+        restart=_RESTART,
         stop_timeout=options.stop_seconds,
+        log_size=options.log_size,
+        log_files=options.log_files,
     )
 
 
@@ -84,10 +96,13 @@ def baseline_balancer_spec(
         command=_command(slot),
         memory=options.memory,
         pids=options.pids,
-        binds=_configuration(options),
+        mounts=_sockets(options),
+        binds=(f"{options.config_dir}:{_CONFIG}:ro",),
         # Its access log is not read.
         tmpfs={_LOG: "mode=1777"},
         stop_timeout=options.stop_seconds,
+        log_size=options.log_size,
+        log_files=options.log_files,
     )
 
 
@@ -99,8 +114,10 @@ def _command(slot: str) -> tuple[str, ...]:
     return (f"--configFile={_CONFIG}/{static_name(slot)}",)
 
 
-def _configuration(options: BalancerOptions) -> tuple[str, ...]:
-    return f"{options.socket}:{_SOCKET}:ro", f"{options.config_dir}:{_CONFIG}:ro"
+def _sockets(options: BalancerOptions) -> tuple[dict[str, Any], ...]:
+    folder = str(Path(options.socket).parent)
+    # Without what is mounted below it: the networks of other containers would live on with it.
+    return ({"source": folder, "target": SOCKETS, "read_only": True, "recursive": False},)
 
 
 def static_file(record: Mapping[str, Any], slot: str) -> Path:
@@ -135,13 +152,28 @@ def options_from(cluster: str, network: str, record: Mapping[str, Any], static: 
         memory=host["Memory"],
         pids=host["PidsLimit"],
         environment={name: value for name, value in variables.items() if name != SLOT_VARIABLE},
-        socket=outside[_SOCKET],
+        socket=_socket(record, static),
         config_dir=Path(outside[_CONFIG]),
         log_dir=Path(outside[_LOG]),
-        stop_seconds=config.get("StopTimeout") or int(NUMBERS["stop_seconds"].default),
+        stop_seconds=config.get("StopTimeout") or USUAL_STOP_SECONDS,
         drain_seconds=NUMBERS["drain_seconds"].default,
         ready_seconds=NUMBERS["ready_seconds"].default,
+        **_log_limits(host.get("LogConfig") or {}),
     )
+
+
+def _socket(record: Mapping[str, Any], static: Mapping[str, Any]) -> str:
+    """The Docker socket on the host."""
+    folder = next(mount["Source"] for mount in record["HostConfig"]["Mounts"] if mount["Target"] == SOCKETS)
+    return str(Path(folder) / Path(static["providers"][DOCKER]["endpoint"]).name)
+
+
+def _log_limits(made: Mapping[str, Any]) -> dict[str, int]:
+    limits = made.get("Config") or {}
+    if made.get("Type") != "json-file" or "max-size" not in limits:
+        return {"log_size": 0}
+    size = parse_size(limits["max-size"]) or 0
+    return {"log_size": size, "log_files": int(limits.get("max-file", 1))}
 
 
 def _outside(record: Mapping[str, Any]) -> dict[str, str]:

@@ -20,10 +20,14 @@ CONTENT = "evenkeel.content"
 #: On what a drill made: the drill's name.
 DRILL = "evenkeel.drill"
 
+#: Parts of a cluster that a knob switches on: value of ROLE -> the knob. The role of that name removes the part.
+SWITCHED_PARTS = {"portainer": "cluster_portainer"}
+
 # Values of ROLE.
 NODE = "node"
 EDGE = "edge"
 BALANCER = "balancer"
+PORTAINER = "portainer"
 #: Of a container that is not part of the cluster, although its image's labels say so.
 NONE = "none"
 

@@ -8,6 +8,7 @@ import dataclasses
 from collections.abc import Iterable
 from typing import Any
 
+from .logs import LOG_FILES, LOG_SIZE
 from .spec import Tier
 
 # States of a node, the same for every engine.
@@ -23,7 +24,8 @@ BROKEN = "broken"
 class NodeOptions:
     """The options a managed node is made with; the same for all nodes of a tier.
 
-    ``memory`` is in bytes, ``stop_timeout`` in seconds, ``nano_cpus`` in billionths of a CPU (0 = no limit).
+    ``memory`` is in bytes, ``stop_timeout`` in seconds, ``nano_cpus`` in billionths of a CPU (0 = no limit),
+    ``log_size`` in bytes per file (0 = the engine's own way of logging).
     """
 
     network: str
@@ -35,6 +37,8 @@ class NodeOptions:
     stop_timeout: int
     mounts: tuple[dict[str, Any], ...]
     tmpfs: dict[str, str]
+    log_size: int = LOG_SIZE
+    log_files: int = LOG_FILES
 
 
 @dataclasses.dataclass(frozen=True)

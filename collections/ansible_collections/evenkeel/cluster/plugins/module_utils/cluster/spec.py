@@ -51,6 +51,8 @@ class Tier:
         memory: limit per node in bytes.
         cpus: limit per node; 0 = none.
         pids: limit of processes and threads per node; 0 = none.
+        log_size: bytes per file of what a node prints; 0 = as the engine does it.
+        log_files: how many of these are kept.
         environment: variables of the nodes.
         mounts: ``{source, target, read_only}`` each.
         service: the balancer's service of the nodes; its name contains a hash of the policy.
@@ -74,6 +76,8 @@ class Tier:
     memory: int
     cpus: float
     pids: int
+    log_size: int
+    log_files: int
     environment: dict[str, str]
     mounts: list[dict[str, Any]]
     service: str

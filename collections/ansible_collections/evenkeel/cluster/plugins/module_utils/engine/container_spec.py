@@ -9,6 +9,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from ..cluster import labels
+from ..cluster.logs import LOG_FILES, LOG_SIZE
 from ..cluster.node import TierBuild
 from ..traefik.labels import server_url_labels
 
@@ -35,7 +36,8 @@ class ContainerSpec:
         nano_cpus: billionths of a CPU; 0 for no limit.
         pids: processes and threads; 0 for no limit.
         tmpfs: folder -> mount options of scratch space.
-        mounts: ``{source, target, read_only}`` each; a source that begins with ``/`` is a folder, else a volume.
+        mounts: ``{source, target, read_only}`` each; a source that begins with ``/`` is a folder, else a volume; with
+            ``recursive: False`` without what is mounted below it.
         binds: ``outside:inside[:ro]`` each.
         ports: port inside with its protocol -> address and port outside.
         sysctls: kernel parameters of its network.
@@ -43,6 +45,8 @@ class ContainerSpec:
         restart: when it is started again.
         stop_signal: the signal that asks it to end; empty for the image's.
         stop_timeout: seconds until SIGKILL; 0 for the engine's own.
+        log_size: bytes per file of what it prints; 0 for the engine's own way of logging.
+        log_files: how many of these are kept.
     """
 
     name: str
@@ -70,6 +74,8 @@ class ContainerSpec:
     restart: str = "unless-stopped"
     stop_signal: str = ""
     stop_timeout: int = 0
+    log_size: int = LOG_SIZE
+    log_files: int = LOG_FILES
 
 
 def node_spec(name: str, build: TierBuild) -> ContainerSpec:
@@ -91,4 +97,6 @@ def node_spec(name: str, build: TierBuild) -> ContainerSpec:
         tmpfs=options.tmpfs,
         mounts=options.mounts,
         stop_timeout=options.stop_timeout,
+        log_size=options.log_size,
+        log_files=options.log_files,
     )

@@ -23,6 +23,7 @@ from ..cluster import labels
 from ..core.errors import Problem
 from ..core.poll import wait_until
 from .container_spec import ContainerSpec
+from .docker_arguments import container_arguments, sdk
 from .docker_http import DEFAULT_SOCKET, UnixConnection
 from .port import EngineError, Image
 
@@ -36,13 +37,8 @@ def sdk_missing() -> bool:
     return importlib.util.find_spec("docker") is None
 
 
-def _sdk(name: str) -> Any:
-    """A part of the Docker SDK, loaded when it is needed."""
-    return importlib.import_module(name)
-
-
 def _sdk_client(address: str, version: str) -> Any:
-    return _sdk("docker").APIClient(base_url=address, version=version, timeout=_API_TIMEOUT_SECONDS)
+    return sdk("docker").APIClient(base_url=address, version=version, timeout=_API_TIMEOUT_SECONDS)
 
 
 class DockerNotFoundError(EngineError):
@@ -158,6 +154,14 @@ class DockerClient:
             api = self._local.api = self._sdk_client(self._address, self._api_version)
         return api
 
+    def create(self, **arguments: Any) -> str:
+        """Create a container with these arguments of the SDK's ``create_container``; its id.
+
+        The SDK would put the proxies of ``~/.docker/config.json`` into its environment, as Docker's command does. A
+        balancer with them sends its users' requests to the proxy instead of to the nodes.
+        """
+        return str(self.api.create_container(use_config_proxy=False, **arguments)["Id"])
+
     def run(self, spec: ContainerSpec) -> str:
         """Create and start a container.
 
@@ -169,7 +173,7 @@ class DockerClient:
         """
         api = self.api
         with docker_errors(f"{'node' if spec.hostname else 'container'} {spec.name}"):
-            created = str(api.create_container(**container_arguments(api, spec))["Id"])
+            created = self.create(**container_arguments(api, spec))
             try:
                 if spec.also_in:
                     api.connect_container_to_network(created, spec.also_in)
@@ -218,6 +222,33 @@ class DockerClient:
         """
         what = f"limits of {container[:12]}"
         self._asked(what, "POST", f"/containers/{quote(container)}/update", resources)
+
+    def rename(self, container: str, name: str) -> None:
+        """Give a container another name.
+
+        Raises:
+            EngineError: it is gone, the name is taken, or Docker refuses.
+        """
+        with docker_errors(f"name {name} for {container[:12]}"):
+            self.api.rename(container, name)
+
+    def unpause(self, container: str) -> None:
+        """Let the processes of a paused container run on.
+
+        Raises:
+            EngineError: it is gone or not paused, or Docker refuses.
+        """
+        with docker_errors(f"unpause of {container[:12]}"):
+            self.api.unpause(container)
+
+    def join(self, container: str, network: str, aliases: Sequence[str] = ()) -> None:
+        """Let a container join a network.
+
+        Raises:
+            EngineError: one of them is gone, or Docker refuses.
+        """
+        with docker_errors(f"network {network} for {container[:12]}"):
+            self.api.connect_container_to_network(container, network, aliases=list(aliases) or None)
 
     def remove(self, container: str) -> None:
         """Remove the container in any state; one that is gone already is no error.
@@ -278,51 +309,6 @@ def _digest(reference: str, digests: Sequence[str]) -> str:
     )
 
 
-def container_arguments(api: Any, spec: ContainerSpec) -> dict[str, Any]:
-    """The arguments of the SDK's ``create_container``.
-
-    Args:
-        api: the SDK's client, which knows how a host configuration looks in its version of the API.
-        spec: the container.
-    """
-    host_config = api.create_host_config(
-        network_mode=spec.network,
-        read_only=spec.read_only,
-        cap_drop=list(spec.cap_drop),
-        security_opt=list(spec.security_opt),
-        restart_policy={"Name": spec.restart},
-        mem_limit=spec.memory or None,
-        nano_cpus=spec.nano_cpus or None,
-        pids_limit=spec.pids or None,
-        tmpfs=dict(spec.tmpfs) or None,
-        mounts=[_mount(item) for item in spec.mounts] or None,
-        binds=list(spec.binds) or None,
-        port_bindings=dict(spec.ports) or None,
-        sysctls=dict(spec.sysctls) or None,
-        group_add=list(spec.groups) or None,
-    )
-    arguments = {
-        "image": spec.image,
-        "name": spec.name,
-        "labels": dict(spec.labels),
-        "environment": dict(spec.environment) or None,
-        "hostname": spec.hostname or None,
-        "user": spec.user or None,
-        "entrypoint": None if spec.entrypoint is None else list(spec.entrypoint),
-        "command": None if spec.command is None else list(spec.command),
-        # The SDK takes "8000/tcp" for a port of that name, and adds another /tcp.
-        "ports": [tuple(port.split("/")) for port in spec.ports] or None,
-        "stop_signal": spec.stop_signal or None,
-        "stop_timeout": spec.stop_timeout or None,
-    }
-    return {**{name: value for name, value in arguments.items() if value is not None}, "host_config": host_config}
-
-
-def _mount(item: Mapping[str, Any]) -> Any:
-    kind = "bind" if item["source"].startswith("/") else "volume"
-    return _sdk("docker.types").Mount(item["target"], item["source"], type=kind, read_only=item["read_only"])
-
-
 @contextlib.contextmanager
 def docker_errors(what: str) -> Iterator[None]:
     """Turn the SDK's exceptions into one line.
@@ -334,7 +320,7 @@ def docker_errors(what: str) -> Iterator[None]:
         DockerNotFoundError: the container or image does not exist.
         EngineError: Docker refuses or does not answer.
     """
-    errors, transport = _sdk("docker.errors"), _sdk("requests")
+    errors, transport = sdk("docker.errors"), sdk("requests")
     try:
         yield
     except errors.NotFound as error:

@@ -35,7 +35,8 @@ class Docker:
 
     ``trouble`` is empty when it answers, otherwise ``permission``, ``absent`` (no daemon), ``remote`` or ``error``;
     ``networks`` maps names to labels; ``images`` maps references with their tags to image IDs; ``socket_group``
-    is the number of the group that the socket belongs to.
+    is the number of the group that the socket belongs to. ``engine_id`` is the same over every socket of one engine;
+    ``system`` is where it runs; ``security`` names what is switched on, such as ``selinux``, ``userns``, ``rootless``.
     """
 
     socket: str
@@ -48,6 +49,11 @@ class Docker:
     networks: Mapping[str, Mapping[str, str]] = dataclasses.field(default_factory=dict)
     images: Mapping[str, str] = dataclasses.field(default_factory=dict)
     socket_group: int | None = None
+    engine_id: str = ""
+    system: str = ""
+    security: frozenset[str] = frozenset()
+    live_restore: bool = False
+    swarm: bool = False
 
 
 def read_docker(docker_host: str | None = None) -> Docker:
@@ -101,7 +107,42 @@ def _ask_docker(connection: UnixConnection, path: str) -> Docker:
         networks={str(item["Name"]): dict(item.get("Labels") or {}) for item in networks},
         images={str(tag): str(item["Id"]) for item in images for tag in item.get("RepoTags") or ()},
         socket_group=os.stat(path).st_gid,
+        engine_id=_engine_id(info),
+        system=str(info.get("OperatingSystem") or ""),
+        security=frozenset(map(_security_name, info.get("SecurityOptions") or ())),
+        live_restore=bool(info.get("LiveRestoreEnabled")),
+        swarm=str((info.get("Swarm") or {}).get("LocalNodeState") or "inactive") != "inactive",
     )
+
+
+def _engine_id(info: Mapping[str, Any]) -> str:
+    """Its own identifier alone is not enough: before 25.0 it comes from a file that all engines of a machine share."""
+    return f"{info['ID']} {info.get('DockerRootDir')}" if info.get("ID") else ""
+
+
+def _security_name(option: str) -> str:
+    """``seccomp`` of ``name=seccomp,profile=default``."""
+    return option.partition(",")[0].removeprefix("name=")
+
+
+def read_engine_id(path: str) -> str | None:
+    """Which engine answers at a socket.
+
+    Args:
+        path: of the socket.
+
+    Returns:
+        Its identifier; empty when something is there that does not tell; None when nothing is there.
+    """
+    connection = UnixConnection(path, _DOCKER_TIMEOUT_SECONDS)
+    try:
+        return _engine_id(_get(connection, "/info"))
+    except (FileNotFoundError, NotADirectoryError, ConnectionRefusedError):
+        return None
+    except (OSError, http.client.HTTPException, ValueError, AttributeError):
+        return ""  # a filter in front of the engine, or a socket that only others may open
+    finally:
+        connection.close()
 
 
 def _container(item: Mapping[str, Any]) -> Container:

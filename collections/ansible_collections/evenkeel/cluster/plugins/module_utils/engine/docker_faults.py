@@ -9,6 +9,8 @@ import json
 from collections.abc import Iterator
 
 from ..cluster import labels
+from ..cluster.logs import LOG_FILES, LOG_SIZE
+from .docker_arguments import log_config
 from .docker_client import DockerNotFoundError, docker_errors, present
 from .docker_nodes import DockerEngine
 from .port import EngineError
@@ -39,9 +41,10 @@ class DockerDrillEngine(DockerEngine):
         """What a person does with ``docker run -d IMAGE``; the container's id."""
         api = self.client.api
         with _there(f"guest of {image}"):
-            created = api.create_container(image, labels={labels.DRILL: run})
-            api.start(created["Id"])
-            return str(created["Id"])
+            host = api.create_host_config(log_config=log_config(LOG_SIZE, LOG_FILES))
+            created = self.client.create(image=image, labels={labels.DRILL: run}, host_config=host)
+            api.start(created)
+            return created
 
     def of_drills(self) -> list[str]:
         """Containers that drills made, also earlier ones that did not end well."""
@@ -66,12 +69,12 @@ class DockerDrillEngine(DockerEngine):
                 *([f"USER {config['User']}"] if config["User"] else []),
                 *(_environment_line(item) for item in config["Env"] or []),
             ]
-            container = api.create_container(image, labels={"traefik.enable": "false", labels.ROLE: labels.NONE})
+            container = self.client.create(image=image, labels={"traefik.enable": "false", labels.ROLE: labels.NONE})
             try:
-                stream = api.export(container["Id"])
+                stream = api.export(container)
                 api.import_image_from_stream(stream, repository=name, tag="latest", changes=changes)
             finally:
-                api.remove_container(container["Id"], force=True, v=True)
+                api.remove_container(container, force=True, v=True)
             return str(api.inspect_image(f"{name}:latest")["Id"])
 
     def remove_image(self, reference: str) -> None:

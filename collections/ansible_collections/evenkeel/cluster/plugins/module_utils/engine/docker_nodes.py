@@ -15,7 +15,7 @@ from ..cluster.node import BROKEN, ENDED, RUNNING, Node, TierBuild, told_apart
 from ..core.http_client import health
 from .alterations import alteration, resources
 from .container_spec import node_spec
-from .docker_client import DockerClient, DockerNotFoundError, docker_errors, present
+from .docker_client import DockerClient, DockerNotFoundError, present
 from .port import Alteration, Image
 
 # In all other states of Docker, a container serves nothing and does not recover by itself.
@@ -130,15 +130,13 @@ class DockerEngine:
         spec = node_spec(node.own_name, build)
         try:
             record = self.client.inspect(node.id)
-            with docker_errors(f"node {node.name}"):
-                if node.name != spec.name:
-                    self.client.api.rename(node.id, spec.name)
-                if spec.network not in (record["NetworkSettings"].get("Networks") or {}):
-                    self.client.api.connect_container_to_network(node.id, spec.network)
+            if node.name != spec.name:
+                self.client.rename(node.id, spec.name)
+            if spec.network not in (record["NetworkSettings"].get("Networks") or {}):
+                self.client.join(node.id, spec.network)
             self.client.update(node.id, resources(spec))
-            with docker_errors(f"node {node.name}"):
-                if record["State"].get("Paused"):
-                    self.client.api.unpause(node.id)
+            if record["State"].get("Paused"):
+                self.client.unpause(node.id)
         except DockerNotFoundError as error:
             raise present(f"node {node.name}", error) from error
 

@@ -1,28 +1,25 @@
 # Copyright: Evenkeel contributors
 # SPDX-License-Identifier: MIT
-"""What must hold before anything is changed: Docker, memory, disk, ports, names. Pure: facts in, problems out."""
+"""What must hold before anything is changed: Docker, files, folders, ports, names. Pure: facts in, problems out."""
 
 from __future__ import annotations
 
+import dataclasses
 import posixpath
-from collections.abc import Collection, Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Collection, Mapping
+from dataclasses import dataclass, field
 
 from ..balancer.config import SLOTS
 from ..cluster import labels
 from ..cluster.names import balancer_name, edge_name, node_name, portainer_name
 from ..cluster.spec import ClusterSpec
 from ..core.errors import Problem, quote
-from ..engine.docker_facts import Container, Docker, image_present
+from ..engine.docker_facts import Container, Docker
+from .capacity import check_disks, check_memory, grows, needed_disk
 from .declaration import Declaration
-from .facts import Disk, Listener, Machine
+from .engine import check_sockets, install_packages
+from .facts import Disk, Listener, Machine, PortProxy
 
-MIB = 1024**2
-GIB = 1024**3
-# Measured: a node of either kind takes about this much, its share of Docker's own processes included.
-NODE_MEMORY = 40 * MIB
-DISK_FOR_BUILDS = 3 * GIB
-DISK_OTHERWISE = 500 * MIB
 MIN_ENGINE = (20, 10)
 MIN_API = (1, 41)
 MIN_PYTHON = (3, 10)
@@ -43,6 +40,8 @@ class MachineFacts:
         state_disk: the file system of the state folder.
         data_disk: the file system of Docker's data.
         listeners: processes that listen on the ports to publish, by port.
+        engines: knob with a socket to the identifier of the engine there, see :func:`check_sockets`.
+        proxies: the processes docker-proxy.
     """
 
     machine: Machine
@@ -50,13 +49,8 @@ class MachineFacts:
     state_disk: Disk
     data_disk: Disk
     listeners: Mapping[int, Listener]
-
-
-def size(count: int) -> str:
-    """Bytes for people, in binary units as everywhere in Docker."""
-    if count >= GIB:
-        return f"{count / GIB:.1f} GiB"
-    return f"{count // MIB} MiB"
+    engines: Mapping[str, str | None] = field(default_factory=dict)
+    proxies: tuple[PortProxy, ...] = ()
 
 
 def version_numbers(text: str) -> tuple[int, int]:
@@ -118,12 +112,12 @@ def check_docker(machine: Machine, docker: Docker) -> list[Problem]:
             "at least 20.10 (API 1.41)",
             "upgrade Docker",
         )
-    elif not machine.docker_sdk and not machine.root:
+    elif not machine.docker_sdk and not (machine.root and machine.apt):
         problem = Problem(
             "Docker SDK for Python",
             f"none for {machine.interpreter}",
             "the Python package docker",
-            f"install python3-docker, or {SUDO_HINT}",
+            f"install python3-docker, or {SUDO_HINT}" if machine.apt else install_packages(machine),
         )
     return [problem] if problem else []
 
@@ -177,51 +171,6 @@ def check_cpus(spec: ClusterSpec, machine: Machine) -> list[Problem]:
 def is_ours(container: Container, spec: ClusterSpec) -> bool:
     """Whether the container bears the cluster's label."""
     return container.labels.get(labels.CLUSTER) == spec.name
-
-
-def knows_containers(docker: Docker) -> bool:
-    """Whether the list of containers is right: Docker answered, or is down and runs none."""
-    return docker.trouble in {"", "absent"}
-
-
-def check_memory(spec: ClusterSpec, machine: Machine, docker: Docker) -> list[Problem]:
-    """The nodes that are yet to be started fit into the memory that is available."""
-    if not knows_containers(docker):
-        return []
-    running = sum(
-        1
-        for container in docker.containers
-        if container.state == "running" and labels.is_node(container.labels, spec.name)
-    )
-    wanted = sum(tier.nodes for tier in spec.tiers)
-    need = (wanted - running) * NODE_MEMORY
-    if not machine.memory_available or need <= machine.memory_available:
-        return []
-    want = f"{size(need)} for {wanted - running} more nodes of about {size(NODE_MEMORY)} each"
-    return [Problem("memory", f"{size(machine.memory_available)} available", want, "lower the counts of the tiers")]
-
-
-def needed_disk(spec: ClusterSpec, docker: Docker, declared: int | None) -> int:
-    """Free bytes that a file system needs."""
-    if declared is not None:
-        return declared
-    built = [tier.image for tier in spec.tiers if tier.context] + [spec.balancer_image]
-    missing = knows_containers(docker) and not all(image_present(docker, image) for image in built)
-    return DISK_FOR_BUILDS if spec.image_source == "packages" and missing else DISK_OTHERWISE
-
-
-def check_disks(disks: Sequence[tuple[str, Disk]], need: int) -> list[Problem]:
-    """Each file system has what is needed; two purposes on one file system are one problem."""
-    problems = []
-    seen: set[int] = set()
-    for purpose, disk in disks:
-        if disk.free < need and disk.device not in seen:
-            fix = "free some space there, or lower cluster_min_free_disk"
-            problems.append(
-                Problem(f"free disk for {purpose} in {disk.folder}", size(disk.free), f"at least {size(need)}", fix)
-            )
-        seen.add(disk.device)
-    return problems
 
 
 def check_state_dir(spec: ClusterSpec, declared: object, machine: Machine, docker: Docker, disk: Disk) -> list[Problem]:
@@ -313,6 +262,26 @@ def check_names(spec: ClusterSpec, docker: Docker) -> list[Problem]:
     return problems
 
 
+def check_disk_for_images(declaration: Declaration, facts: MachineFacts) -> list[Problem]:
+    """There is space for new images. Only the role that makes them knows whether there will be any."""
+    if declaration.spec is None:
+        return []
+    disks = [("Docker's data", facts.data_disk), ("cluster_state_dir", facts.state_disk)]
+    return check_disks(disks, needed_disk(declaration.spec, facts.docker, declaration.min_free_disk))
+
+
+def switched_off(spec: ClusterSpec, docker: Docker) -> dict[str, list[str]]:
+    """Parts that are there although their knobs are off: part -> the names of its containers, in any state."""
+    wanted = dataclasses.asdict(spec)
+    found: dict[str, list[str]] = {}
+    for container in docker.containers:
+        part = container.labels.get(labels.ROLE, "")
+        knob = labels.SWITCHED_PARTS.get(part, "")
+        if knob and is_ours(container, spec) and not wanted[knob.removeprefix("cluster_")]:
+            found.setdefault(part, []).append(container.name)
+    return {part: sorted(names) for part, names in sorted(found.items())}
+
+
 def check_all(declaration: Declaration, facts: MachineFacts) -> list[Problem]:
     """Check the declared cluster against the machine and the controller.
 
@@ -326,13 +295,13 @@ def check_all(declaration: Declaration, facts: MachineFacts) -> list[Problem]:
     state = check_state_dir(spec, declaration.state_dir_declared, machine, docker, facts.state_disk)
     if not declaration.must_carry:
         return state
-    disks = [("Docker's data", facts.data_disk), ("cluster_state_dir", facts.state_disk)]
     return [
         *check_files(spec, declaration.root, declaration.existing_files, declaration.named_files),
         *check_cpus(spec, machine),
         *check_memory(spec, machine, docker),
-        *check_disks(disks, needed_disk(spec, docker, declaration.min_free_disk)),
+        *(check_disk_for_images(declaration, facts) if grows(spec, docker) else []),
         *state,
         *check_ports(spec, docker, facts.listeners),
         *check_names(spec, docker),
+        *check_sockets(docker, declaration.sockets, facts.engines),
     ]

@@ -15,8 +15,10 @@ from ..cluster.spec import ClusterSpec
 from ..core.errors import Problem, quote
 from ..core.values import parse_size
 from ..engine.docker_facts import Docker
+from ..engine.docker_http import DEFAULT_SOCKET
 from ..inventory.knobs import Variables, check_variables
 from ..inventory.parse import DEFAULT_RETRY_ATTEMPTS, parse_cluster
+from ..inventory.reader import is_folder
 from .facts import Machine
 
 #: Options that a caller must set.
@@ -45,6 +47,8 @@ OPTIONAL_KNOBS: dict[str, str | int] = {
     "dashboard_address": EVERY_ADDRESS,
     "portainer_address": EVERY_ADDRESS,
     "retry_attempts": DEFAULT_RETRY_ATTEMPTS,
+    "docker_socket": DEFAULT_SOCKET,
+    "portainer_docker_socket": DEFAULT_SOCKET,
 }
 
 
@@ -62,6 +66,7 @@ class Declaration:
         root: the folder on the controller that relative paths start from.
         existing_files: the files on the controller that are there.
         named_files: knob to the path of a file on the controller, or empty.
+        sockets: knob to the path of the engine's socket that it gives to a container.
     """
 
     spec: ClusterSpec | None
@@ -73,6 +78,7 @@ class Declaration:
     root: str
     existing_files: tuple[str, ...]
     named_files: Mapping[str, str]
+    sockets: Mapping[str, str]
 
 
 def read_declaration(params: Mapping[str, Any], machine: Machine, docker: Docker) -> Declaration:
@@ -100,6 +106,13 @@ def read_declaration(params: Mapping[str, Any], machine: Machine, docker: Docker
     if free is None and not _is_unset(disk):
         fix = "-e cluster_min_free_disk=500m"
         problems.append(Problem("cluster_min_free_disk", quote(disk), "a size such as 500m or 3g", fix))
+    sockets = {"load_balancer_docker_socket": raw["docker_socket"]}
+    if spec is not None and spec.portainer:
+        sockets["portainer_docker_socket"] = raw["portainer_docker_socket"]
+    for knob, path in sockets.items():
+        if not isinstance(path, str) or not is_folder(path):
+            want, fix = "the absolute path of a socket", f"-e {knob}={DEFAULT_SOCKET}"
+            problems.append(Problem(knob, quote(path), want, fix))
     named = {"cluster_ca_bundle": raw["ca_bundle"], "portainer_image_archive": archive}
     return Declaration(
         spec=spec,
@@ -111,6 +124,7 @@ def read_declaration(params: Mapping[str, Any], machine: Machine, docker: Docker
         root=str(params.get("root") or ""),
         existing_files=tuple(params.get("existing_files") or ()),
         named_files={knob: path for knob, path in named.items() if isinstance(path, str)},
+        sockets={knob: path for knob, path in sockets.items() if isinstance(path, str) and is_folder(path)},
     )
 
 

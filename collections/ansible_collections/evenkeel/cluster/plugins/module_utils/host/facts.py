@@ -11,15 +11,21 @@ from __future__ import annotations
 import contextlib
 import dataclasses
 import importlib.util
+import itertools
+import json
 import os
 import platform
 import pwd
 import shutil
 import subprocess
 import sys
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from pathlib import Path
 
+#: What our modules import on the machine, and what Docker's own modules do.
+PYTHON_PACKAGES = ("docker", "requests", "aiohttp")
+_SELINUX_ENFORCE = "/sys/fs/selinux/enforce"
+_DAEMON_CONFIG = "/etc/docker/daemon.json"
 _SUDO_TIMEOUT_SECONDS = 10.0
 _LISTEN = "0A"
 _COMMAND_LENGTH = 80
@@ -29,7 +35,11 @@ _DAEMON_FOLDERS = ("/usr/local/sbin", "/usr/local/bin", "/usr/sbin", "/usr/bin",
 
 @dataclasses.dataclass(frozen=True)
 class Machine:
-    """The machine and the user on it. ``memory_available`` is in bytes, as the kernel estimates it (MemAvailable)."""
+    """The machine and the user on it. Memory is in bytes, as the kernel estimates it (MemAvailable).
+
+    ``apt``: packages can be installed with apt-get. ``missing_packages`` are the Python packages that our modules need
+    and the interpreter has not; ``daemon_config`` is Docker's daemon.json, empty where there is none that can be read.
+    """
 
     os_id: str
     os_version: str
@@ -42,8 +52,13 @@ class Machine:
     home: str
     cpus: int
     memory_available: int
+    memory_total: int
     docker_sdk: bool
     docker_installed: bool
+    apt: bool = True
+    missing_packages: tuple[str, ...] = ()
+    selinux_enforcing: bool = False
+    daemon_config: Mapping[str, object] = dataclasses.field(default_factory=dict)
 
 
 @dataclasses.dataclass(frozen=True)
@@ -74,6 +89,7 @@ def read_machine() -> Machine:
     release = parse_os_release(_text("/etc/os-release"))
     uid = os.geteuid()
     name, home = _account(uid)
+    memory = _text("/proc/meminfo")
     return Machine(
         os_id=release.get("ID", ""),
         os_version=release.get("VERSION_ID", ""),
@@ -85,9 +101,14 @@ def read_machine() -> Machine:
         root=uid == 0,
         home=home,
         cpus=os.cpu_count() or 1,
-        memory_available=parse_memory_available(_text("/proc/meminfo")),
+        memory_available=parse_memory_available(memory),
+        memory_total=parse_memory_total(memory),
         docker_sdk=all(importlib.util.find_spec(package) for package in ("docker", "requests")),
         docker_installed=shutil.which("dockerd", path=_daemon_path()) is not None,
+        apt=shutil.which("apt-get", path=_daemon_path()) is not None,
+        missing_packages=tuple(package for package in PYTHON_PACKAGES if not importlib.util.find_spec(package)),
+        selinux_enforcing=_text(_SELINUX_ENFORCE).strip() == "1",
+        daemon_config=parse_daemon_config(_text(_DAEMON_CONFIG)),
     )
 
 
@@ -115,6 +136,15 @@ def parse_os_release(text: str) -> dict[str, str]:
     return {key.strip(): value.strip().strip("\"'") for key, _equals, value in pairs}
 
 
+def parse_daemon_config(text: str) -> dict[str, object]:
+    """The settings of a daemon.json; none where it is no JSON object."""
+    try:
+        found = json.loads(text)
+    except ValueError:
+        return {}
+    return found if isinstance(found, dict) else {}
+
+
 def parse_memory_available(text: str) -> int:
     """MemAvailable of /proc/meminfo in bytes; 0 when it is not there."""
     return _kibibytes(text, "MemAvailable")
@@ -140,6 +170,40 @@ def parse_processor(text: str) -> str:
         if key.strip() == "model name":
             return " ".join(value.split())
     return ""
+
+
+@dataclasses.dataclass(frozen=True)
+class PortProxy:
+    """A process docker-proxy: the port that it carries, and how many files it may open (0 = not known)."""
+
+    port: int
+    open_files: int
+
+
+def parse_port_proxy(command: str) -> int:
+    """The published port of a docker-proxy's command line, with its words apart by NUL; 0 for another process."""
+    words = command.split("\0")
+    if os.path.basename(words[0]) != "docker-proxy":
+        return 0
+    port = next((after for word, after in itertools.pairwise(words) if word.lstrip("-") == "host-port"), "")
+    return int(port) if port.isdecimal() else 0
+
+
+def parse_open_files(text: str) -> int:
+    """The soft limit of open files in /proc/<pid>/limits; 0 where there is none."""
+    line = next((line for line in text.splitlines() if line.startswith("Max open files")), "")
+    soft = line.removeprefix("Max open files").split()[:1]
+    return int(soft[0]) if soft and soft[0].isdecimal() else 0
+
+
+def read_port_proxies() -> list[PortProxy]:
+    """The processes docker-proxy of this machine."""
+    found = []
+    for pid in (entry for entry in os.listdir("/proc") if entry.isdigit()):
+        port = parse_port_proxy(_text(f"/proc/{pid}/cmdline"))
+        if port:
+            found.append(PortProxy(port, parse_open_files(_text(f"/proc/{pid}/limits"))))
+    return found
 
 
 def sudo_without_password() -> bool:

@@ -4,16 +4,29 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
+from ..cluster.labels import SWITCHED_PARTS
 from ..cluster.spec import ClusterSpec
 from ..core.errors import Problem
-from ..engine.docker_facts import Docker
-from .checks import MachineFacts, check_all, check_docker, check_machine, docker_reason, published_ports
+from ..engine.docker_facts import Docker, read_engine_id
+from .capacity import memory_advice
+from .checks import (
+    MachineFacts,
+    check_all,
+    check_disk_for_images,
+    check_docker,
+    check_machine,
+    docker_reason,
+    published_ports,
+    switched_off,
+)
 from .declaration import Declaration, read_declaration
-from .facts import Machine, read_disk, read_listeners
+from .engine import advice, check_engine
+from .facts import Machine, read_disk, read_listeners, read_port_proxies
+from .packet_filter import rules_missing
 
 ReadFacts = Callable[[Declaration, ClusterSpec, Machine, Docker], MachineFacts]
 
@@ -26,11 +39,16 @@ class Preflight:
         spec: the declared cluster; ``None`` when its knobs have problems.
         problems: all that must be mended before anything is changed.
         warnings: lines about what has no effect.
+        advice: lines about parts that are switched off, and about what the machine and its engine lack; none of them
+            keeps the cluster from running.
+        full_disks: problems only for a run that makes images.
     """
 
     spec: ClusterSpec | None
     problems: tuple[Problem, ...]
     warnings: tuple[str, ...]
+    advice: tuple[str, ...] = ()
+    full_disks: tuple[Problem, ...] = ()
 
     @property
     def message(self) -> str:
@@ -41,13 +59,18 @@ class Preflight:
 
 def read_facts(declaration: Declaration, spec: ClusterSpec, machine: Machine, docker: Docker) -> MachineFacts:
     """Read what the checks need to know; ports only where the machine is to carry the cluster."""
-    ports = [port for _knob, port, _owner in published_ports(spec)] if declaration.must_carry else []
+    must_carry = declaration.must_carry
+    ports = [port for _knob, port, _owner in published_ports(spec)] if must_carry else []
+    # Asked only where it is another socket than the one that has answered.
+    others = {knob: path for knob, path in declaration.sockets.items() if must_carry and path != docker.socket}
     return MachineFacts(
         machine=machine,
         docker=docker,
         state_disk=read_disk(spec.state_dir),
         data_disk=read_disk(docker.data_root),
         listeners=read_listeners(ports),
+        engines={knob: read_engine_id(path) for knob, path in others.items()} if not docker.trouble else {},
+        proxies=tuple(read_port_proxies()) if must_carry else (),
     )
 
 
@@ -66,19 +89,43 @@ def preflight(params: Mapping[str, Any], machine: Machine, docker: Docker, read:
     if declaration.must_carry or docker.trouble != "absent":
         problems += check_docker(machine, docker)
     if declaration.must_carry:
-        problems += check_machine(machine)
+        problems += [*check_machine(machine), *check_engine(machine, docker)]
+    lacks: list[str] = []
+    full: list[Problem] = []
     if declaration.spec is not None:
-        problems += check_all(declaration, read(declaration, declaration.spec, machine, docker))
-    return Preflight(declaration.spec, tuple(problems), declaration.warnings)
+        facts = read(declaration, declaration.spec, machine, docker)
+        problems += check_all(declaration, facts)
+        if declaration.must_carry:
+            lacks = [*memory_advice(declaration.spec, machine), *advice(machine, docker, facts.proxies)]
+            full = check_disk_for_images(declaration, facts)
+        lacks = [*_left_over(declaration.spec, docker), *lacks]
+    return Preflight(declaration.spec, tuple(problems), declaration.warnings, tuple(lacks), tuple(full))
 
 
-def engine_facts(machine: Machine, docker: Docker, network: str) -> dict[str, Any]:
+def _left_over(spec: ClusterSpec, docker: Docker) -> list[str]:
+    return [
+        str(
+            Problem(
+                part,
+                f"{', '.join(names)} when this run began",
+                f"none, because {SWITCHED_PARTS[part]} is false",
+                "ansible-playbook site.yml removes it and keeps its data",
+            )
+        )
+        for part, names in switched_off(spec, docker).items()
+    ]
+
+
+def engine_facts(
+    machine: Machine, docker: Docker, spec: ClusterSpec, full_disks: Iterable[Problem] = ()
+) -> dict[str, Any]:
     """What roles need to know of Docker, as plain data.
 
     Args:
         machine: the machine and the user.
         docker: what Docker said.
-        network: the name of the cluster's network.
+        spec: the declared cluster.
+        full_disks: what a run that makes images must be refused for.
     """
     reason = docker_reason(machine, docker)
     return {
@@ -91,6 +138,14 @@ def engine_facts(machine: Machine, docker: Docker, network: str) -> dict[str, An
         "api_version": docker.api_version,
         "socket": docker.socket,
         "socket_group": docker.socket_group,
-        "network": network in docker.networks,
+        "network": spec.network in docker.networks,
         "images": dict(docker.images),
+        "live_restore": docker.live_restore,
+        "rules_missing": rules_missing(root=machine.root, published=_publishes(docker)),
+        "switched_off": list(switched_off(spec, docker)),
+        "full_disks": [str(problem) for problem in full_disks],
     }
+
+
+def _publishes(docker: Docker) -> bool:
+    return any(container.ports and container.state == "running" for container in docker.containers)

@@ -17,7 +17,9 @@ _COUNT = "_nodes"
 #: The tiers of the sample inventory. Their counts may stay behind in group_vars when cluster_tiers is replaced.
 SAMPLE_TIERS = ("static", "dynamic")
 #: What the playbooks take besides the roles' knobs.
-PLAYBOOK_KNOBS = frozenset({"cluster_check_machine", "teardown_engine", "teardown_images", "teardown_portainer_data"})
+PLAYBOOK_KNOBS = frozenset(
+    {"cluster_check_machine", "status_strict", "teardown_engine", "teardown_images", "teardown_portainer_data"}
+)
 #: What roles set for each other. Inventories do not set these, but they are not foreign either.
 FACTS = frozenset(
     {"app_images_present", "app_images_refs", "cluster_docker", "cluster_machine", "cluster_spec"}

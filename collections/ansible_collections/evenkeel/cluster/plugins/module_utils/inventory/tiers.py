@@ -10,10 +10,11 @@ from collections.abc import Callable, Mapping
 from typing import Any
 
 from ..cluster.contract import SCRATCH_FOLDERS, STATS_PORT
+from ..cluster.logs import LOG_FILES, LOG_SIZE, MAX_LOG_FILES, MIN_LOG_SIZE
 from ..cluster.names import image_name, node_name
 from ..cluster.spec import SAME_SITE, STRATEGIES, Cookie, Tier
 from ..core.errors import printable, quote
-from ..core.values import parse_size
+from ..core.values import parse_size, whole_number
 from ..traefik.labels import policy_labels, service_name, tier_labels
 from .knobs import node_variable
 from .reader import NAME, Reader, is_folder
@@ -50,6 +51,8 @@ _HEALTH_PATH = re.compile(r"/[A-Za-z0-9_~./-]*", re.ASCII)
 _COOKIE_NAME = re.compile(r"(?!__)[A-Za-z0-9_-]{1,64}", re.ASCII)
 _ENVIRONMENT_NAME = re.compile(r"[A-Za-z_][A-Za-z0-9_]*", re.ASCII)
 _VOLUME = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.-]{1,127}", re.ASCII)
+#: The limit of a tier that declares none, in bytes.
+DEFAULT_MEMORY = 256 * 1024**2
 _MEMORY_FLOOR = 16 * 1024**2
 _TIER_KEYS = frozenset(field.name for field in dataclasses.fields(Tier)) - {"name", "service", "labels"}
 _COOKIE_KEYS = frozenset(field.name for field in dataclasses.fields(Cookie))
@@ -86,6 +89,16 @@ def _memory(reader: Reader, what: str, raw: object) -> int:
     if size is None or size < _MEMORY_FLOOR:
         reader.problem(what, raw, "a size of at least 16m, such as 256m or 1g", f"{what}: 256m")
         return _MEMORY_FLOOR
+    return size
+
+
+def _log_size(reader: Reader, what: str, raw: object) -> int:
+    if whole_number(raw) == 0:
+        return 0
+    size = parse_size(raw)
+    if size is None or size < MIN_LOG_SIZE:
+        reader.problem(what, raw, "a size of at least 1m, or 0 for Docker's own log driver", f"{what}: 10m")
+        return LOG_SIZE
     return size
 
 
@@ -248,9 +261,13 @@ def _tier(reader: Reader, cluster: str, name: str, raw: Mapping[str, Any]) -> Ti
         max_failures=max_failures,
         drain_seconds=drain,
         stop_seconds=stop,
-        memory=_memory(reader, f"{at}.memory", raw.get("memory", "256m")),
+        memory=_memory(reader, f"{at}.memory", raw.get("memory", str(DEFAULT_MEMORY))),
         cpus=_cpus(reader, f"{at}.cpus", raw.get("cpus", 0)),
         pids=reader.whole(f"{at}.pids", raw.get("pids", 200), 0, MAX_PIDS, f"{at}.pids: 200"),
+        log_size=_log_size(reader, f"{at}.log_size", raw.get("log_size", LOG_SIZE)),
+        log_files=reader.whole(
+            f"{at}.log_files", raw.get("log_files", LOG_FILES), 1, MAX_LOG_FILES, f"{at}.log_files: {LOG_FILES}"
+        ),
         environment=_environment(reader, f"{at}.environment", raw.get("environment", {})),
         mounts=_mounts(reader, f"{at}.mounts", raw.get("mounts", [])),
         service=service,

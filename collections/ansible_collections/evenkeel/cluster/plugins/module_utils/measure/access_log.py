@@ -5,13 +5,14 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
 from ..core.poll import SYSTEM_CLOCK, Clock, wait_until
 
 _POLL_SECONDS = 0.4
+_HEAD_BYTES = 512
 _LOG_PATIENCE_SECONDS = 5.0
 
 
@@ -49,7 +50,7 @@ def parse_log(lines: Iterable[str], prefix: str) -> list[LogLine]:
 
 
 class AccessLogReader:
-    """Reads what was added to the access log since it was made.
+    """Reads what was added to the access log since it was made, also when the log is rotated meanwhile.
 
     Args:
         path: the log.
@@ -63,6 +64,7 @@ class AccessLogReader:
         self._prefix = prefix
         self._clock = clock
         self._offset = _size(path)
+        self._head = _head(path)
         self.problem = "" if self._offset is not None else f"access log not compared: got no {path}"
 
     def read(self, expected: int) -> list[LogLine] | None:
@@ -87,17 +89,37 @@ class AccessLogReader:
         return found
 
     def _found(self) -> list[LogLine] | None:
-        offset, size = self._offset or 0, _size(self._path)
-        if size is None or size < offset:
-            self.problem = f"access log not compared: {self._path} was rotated during the drill"
-            return None
         try:
-            with self._path.open(encoding="utf-8", errors="replace") as stream:
-                stream.seek(offset)
-                return parse_log(stream, self._prefix)
+            if self._head and _head(self._path).startswith(self._head):
+                return parse_log(_lines(self._path, self._offset or 0), self._prefix)
+            # It has been rotated, or was empty: our lines are in any of the files, and nobody else's have our prefix.
+            # While a file is copied, a line is in two of them.
+            lines = dict.fromkeys(line for file in _files(self._path) for line in _lines(file) if self._prefix in line)
+            return parse_log(lines, self._prefix)
         except OSError as error:
-            self.problem = f"access log not compared: got {error.strerror} for {self._path}"
+            self.problem = f"access log not compared: got {error.strerror} for {error.filename or self._path}"
             return None
+
+
+def _lines(path: Path, offset: int = 0) -> Iterator[str]:
+    with path.open(encoding="utf-8", errors="replace") as stream:
+        stream.seek(offset)
+        yield from stream
+
+
+def _files(path: Path) -> list[Path]:
+    """The log and its rotated files, the oldest first."""
+    rotated = [file for file in path.parent.glob(f"{path.name}.*") if file.suffix[1:].isdecimal()]
+    return [*sorted(rotated, key=lambda file: -int(file.suffix[1:])), path]
+
+
+def _head(path: Path) -> bytes:
+    """The beginning of the log, which tells it from the one after a rotation; empty when there is none."""
+    try:
+        with path.open("rb") as stream:
+            return stream.read(_HEAD_BYTES)
+    except OSError:
+        return b""
 
 
 def _size(path: Path) -> int | None:

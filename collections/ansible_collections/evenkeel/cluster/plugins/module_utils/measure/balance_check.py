@@ -16,7 +16,7 @@ from ..core.stats import MIN_EXPECTED, sample_size_for_balance, sample_size_for_
 from ..core.values import NumberOption
 from .balance import BalanceRule, judge_balance, judge_shares
 from .http_load import Bounds, Target, check_target, send
-from .observer import Observed, conclude, latency_summary, lost_before_problems, unobserved
+from .observer import Observed, conclude, conclude_unmeasured, latency_summary, lost_before_problems, unobserved
 from .options import MAX_REQUESTS, CheckInputError, observer_of, validate_common
 from .replies import Judgement, Reply, fair_share, judge_answers, judge_guard, node_counts, not_guarded
 from .three_sides import Sides, compare, members_of
@@ -164,24 +164,28 @@ def check(params: Mapping[str, Any], clock: Clock = SYSTEM_CLOCK) -> BalanceResu
         judgement = judge_balance(observed.replies, plan.requests, rule)
     foreign = observed.facts["foreign_requests"] if observed.facts["observed"] else None
     agreement = compare(observed.replies, plan.sides.reading, plan.sides.members, foreign)
-    control, control_problems = run_control(plan, rule)
+    reason = observed.unmeasurable if rule.nodes else ""
+    control, control_problems = run_control(replace(plan, control=None) if reason else plan, rule)
     broken = judge_answers(observed.replies, plan.requests, rule.nodes) if rule.nodes else list(judgement.problems)
-    aspects = {
+    aspects: dict[str, list[Finding]] = {
         "answers": [*lost_before_problems(observed), *broken],
         "shares": [problem for problem in judgement.problems if problem not in broken],
         "observation": list(observed.problems),
         "sides": list(agreement.problems),
         "control": control_problems,
     }
+    if reason:
+        aspects = {name: [] for name in aspects}
     problems = [problem for found in aspects.values() for problem in found]
+    subject = f"balance of {params['tier']}"
     words = success(plan, observed, judgement, control) if not problems else ""
     return {
-        **conclude(f"balance of {params['tier']}", problems, words),
+        **(conclude_unmeasured(subject, reason) if reason else conclude(subject, problems, words)),
         "notes": [*judgement.notes, *observed.notes, *agreement.notes],
         "method": judgement.method,
         "requests": plan.requests,
         "sent": observed.sent,
-        "lost": observed.lost if rule.nodes else not_guarded(observed.replies),
+        "lost": 0 if reason else observed.lost if rule.nodes else not_guarded(observed.replies),
         "counts": node_counts(observed.replies, rule.nodes),
         "sequence": [reply.served_by or "" for reply in observed.replies[:_SEQUENCE_SHOWN]],
         "statistic": judgement.chi_square.statistic if judgement.chi_square else None,

@@ -11,9 +11,9 @@ from ..core.errors import Finding, message
 from ..core.poll import SYSTEM_CLOCK, Clock, wait_until
 from ..core.results import CheckResult, Generation, Quantiles
 from ..core.stats import percentile
-from ..core.verdict import verdict_from
+from ..core.verdict import NOT_MEASURED, verdict_from
 from ..traefik.api import Snapshot, TraefikApi
-from .replies import Reply
+from .replies import Reply, unmeasurable
 
 # A node's counter in the balancer moves just after the client has its answer.
 _COUNTER_SECONDS = 1.0
@@ -46,6 +46,12 @@ class Observed:
     def lost(self) -> int:
         """Requests of all attempts which were not answered with 200."""
         return len(self.lost_before) + sum(not reply.answered for reply in self.replies)
+
+    @property
+    def unmeasurable(self) -> str:
+        """Why it cannot be told which nodes answered, although all is well; empty when it can, or all is not."""
+        reached = not self.facts["observed"] or self.facts.get("counted", 0) >= len(self.replies)
+        return unmeasurable(self.replies) if reached and not self.problems else ""
 
     @property
     def notes(self) -> list[str]:
@@ -102,7 +108,7 @@ class Observer:
             attempt += 1
             before = api.snapshot(self.service)
             replies = send()
-            after = self._settled(api, before, sum(reply.answered for reply in replies))
+            after = self._settled(api, before, sum(reply.status is not None for reply in replies))
             sent += len(replies)
             if not _moved(before, after) or attempt >= self.attempts:
                 so_far = Observed(replies, lost, sent, "", (), {"observed": True, "attempts": attempt})
@@ -201,6 +207,11 @@ def latency_summary(replies: Sequence[Reply]) -> Quantiles:
         "p95": round(percentile(values, 95), 3),
         "max": round(max(values), 3),
     }
+
+
+def conclude_unmeasured(subject: str, reason: str) -> CheckResult:
+    """Neither proved nor refuted."""
+    return {"verdict": NOT_MEASURED, "message": f"{subject}: {NOT_MEASURED}: {reason}", "problems": []}
 
 
 def conclude(subject: str, problems: Sequence[Finding], success: str) -> CheckResult:

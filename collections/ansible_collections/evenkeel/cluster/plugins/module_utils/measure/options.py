@@ -12,7 +12,7 @@ from ..core.errors import InputError
 from ..core.poll import SYSTEM_CLOCK, Clock
 from ..core.results import CheckResult
 from ..core.values import NumberOption, number_specs, read_numbers
-from ..core.verdict import PASSED
+from ..core.verdict import FAILED
 from ..traefik.api import TraefikApi, TraefikApiError, read_password
 from .http_load import Bounds, Target, check_target
 from .observer import Observer
@@ -107,7 +107,7 @@ def outcome(
         params: the module's options.
 
     Returns:
-        Whether the module fails (also when the verdict is not :data:`PASSED`), and its result.
+        Whether the module fails (also when the verdict is :data:`FAILED`), and its result.
     """
     try:
         result = check(params)
@@ -115,6 +115,6 @@ def outcome(
         return True, {"msg": str(error)}
     except TraefikApiError as error:
         return True, {"msg": f"{subject}: {error}"}
-    if result["verdict"] != PASSED:
+    if result["verdict"] == FAILED:
         return True, {"msg": result["message"], "changed": False, **result}
     return False, {"changed": False, **result}

@@ -20,6 +20,19 @@ from ..core.stats import ChiSquare
 MIN_REQUESTS_PER_CLIENT = 3
 
 
+# What an application may answer at its path to each client that has not logged in.
+_OWN_ANSWERS = frozenset(
+    {
+        HTTPStatus.MOVED_PERMANENTLY,
+        HTTPStatus.FOUND,
+        HTTPStatus.SEE_OTHER,
+        HTTPStatus.TEMPORARY_REDIRECT,
+        HTTPStatus.PERMANENT_REDIRECT,
+        HTTPStatus.UNAUTHORIZED,
+    }
+)
+
+
 @dataclass(frozen=True)
 class Reply:
     """What became of one request.
@@ -129,6 +142,28 @@ def judge_answers(replies: Sequence[Reply], planned: int, nodes: Sequence[str]) 
             )
         )
     return problems
+
+
+def unmeasurable(replies: Sequence[Reply]) -> str:
+    """Why the answers of a healthy tier cannot tell which node gave them; empty when they can.
+
+    Only where it holds for all of them: an image that is as it is. Anything else is a fault.
+    """
+    statuses = {reply.status for reply in replies}
+    if len(statuses) != 1:
+        return ""
+    (status,) = statuses
+    if status in _OWN_ANSWERS:
+        return (
+            f"got status {status} for all {len(replies)} requests, want 200 to measure by"
+            " (fix: nothing; or let the tier's path answer 200)"
+        )
+    if status == HTTPStatus.OK and not any(reply.served_by for reply in replies):
+        return (
+            f"got {len(replies)} answers without X-Served-By, want the name of the node in each"
+            " (fix: nothing; or let the image send it, see docs/node-images.md)"
+        )
+    return ""
 
 
 def not_guarded(replies: Iterable[Reply]) -> int:

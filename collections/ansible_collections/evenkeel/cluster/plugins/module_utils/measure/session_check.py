@@ -15,7 +15,7 @@ from ..core.results import CookieSeen, SessionControl, StickyResult
 from ..core.stats import clients_for_spread
 from ..core.values import NumberOption
 from .http_load import Bounds, Target, send_clients
-from .observer import Observed, conclude, latency_summary, lost_before_problems, unobserved
+from .observer import Observed, conclude, conclude_unmeasured, latency_summary, lost_before_problems, unobserved
 from .options import MAX_REQUESTS, CheckInputError, check_numbers, observer_of, validate_common
 from .replies import MIN_REQUESTS_PER_CLIENT, Judgement, Reply, judge_answers, judge_guard, node_counts, not_guarded
 from .sessions import CookieRule, StickyRule, cookies_named, judge_sessions, judge_sticky, moved_clients, sessions_of
@@ -28,6 +28,16 @@ STICKY_NUMBERS = {
     "requests_per_client": NumberOption(MIN_REQUESTS_PER_CLIENT, MAX_REQUESTS // _MAX_CLIENTS, 5),
 }
 _MAX_AGE = NumberOption(0, 2**31, 0)
+NO_CONTROL: SessionControl = {
+    "applicable": False,
+    "failed": None,
+    "clients": 0,
+    "requests": 0,
+    "stayed": 0,
+    "moved": 0,
+    "sessions": [],
+    "message": "",
+}
 
 
 def derived_clients(nodes: int) -> int:
@@ -87,16 +97,7 @@ def run_control(plan: MeasurementPlan) -> tuple[SessionControl, list[Finding]]:
     """Let the same clients send without cookie jars, and demand that they do not stay."""
     rule = plan.rule
     if not rule.sticky or len(rule.nodes) <= 1 or rule.strategy not in SPREADING_STRATEGIES:
-        return {
-            "applicable": False,
-            "failed": None,
-            "clients": 0,
-            "requests": 0,
-            "stayed": 0,
-            "moved": 0,
-            "sessions": [],
-            "message": "",
-        }, []
+        return NO_CONTROL, []
     replies = plan.send(keep_cookies=False)
     sessions = sessions_of(replies, plan.clients)
     moved = len(moved_clients(sessions))
@@ -169,20 +170,22 @@ def check(params: Mapping[str, Any], clock: Clock = SYSTEM_CLOCK) -> StickyResul
         observed = observer_of(params, clock).measure(measure)
         plan = replace(plan, rule=replace(plan.rule, disturbed=observed.disturbed))
         judgement = judge_sticky(sessions_of(observed.replies, plan.clients), plan.requests, plan.rule)
-    control, control_problems = run_control(plan)
+    reason = observed.unmeasurable if plan.rule.nodes else ""
+    control, control_problems = (NO_CONTROL, []) if reason else run_control(plan)
     problems = [*lost_before_problems(observed), *judgement.problems, *observed.problems, *control_problems]
     sessions = sessions_of(observed.replies, plan.clients)
     moved = len(moved_clients(sessions))
     picks = node_counts((session[0] for session in sessions if session), plan.rule.nodes)
     words = success(plan, judgement, picks, control) if not problems else ""
+    subject = f"sticky sessions of {params['tier']}"
     return {
-        **conclude(f"sticky sessions of {params['tier']}", problems, words),
+        **(conclude_unmeasured(subject, reason) if reason else conclude(subject, problems, words)),
         "notes": [*judgement.notes, *observed.notes],
         "method": judgement.method,
         "clients": plan.clients,
         "requests": plan.requests,
         "sent": observed.sent,
-        "lost": observed.lost if plan.rule.nodes else not_guarded(observed.replies),
+        "lost": 0 if reason else observed.lost if plan.rule.nodes else not_guarded(observed.replies),
         "stayed": plan.clients - moved,
         "moved": moved,
         "first_picks": picks,

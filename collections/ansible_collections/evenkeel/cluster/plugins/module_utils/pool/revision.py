@@ -26,6 +26,8 @@ def node_options(tier: Tier, network: str) -> NodeOptions:
         stop_timeout=tier.stop_seconds,
         mounts=tuple(tier.mounts),
         tmpfs={f"/{folder}": SCRATCH_OPTIONS for folder in SCRATCH_FOLDERS},
+        log_size=tier.log_size,
+        log_files=tier.log_files,
     )
 
 

@@ -192,9 +192,11 @@ def _matrix(axis: Any, nodes: Sequence[str], sessions: Sequence[Sequence[str]]) 
                 continue
             shade = 0.15 + 0.85 * count / longest
             colour = tuple(1 - (1 - channel) * shade for channel in (0.122, 0.373, 0.659))
-            axis.add_patch(cell(column, row, colour))
             ink = WHITE if shade > 0.6 else INK
-            axis.text(column, row, str(count), ha="center", va="center_baseline", fontsize=9.5, color=ink)
+            number = axis.text(column, row, str(count), ha="center", va="center_baseline", fontsize=9.5, color=ink)
+            # Inside of limits that are set below, so nothing is to be measured for them.
+            for part in (axis.add_artist(cell(column, row, colour)), number):
+                part.set_in_layout(False)
     axis.set_xlim(-0.5, len(nodes) - 0.5)
     axis.set_ylim(len(sessions) - 0.5, -0.5)
     # Beside each other they would meet.

@@ -164,6 +164,7 @@ class ClaimBuilder:
         self.figures: dict[str, float | None] = {}
         self.proves = False
         self.unmeasured: list[str] = []
+        self.unmeasurable: list[str] = []
 
     def missing(self, what: str, result: NoResult | RefusedDrill) -> None:
         """Note a measurement that should have been made and was not."""
@@ -190,6 +191,10 @@ class ClaimBuilder:
             verdict = FAILED
         elif self.unmeasured:
             verdict = NOT_MEASURED
+        elif self.unmeasurable:
+            # Not every image lets clients see which node answered. That is no fault of the cluster's.
+            verdict, due = NOT_MEASURED, False
+            self.notes.insert(0, "; ".join(self.unmeasurable))
         elif not self.proves:
             verdict, due = NOT_MEASURED, False
             self.notes.insert(0, unproved)

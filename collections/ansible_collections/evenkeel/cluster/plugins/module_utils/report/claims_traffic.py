@@ -16,6 +16,7 @@ from ..core.stats import (
     round_robin_cycles,
     sample_size_for_cycles,
 )
+from ..core.verdict import NOT_MEASURED
 from .chart_data import BARS, SEQUENCE, SESSIONS, Chart
 from .claim import Claim, ClaimBuilder, Measurements, Table
 from .procedures import ClusterAddresses
@@ -38,6 +39,9 @@ def distribution_claim(measured: Measurements, addresses: ClusterAddresses) -> C
         result = measured.balance_of(tier["name"])
         if "verdict" not in result:
             builder.missing(f"balance of {tier['name']}", result)
+            continue
+        if result["verdict"] == NOT_MEASURED:
+            builder.unmeasurable.append(result["message"])
             continue
         _add_distribution(builder, measured, tier, result)
     return builder.claim("no tier has more than one node in rotation")
@@ -143,6 +147,8 @@ def round_robin_claim(measured: Measurements, addresses: ClusterAddresses) -> Cl
             builder.notes.append(f"{name}: declares {tier['strategy']}, not round robin")
         elif "verdict" not in result:
             builder.missing(f"balance of {name}", result)
+        elif result["verdict"] == NOT_MEASURED:
+            builder.unmeasurable.append(result["message"])
         elif len(result["counts"]) > 1:
             _add_round_robin(builder, name, result)
             exact.append(result["method"] == "exact")
@@ -196,6 +202,9 @@ def sticky_claim(measured: Measurements, addresses: ClusterAddresses) -> Claim:
         name, result = tier["name"], measured.sticky_of(tier["name"])
         if "verdict" not in result:
             builder.missing(f"sticky sessions of {name}", result)
+            continue
+        if result["verdict"] == NOT_MEASURED:
+            builder.unmeasurable.append(result["message"])
             continue
         builder.problems += [f"{name}: {line}" for line in result["problems"]]
         builder.notes += [f"{name}: {line}" for line in result["notes"]]

@@ -1,0 +1,81 @@
+# Copyright: Evenkeel contributors
+# SPDX-License-Identifier: MIT
+"""Thin I/O: what Docker does not tell of its containers and ports, read from the machine's processes."""
+
+from __future__ import annotations
+
+import socket
+from collections.abc import Iterable, Mapping
+from pathlib import Path
+from typing import Any
+
+_PROC = Path("/proc")
+_SECONDS = 2.0
+
+
+def is_blind(pid: int, mounts: Iterable[Mapping[str, Any]], proc: Path = _PROC) -> bool:
+    """Whether a folder that a process has mounted is not the one that is there now, because that was made anew.
+
+    Args:
+        pid: the process; 0 for none.
+        mounts: Docker's records of its mounts.
+        proc: where the processes are.
+
+    Returns:
+        False also where the process cannot be looked into, which only root can.
+    """
+    for mount in mounts:
+        if pid and mount.get("Type") == "bind" and mount.get("RW") is not None:
+            inside = proc / str(pid) / "root" / str(mount["Destination"]).lstrip("/")
+            if _is_other(inside, Path(str(mount["Source"]))):
+                return True
+    return False
+
+
+def _is_other(inside: Path, outside: Path) -> bool:
+    try:
+        seen = inside.stat()
+    except OSError:
+        return False
+    try:
+        there = outside.stat()
+    except OSError:
+        return True
+    return (seen.st_dev, seen.st_ino) != (there.st_dev, there.st_ino)
+
+
+def ended_proxies(endpoints: Iterable[tuple[str, int]], proc: Path = _PROC) -> list[int]:
+    """The published ports that refuse a connection from the machine itself and have no ``docker-proxy`` any more.
+
+    Without any such process Docker does without them, so nothing is known.
+
+    Args:
+        endpoints: address and port on the host; no address stands for all.
+        proc: where the processes are.
+    """
+    carried = _carried(proc)
+    return [port for address, port in endpoints if carried and port not in carried and _refuses(address, port)]
+
+
+def _refuses(address: str, port: int) -> bool:
+    try:
+        # Linux takes 0.0.0.0 for the machine itself.
+        socket.create_connection((address or "127.0.0.1", port), _SECONDS).close()
+    except ConnectionRefusedError:
+        return True
+    except OSError:
+        return False
+    return False
+
+
+def _carried(proc: Path) -> set[int]:
+    """The ports that have a process of Docker's."""
+    found: set[int] = set()
+    for command in proc.glob("[0-9]*/cmdline"):
+        try:
+            words = command.read_bytes().decode(errors="replace").split("\0")
+        except OSError:
+            continue
+        if words[0].endswith("docker-proxy") and "-host-port" in words:
+            found.add(int(words[words.index("-host-port") + 1]))
+    return found

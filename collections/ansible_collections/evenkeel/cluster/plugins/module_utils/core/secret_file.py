@@ -1,0 +1,83 @@
+# Copyright: Evenkeel contributors
+# SPDX-License-Identifier: MIT
+"""A password in a file: generated once, then read."""
+
+from __future__ import annotations
+
+import os
+import secrets
+import string
+from dataclasses import dataclass
+from pathlib import Path
+
+from .errors import EvenkeelError, Problem
+
+_CHARACTERS = string.ascii_letters + string.digits
+_FIX = "remove it; a run makes a password"
+_FOLDER_MODE, _FILE_MODE = 0o700, 0o600
+
+
+class SecretFileError(EvenkeelError):
+    """The file has no password, and none can be written into it."""
+
+
+@dataclass(frozen=True)
+class Secret:
+    """A password; ``value`` is empty if the file is yet to be made, ``made`` tells that it was or would be."""
+
+    value: str
+    made: bool
+
+
+def ensure_secret(path: Path, length: int, *, write: bool) -> Secret:
+    """The password in the file; a generated one if there is no file.
+
+    A file that cannot be read is an error. It is never replaced.
+
+    Args:
+        path: of the file. Its folder is made for its owner alone.
+        length: characters of a generated password, letters and digits.
+        write: False only reads.
+
+    Raises:
+        SecretFileError: the file cannot be read or made, or is empty.
+    """
+    try:
+        try:
+            return Secret(_read(path), made=False)
+        except FileNotFoundError:
+            if write:
+                _make(path, length)
+            return Secret(_read(path) if write else "", made=True)
+    except OSError as error:
+        got, fix = f"'{error.strerror or error}'", "run it as the file's owner, or as root"
+        raise SecretFileError(Problem(str(path), got, "a file with a password", fix)) from error
+    except UnicodeDecodeError as error:
+        raise SecretFileError(Problem(str(path), "bytes that are not UTF-8", "text", _FIX)) from error
+
+
+def _read(path: Path) -> str:
+    value = path.read_text(encoding="utf-8").strip()
+    if not value:
+        raise SecretFileError(Problem(str(path), "an empty file", "a password", _FIX))
+    return value
+
+
+def _make(path: Path, length: int) -> None:
+    path.parent.mkdir(mode=_FOLDER_MODE, parents=True, exist_ok=True)
+    path.parent.chmod(_FOLDER_MODE)
+    value = "".join(secrets.choice(_CHARACTERS) for _ in range(length))
+    # Complete before it has its name, and without taking the name from a file that another run has just made.
+    place = path.with_name(f".{path.name}.{os.getpid()}")
+    try:
+        descriptor = os.open(place, os.O_WRONLY | os.O_CREAT | os.O_EXCL, _FILE_MODE)
+        with os.fdopen(descriptor, "w", encoding="utf-8") as stream:
+            stream.write(f"{value}\n")
+            stream.flush()
+            os.fsync(stream.fileno())
+        try:
+            os.link(place, path)
+        except FileExistsError:
+            return
+    finally:
+        place.unlink(missing_ok=True)

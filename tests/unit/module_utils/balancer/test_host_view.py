@@ -1,0 +1,74 @@
+"""What is read from the machine's processes: folders that were replaced, and ended proxies of Docker's."""
+
+from __future__ import annotations
+
+import socket
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from ansible_collections.evenkeel.cluster.plugins.module_utils.balancer.host_view import ended_proxies, is_blind
+
+
+@pytest.fixture
+def proc(tmp_path: Path) -> Path:
+    """Processes as Linux shows them: 7 sees the folder ``config`` as ``/etc/traefik``."""
+    (tmp_path / "config").mkdir()
+    (tmp_path / "proc/7/root/etc").mkdir(parents=True)
+    (tmp_path / "proc/7/root/etc/traefik").symlink_to(tmp_path / "config")
+    return tmp_path / "proc"
+
+
+def mount(folder: Path, kind: str = "bind") -> dict[str, object]:
+    return {"Type": kind, "Source": str(folder), "Destination": "/etc/traefik", "RW": False}
+
+
+def test_a_process_with_the_hosts_own_folder_is_not_blind(proc: Path) -> None:
+    assert not is_blind(7, [mount(proc.parent / "config")], proc)
+
+
+def test_a_process_with_a_folder_that_was_made_again_is_blind(proc: Path) -> None:
+    (proc.parent / "again").mkdir()
+    assert is_blind(7, [mount(proc.parent / "again")], proc)
+    assert is_blind(7, [mount(proc.parent / "gone")], proc)
+
+
+def test_what_cannot_be_looked_into_is_not_called_blind(proc: Path) -> None:
+    other = mount(proc.parent / "again")
+    assert not is_blind(0, [other], proc)
+    assert not is_blind(8, [other], proc)
+    assert not is_blind(7, [mount(proc.parent / "again", "volume")], proc)
+
+
+@pytest.fixture
+def port() -> Iterator[int]:
+    """A port that nothing listens on."""
+    with socket.socket() as taken:
+        taken.bind(("127.0.0.1", 0))
+        yield taken.getsockname()[1]
+
+
+def proxy(proc: Path, pid: int, port: int) -> None:
+    (proc / str(pid)).mkdir(exist_ok=True)
+    command = ["/usr/bin/docker-proxy", "-proto", "tcp", "-host-ip", "0.0.0.0", "-host-port", str(port), ""]
+    (proc / str(pid) / "cmdline").write_bytes("\0".join(command).encode())
+
+
+def test_a_port_whose_proxy_has_ended_is_found(proc: Path, port: int) -> None:
+    proxy(proc, 8, port + 1)
+    (proc / "7/cmdline").write_bytes(b"")
+    assert ended_proxies([("", port)], proc) == [port]
+    assert ended_proxies([("127.0.0.1", port)], proc) == [port]
+    proxy(proc, 9, port)
+    assert ended_proxies([("", port)], proc) == []
+
+
+def test_without_any_proxy_nothing_is_known(proc: Path, port: int) -> None:
+    assert ended_proxies([("", port)], proc) == []
+
+
+def test_a_port_that_answers_needs_no_proxy(proc: Path, port: int) -> None:
+    proxy(proc, 8, port)
+    with socket.create_server(("127.0.0.1", 0)) as server:
+        assert ended_proxies([("0.0.0.0", server.getsockname()[1])], proc) == []
