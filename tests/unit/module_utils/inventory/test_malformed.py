@@ -278,7 +278,6 @@ def test_bad_environment(name: object, value: object) -> None:
     assert_one_line(problems_of(with_static(environment={name: value})), what)
 
 
-@pytest.mark.parametrize("mount", BAD_MOUNTS, ids=ascii)
 @pytest.mark.parametrize(
     "environment, got",
     [
@@ -298,6 +297,7 @@ def test_what_may_be_secret_is_not_repeated(environment: object, got: str) -> No
     assert "71358" not in line
 
 
+@pytest.mark.parametrize("mount", BAD_MOUNTS, ids=ascii)
 def test_bad_mount(mount: object) -> None:
     good = {"source": "logs", "target": "/logs"}
     (line,) = problems_of(with_static(mounts=[good, mount]))

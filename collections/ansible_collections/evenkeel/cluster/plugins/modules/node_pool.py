@@ -16,8 +16,11 @@ description:
   - >-
     If a replacement fails half-way, or the balancer's API does not answer, the tier is rolled back: its old nodes are
     kept (stopped) until all new ones serve, and are started again.
-  - Removes broken nodes (exited, or never started), replaces stale nodes in waves, and counts guests (containers
-    started by hand from a tier's image). When a tier shrinks, guests are removed first.
+  - Removes broken nodes (exited, or never started), and replaces nodes that are stale or do not answer, in waves.
+  - Guests (containers started by hand from a tier's image, and copies of nodes) are beside the declared nodes. They
+    drain and are removed, unless they were stopped.
+  - Sets back what was changed by hand about a node while it runs on - its name, its network, its limits, its restart
+    policy, a pause - and replaces it where that is not possible.
   - Changes only containers with the cluster's labels. Another container with the name of a node is an error.
   - Check mode, diff, RV(actions) and C(changed) come from one plan, so the prediction is what a run does.
   - Only one reconciliation per cluster runs at a time; others wait for its lock and then reconcile the state they find.
