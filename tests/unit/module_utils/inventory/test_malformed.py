@@ -143,6 +143,7 @@ BAD_OPTIONS: dict[str, list[object]] = {
         "/%2e",
     ],
     "strip_path": NO_FLAG,
+    "repeat": NO_FLAG,
     "sticky": NO_FLAG,
     "strategy": [*NO_TEXT, "", "random", "WRR", "roundrobin", "wrr "],
     "cookie": [None, "", "x", 5, True, [], ["a"]],
@@ -278,7 +279,6 @@ def test_bad_environment(name: object, value: object) -> None:
     assert_one_line(problems_of(with_static(environment={name: value})), what)
 
 
-@pytest.mark.parametrize("mount", BAD_MOUNTS, ids=ascii)
 @pytest.mark.parametrize(
     "environment, got",
     [
@@ -298,6 +298,7 @@ def test_what_may_be_secret_is_not_repeated(environment: object, got: str) -> No
     assert "71358" not in line
 
 
+@pytest.mark.parametrize("mount", BAD_MOUNTS, ids=ascii)
 def test_bad_mount(mount: object) -> None:
     good = {"source": "logs", "target": "/logs"}
     (line,) = problems_of(with_static(mounts=[good, mount]))
