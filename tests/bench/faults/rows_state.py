@@ -201,7 +201,7 @@ ROWS = (
         run=_OTHER_HOSTS,
         clean="unmounted",
         lift="unmounted",
-        says="read-only",
+        says="write access|read-only",
         short=True,
     ),
     Fault(
