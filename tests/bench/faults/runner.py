@@ -131,7 +131,7 @@ class Row:
                     problem = self._heals(variables, seen)
                 else:
                     if fault.ends == MENDS:
-                        seen["told"] = self.host.told() if fault.told else ()
+                        seen["told"] = self._told() if fault.told else ()
                     mending = load.now()
                     problem = self._run(variables, seen)
             self.pause(_TAIL_SECONDS)
@@ -151,6 +151,10 @@ class Row:
             seen["told"] = tuple(self.host.differences())
             return ""
         return self.host.shell(self.fault.then, variables)
+
+    def _told(self) -> tuple[str, ...]:
+        """What the status names; in the short form what it names of the pool is enough."""
+        return (tuple(self.host.differences()) if self.quick else ()) or self.host.told()
 
     def _run(self, variables: dict[str, str], seen: dict[str, Any]) -> str:
         began = time.monotonic()

@@ -138,6 +138,16 @@ def test_the_short_form_of_a_run_does_not_verify() -> None:
     assert "playbooks/scale.yml" in machine.said
 
 
+def test_the_short_form_asks_the_status_only_for_what_the_pool_does_not_tell() -> None:
+    machine = FakeMachine()
+    seen = played(row(ends=MENDS, seconds=None), machine, quick=True)
+    assert "status" not in machine.said
+    assert seen.told == ("edge: gone",)
+    machine.differences = lambda: []  # type: ignore[method-assign]
+    played(row(ends=MENDS, seconds=None), machine, quick=True)
+    assert "status" in machine.said
+
+
 def test_what_one_run_does_not_mend_is_removed_and_made_again() -> None:
     machine = FakeMachine(mends=False)
     fault = row(ends=MENDS, seconds=None)
