@@ -19,6 +19,8 @@ from ansible_collections.evenkeel.cluster.plugins.modules.node_pool import argum
 
 ROOT = Path(__file__).parents[2]
 OPTIONS = {"drill": drill_options(), "node_pool": node_pool_options()}
+#: Options of a role's module that another role's variables set.
+BORROWED: dict[str, tuple[str, ...]] = {"drill": ("workers", "ready_timeout", "lock_timeout"), "node_pool": ()}
 SPEC = {
     "name": "unit",
     "network": "unit",
@@ -38,8 +40,25 @@ def knobs(role: str) -> dict[str, str]:
         for task in yaml.safe_load((ROOT / "roles" / role / "tasks/main.yml").read_text())
         if f"evenkeel.cluster.{role}" in task
     )
-    assert all(str(task[name]) == f"{{{{ {role}_{name} }}}}" for name in numbers if name in task), task
-    return {f"{role}_{name}": name for name in numbers if name in task}
+    own = [name for name in numbers if name in task and name not in BORROWED[role]]
+    assert all(str(task[name]) == f"{{{{ {role}_{name} }}}}" for name in own), task
+    return {f"{role}_{name}": name for name in own}
+
+
+def test_a_drill_waits_and_works_as_the_inventory_says_for_the_pool() -> None:
+    (task,) = (
+        task["evenkeel.cluster.drill"]
+        for task in yaml.safe_load((ROOT / "roles/drill/tasks/main.yml").read_text())
+        if "evenkeel.cluster.drill" in task
+    )
+    assert {name: task[name] for name in BORROWED["drill"]} == {
+        name: f"{{{{ node_pool_{name} | default(omit) }}}}" for name in BORROWED["drill"]
+    }
+    # So a drill without them has the defaults of the role node_pool.
+    defaults = yaml.safe_load((ROOT / "roles/node_pool/defaults/main.yml").read_text())
+    assert {name: OPTIONS["drill"][name]["default"] for name in BORROWED["drill"]} == {
+        name: defaults[f"node_pool_{name}"] for name in BORROWED["drill"]
+    }
 
 
 @pytest.mark.parametrize("role, count", [("drill", 13), ("node_pool", 4)])
@@ -76,6 +95,11 @@ def test_defaults_of_the_role_are_those_of_the_module(role: str) -> None:
                 "clients: got true, want a whole number from 1 to 1000 (fix: -e drill_clients=40)",
                 "timeout: got [10], want a number from 0.1 to 600 (fix: -e drill_timeout=10)",
             ],
+        ),
+        (
+            "drill",
+            {"node_pool_ready_timeout": "soon"},
+            ["ready_timeout: got 'soon', want a whole number from 1 to 3600 (fix: -e node_pool_ready_timeout=60)"],
         ),
         (
             "node_pool",

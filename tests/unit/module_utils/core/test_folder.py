@@ -8,7 +8,11 @@ from pathlib import Path
 
 import pytest
 
-from ansible_collections.evenkeel.cluster.plugins.module_utils.core.folder import FolderError, write_folder
+from ansible_collections.evenkeel.cluster.plugins.module_utils.core.folder import (
+    FolderError,
+    make_folder,
+    write_folder,
+)
 
 FIX = "want a folder that can be written (fix: free some space, or set evidence_folder to another place)"
 FILES = {"a.txt": b"a", "raw/b.gz": b"b"}
@@ -78,3 +82,22 @@ def test_a_place_where_no_user_may_write() -> None:
     with pytest.raises(FolderError) as caught:
         write_folder(Path("/proc/evidence"), "report", FILES, {})
     assert str(caught.value).endswith(FIX)
+
+
+def test_folder_is_made_and_left_empty(tmp_path: Path) -> None:
+    make_folder(str(tmp_path / "a" / "b"))
+    assert os.listdir(tmp_path / "a" / "b") == []
+    make_folder("")
+
+
+def test_folder_on_a_full_disk_is_told_at_once(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def full(_: int) -> None:
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    monkeypatch.setattr(os, "fsync", full)
+    with pytest.raises(FolderError) as caught:
+        make_folder(str(tmp_path))
+    assert str(caught.value) == (
+        f"folder: got 'No space left on device' for {tmp_path}, want a folder to write to (fix: pass another one)"
+    )
+    assert os.listdir(tmp_path) == []

@@ -105,7 +105,7 @@ def test_a_steady_load_has_no_control() -> None:
         ),
         ({"timeout": "10s"}, "timeout: got '10s', want a number from 0.1 to 600 (fix: -e drill_timeout=10)"),
         ({"seed": -1}, "seed: got -1, want a whole number from 0 to 999999999 (fix: seed: 1)"),
-        ({"workers": "0"}, "workers: got '0', want a whole number from 1 to 64 (fix: workers: 8)"),
+        ({"workers": "0"}, "workers: got '0', want a whole number from 1 to 64 (fix: -e node_pool_workers=8)"),
         (
             {"rate": 20.0},
             "clients: got 40, want at most one per request and second, 20 (fix: clients: 20)",

@@ -240,6 +240,20 @@ def test_a_folder_that_cannot_be_written_to_is_told_before_the_drill(cluster: Dr
     assert cluster.engine.calls == []
 
 
+def test_a_folder_that_goes_during_the_drill_does_not_cost_its_result(cluster: DrilledCluster, tmp_path: Path) -> None:
+    folder = tmp_path / "records"
+
+    def take_away(line: str) -> None:
+        if folder.is_dir():
+            folder.rmdir()
+            folder.write_text("")
+
+    result = drilled(cluster, on_progress=take_away, folder=str(folder))
+    assert result["verdict"] == "pass"
+    assert result["files"] == []
+    assert result["drill"]["notes"][-1] == f"records: got 'Not a directory' for {folder}, not written"
+
+
 def test_a_cluster_that_does_not_answer_is_not_drilled(cluster: DrilledCluster) -> None:
     cluster.traffic.status = lambda request: 404
     lines: list[str] = []

@@ -165,3 +165,18 @@ def test_every_part_that_is_switched_on_by_a_knob_has_a_role_that_removes_it() -
     for part, knob in SWITCHED_PARTS.items():
         assert isinstance(getattr(spec_of(), knob.removeprefix("cluster_")), bool)
         assert (Path(__file__).parents[4] / "roles" / part / "tasks" / "remove.yml").exists()
+
+
+def test_what_a_killed_drill_has_left() -> None:
+    drill = {**OURS, "evenkeel.role": "none", "evenkeel.drill": "drill-1"}
+    docker = dataclasses.replace(
+        DOCKER,
+        containers=(
+            container("shop-baseline-balancer", labels=drill, id="b"),
+            container("an-image", labels=drill, id="a", state="created"),
+            container("guest", labels={**drill, "evenkeel.role": "node"}, id="c"),
+            container("other", labels={**drill, "evenkeel.cluster": "other"}, id="d"),
+            container("shop-edge", labels=OURS, id="e"),
+        ),
+    )
+    assert checks.drill_remains(spec_of(), docker) == ["a", "b"]

@@ -59,6 +59,12 @@ def test_differences_are_told_in_words_and_numbers() -> None:
     ]
 
 
+def test_why_a_guest_is_out_of_rotation_is_told() -> None:
+    changed = view()
+    changed["nodes"][0]["remark"] = "guest x: got network y alone, want also z (fix: connect it)"
+    assert disagreements(changed) == ["guest x: got network y alone, want also z (fix: connect it)"]
+
+
 def test_a_balancer_that_is_not_reached_says_nothing() -> None:
     silent: Any = {**view(), "balancer": {"reachable": False, "version": "", "reason": "balancer API: got no answer"}}
     found = drift_report(silent)

@@ -9,7 +9,14 @@ from ansible_collections.evenkeel.cluster.plugins.module_utils.pool.table import
 
 def pool(**changes: Any) -> Any:
     tier = {"desired": 2, "running": 2, "in_rotation": 2, "guests": 0, "revision": "abc", "drift": []}
-    node = {"name": "web-1", "state": "running", "detail": "running", "balancer_status": "UP", "in_rotation": True}
+    node = {
+        "name": "web-1",
+        "state": "running",
+        "detail": "running",
+        "balancer_status": "UP",
+        "in_rotation": True,
+        "remark": "",
+    }
     return {
         "tiers": {"web": tier},
         "nodes": [node],
@@ -43,10 +50,14 @@ def test_nodes_out_of_rotation_are_named() -> None:
                 "detail": "exited",
                 "balancer_status": "not listed",
                 "in_rotation": False,
+                "remark": "guest web-2: got network x alone, want also y (fix: z)",
             }
         ]
     )
-    assert pool_table(view)[-1] == "web-2: exited, not listed at the balancer"
+    assert pool_table(view)[-2:] == [
+        "web-2: exited, not listed at the balancer",
+        "guest web-2: got network x alone, want also y (fix: z)",
+    ]
 
 
 def test_a_silent_balancer_makes_no_claim_about_rotation() -> None:

@@ -226,6 +226,7 @@ from ..module_utils.balancer.options import NEEDED, balancer_arguments
 from ..module_utils.balancer.ports import Ports
 from ..module_utils.balancer.reconcile import BalancerRunError, as_result, diff, preview, reconcile, request_of
 from ..module_utils.core.errors import EvenkeelError
+from ..module_utils.core.redaction import without_variables
 from ..module_utils.engine.docker_client import sdk_missing
 
 
@@ -239,11 +240,13 @@ def main() -> None:
     module = AnsibleModule(
         argument_spec=argument_spec(), supports_check_mode=True, required_if=[("state", "present", NEEDED)]
     )
+    # Ansible shows a module's options with -vvv.
+    params, module.params = module.params, without_variables(module.params)
     if sdk_missing():
         module.fail_json(msg=missing_required_lib("docker"))
     try:
-        request = request_of(module.params)
-        ports = Ports(BalancerPool(request.cluster, module.params["network"]))
+        request = request_of(params)
+        ports = Ports(BalancerPool(request.cluster, params["network"]))
         outcome = preview(request, ports) if module.check_mode else reconcile(request, ports)
     except BalancerRunError as error:
         for warning in error.outcome.warnings:

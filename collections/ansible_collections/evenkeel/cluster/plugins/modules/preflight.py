@@ -292,6 +292,11 @@ docker:
       description: The images on this machine, as C(name:tag), each with its ID.
       type: dict
       sample: {"evenkeel/static:b9ed47b62c5b": "sha256:63c0..."}
+    drill_remains:
+      description: IDs of containers of a drill that runs, or that was killed; nodes are not among them.
+      type: list
+      elements: str
+      sample: []
     live_restore:
       description: Whether containers run on while Docker is restarted.
       type: bool
@@ -333,6 +338,7 @@ from typing import Any
 
 from ansible.module_utils.basic import AnsibleModule
 
+from ..module_utils.core.redaction import without_variables
 from ..module_utils.engine.docker_facts import read_docker
 from ..module_utils.host.checks import docker_reason
 from ..module_utils.host.declaration import KNOBS, OPTIONAL_KNOBS
@@ -358,11 +364,13 @@ def argument_spec() -> dict[str, Any]:
 def main() -> None:
     """Entry point."""
     module = AnsibleModule(argument_spec=argument_spec(), supports_check_mode=True)
+    # Ansible shows a module's options with -vvv.
+    params, module.params = module.params, without_variables(module.params)
     machine, docker = read_machine(), read_docker()
-    may_become = module.params["may_become"] and not machine.root
+    may_become = params["may_become"] and not machine.root
     if may_become and docker_reason(machine, docker) and sudo_without_password():
         module.exit_json(changed=False, become=True)
-    found = preflight(module.params, machine, docker)
+    found = preflight(params, machine, docker)
     for line in found.warnings:
         module.warn(line)
     if found.problems or found.spec is None:

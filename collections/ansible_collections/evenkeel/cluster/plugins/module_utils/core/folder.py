@@ -13,6 +13,9 @@ from pathlib import Path
 
 from .errors import EvenkeelError, Problem
 
+# A full disk may still have a block for a name, and none for content.
+_PROBE_BYTES = 64 * 1024
+
 
 class FolderError(EvenkeelError):
     """A folder was not written, and nothing of it is left."""
@@ -22,14 +25,18 @@ def make_folder(folder: str) -> None:
     """Make a folder before there is something to write, so that a result is not lost for want of it.
 
     Args:
-        folder: made with its parents if it is missing; empty makes none.
+        folder: made with its parents if it is missing, and written to; empty makes none.
 
     Raises:
-        FolderError: it cannot be made.
+        FolderError: it cannot be made, or no file in it.
     """
     try:
         if folder:
             Path(folder).mkdir(parents=True, exist_ok=True)
+            with tempfile.NamedTemporaryFile(prefix=".probe-", dir=folder) as probe:
+                probe.write(b"x" * _PROBE_BYTES)
+                probe.flush()
+                os.fsync(probe.fileno())
     except OSError as error:
         raise FolderError(
             Problem("folder", f"'{error.strerror}' for {folder}", "a folder to write to", "pass another one")

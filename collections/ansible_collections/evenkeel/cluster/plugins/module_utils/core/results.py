@@ -196,6 +196,7 @@ class NodeView(TypedDict):
         balancer_status: ``UP``, ``DOWN`` or ``not listed``.
         detail: the engine's own word for the state; empty for that of ``state``.
         host: the machine that it runs on; empty on an engine that has only one.
+        remark: why the balancer cannot reach it and what to do, in one line; empty if that is not known.
     """
 
     id: str
@@ -215,6 +216,7 @@ class NodeView(TypedDict):
     direct_url: str
     in_rotation: bool
     balancer_status: str
+    remark: str
 
 
 class TierView(TypedDict):

@@ -65,7 +65,8 @@ _NUMBERS = {
     ),
     # The role has no variables for these.
     "seed": NumberOption(0, 999_999_999, 1),
-    **RECONCILE_NUMBERS,
+    **of_role("node_pool", RECONCILE_NUMBERS),
+    **of_role("drill", {"surge_percent": RECONCILE_NUMBERS["surge_percent"]}),
 }
 _PATH_KEYS = tuple(item.name for item in dataclasses.fields(Paths))
 _RELATIVE = re.compile(r"(?!/)[A-Za-z0-9._~%!$&'()*+,;=@/?-]*", re.ASCII)

@@ -97,7 +97,15 @@ class DrillSession:
             evidence = self._drill(declaration)
             control = self._control(declaration) if settings.control and not self._stop.event.is_set() else None
         result = conclude(settings, evidence, control)
-        return {**result, "files": write(settings, self._name, result, {"": evidence, "-control": control})}
+        try:
+            files = write(settings, self._name, result, {"": evidence, "-control": control})
+        except OSError as error:
+            # What the drill has shown is not lost with its records.
+            files = []
+            result["drill"]["notes"].append(
+                f"records: got '{error.strerror or error}' for {settings.folder}, not written"
+            )
+        return {**result, "files": files}
 
     def _require_cluster(self) -> Declaration:
         """Refuse a pool that is not as declared: what a drill returns to must be what it began with."""

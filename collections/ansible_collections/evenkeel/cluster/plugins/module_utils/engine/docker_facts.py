@@ -27,6 +27,7 @@ class Container:
     labels: Mapping[str, str]
     ports: frozenset[int]
     mounts: Mapping[str, str]
+    id: str = ""
 
 
 @dataclasses.dataclass(frozen=True)
@@ -154,6 +155,7 @@ def _container(item: Mapping[str, Any]) -> Container:
         labels=dict(item.get("Labels") or {}),
         ports=frozenset(int(port["PublicPort"]) for port in item.get("Ports") or () if port.get("PublicPort")),
         mounts={str(mount["Destination"]): str(mount.get("Source", "")) for mount in item.get("Mounts") or ()},
+        id=str(item["Id"]),
     )
 
 

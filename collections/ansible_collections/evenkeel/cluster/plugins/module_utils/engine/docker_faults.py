@@ -54,12 +54,14 @@ class DockerDrillEngine(DockerEngine):
     def bare_image(self, image: str, name: str) -> str:
         """The same files and the same start as an image, but none of its labels.
 
-        A container inherits its image's labels, and those of a tier would make it a node of that tier's service.
+        A container inherits its image's labels, and those of a tier would make it a node of that tier's service. So the
+        image has only what tells that a drill of this cluster made it, in case the drill is killed.
 
         Returns:
             The new image's id.
         """
         api = self.client.api
+        marks = {labels.CLUSTER: self.cluster, labels.ROLE: labels.NONE, labels.DRILL: "control"}
         with _there(f"image {image}"):
             config = api.inspect_image(image)["Config"]
             changes = [
@@ -68,8 +70,9 @@ class DockerDrillEngine(DockerEngine):
                 f"WORKDIR {config['WorkingDir'] or '/'}",
                 *([f"USER {config['User']}"] if config["User"] else []),
                 *(_environment_line(item) for item in config["Env"] or []),
+                *(f"LABEL {name}={json.dumps(value)}" for name, value in marks.items()),
             ]
-            container = self.client.create(image=image, labels={"traefik.enable": "false", labels.ROLE: labels.NONE})
+            container = self.client.create(image=image, labels={"traefik.enable": "false", **marks})
             try:
                 stream = api.export(container)
                 api.import_image_from_stream(stream, repository=name, tag="latest", changes=changes)

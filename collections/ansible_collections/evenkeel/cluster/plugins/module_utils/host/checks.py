@@ -282,6 +282,17 @@ def switched_off(spec: ClusterSpec, docker: Docker) -> dict[str, list[str]]:
     return {part: sorted(names) for part, names in sorted(found.items())}
 
 
+def drill_remains(spec: ClusterSpec, docker: Docker) -> list[str]:
+    """Containers, by id, that belong to a drill and are no nodes; a reconciliation looks after nodes."""
+    return sorted(
+        container.id
+        for container in docker.containers
+        if is_ours(container, spec)
+        and labels.DRILL in container.labels
+        and container.labels.get(labels.ROLE) != labels.NODE
+    )
+
+
 def check_all(declaration: Declaration, facts: MachineFacts) -> list[Problem]:
     """Check the declared cluster against the machine and the controller.
 

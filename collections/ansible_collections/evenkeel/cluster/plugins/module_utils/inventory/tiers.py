@@ -111,9 +111,18 @@ def _cpus(reader: Reader, what: str, raw: object) -> float:
     return number
 
 
+def _kind(value: object) -> object:
+    """What can be told of a value that may be secret."""
+    if isinstance(value, (bool, type(None))):
+        return value
+    kinds = {str: "text", list: "a list", Mapping: "a mapping", int: "a number", float: "a number"}
+    return next((word for kind, word in kinds.items() if isinstance(value, kind)), "something else")
+
+
 def _environment(reader: Reader, what: str, raw: object) -> dict[str, str]:
     if not isinstance(raw, Mapping):
-        reader.problem(what, raw, "a mapping of names to values", f"{what}: {{NAME: value}}")
+        # What is in it may be secret.
+        reader.problem(what, _kind(raw), "a mapping of names to values", f"{what}: {{NAME: value}}")
         return {}
     environment: dict[str, str] = {}
     for name, value in raw.items():
@@ -126,7 +135,7 @@ def _environment(reader: Reader, what: str, raw: object) -> dict[str, str]:
         elif isinstance(value, (bool, int, float)):
             environment[name] = quote(value)
         else:
-            reader.problem(f"{what}.{name}", value, "text, a number or true/false", "quote the value")
+            reader.problem(f"{what}.{name}", _kind(value), "text, a number or true/false", "quote the value")
     return environment
 
 

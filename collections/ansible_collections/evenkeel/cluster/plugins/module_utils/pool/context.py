@@ -80,7 +80,7 @@ class PoolState:
     """The pool at one moment.
 
     Attributes:
-        nodes: all nodes and guests; those that drain, and those that do not answer, are marked.
+        nodes: all nodes and guests; those that drain, do not answer, or were changed by hand are marked.
         table: the routes.
     """
 
@@ -199,6 +199,13 @@ def observe(declaration: Declaration, ports: Ports, balancer: BalancerView | Non
         EngineError: the engine does not answer.
     """
     nodes = ports.engine.nodes()
+    altered = ports.engine.alterations(nodes, declaration.builds)
+    nodes = [
+        dataclasses.replace(node, altered=", ".join(altered[node.id].words), mendable=altered[node.id].mendable)
+        if node.id in altered
+        else node
+        for node in nodes
+    ]
     return PoolState(_marked(declaration.tiers, nodes, ports.engine, balancer), ports.routes.table())
 
 
@@ -269,4 +276,4 @@ def settle(
 def _is_current(node: Node, declaration: Declaration) -> bool:
     """Whether the node would stay if it answered."""
     build = declaration.builds.get(node.tier)
-    return build is not None and node.managed and node.revision == build.revision
+    return build is not None and node.managed and node.revision == build.revision and not node.altered

@@ -42,6 +42,7 @@ def disagreements(view: PoolView) -> list[str]:
             lines.append(
                 f"tier {name}: got drift ({'; '.join(tier['drift'])}), want none (fix: ansible-playbook site.yml)"
             )
+    lines += [node["remark"] for node in view["nodes"] if node["remark"]]
     for name, found in view["undeclared"].items():
         lines.append(f"tier {name}: got {'; '.join(found)}, want no trace of it (fix: ansible-playbook site.yml)")
     return lines
