@@ -32,7 +32,6 @@ ROWS = (
         lost=None,
         moved=0,
         because=_PORTS_GONE,
-        short=True,
     ),
     Fault(
         "edge-restarted-often",

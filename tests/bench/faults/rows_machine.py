@@ -77,7 +77,6 @@ ROWS = (
         moved=0,
         told=False,
         clean="unmounted",
-        short=True,
     ),
     Fault(
         "address-pool-exhausted",
@@ -170,7 +169,6 @@ ROWS = (
         hold=5,
         lift="end_beside",
         clean="end_beside",
-        short=True,
     ),
     Fault(
         "slow-bodies",

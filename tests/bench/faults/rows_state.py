@@ -45,7 +45,6 @@ ROWS = (
         seconds=0,
         says="route",
         because="the balancer keeps what it has read last",
-        short=True,
     ),
     Fault(
         "routes-file-is-a-folder",
@@ -129,7 +128,6 @@ ROWS = (
         ends=MENDS,
         seconds=0,
         because="a new password is a new configuration, so the balancer is replaced, without a lost request",
-        short=True,
     ),
     Fault(
         "password-changed",
@@ -201,7 +199,7 @@ ROWS = (
         run=_OTHER_HOSTS,
         clean="unmounted",
         lift="unmounted",
-        says="read-only",
+        says="write access|read-only",
         short=True,
     ),
     Fault(

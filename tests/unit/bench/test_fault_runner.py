@@ -78,8 +78,8 @@ class FakeLoad:
         return [Record("1", 0.5, 0.5, 0.6, "static", "GET", 0, 502, None, "status 502")]
 
 
-def played(fault: Fault, machine: FakeMachine, **options: bool) -> Measured:
-    return Row(fault, 2, machine, beside=FakeLoad, pause=lambda _: None, **options).play()
+def played(fault: Fault, machine: FakeMachine, *, control: bool = False, quick: bool = False) -> Measured:
+    return Row(fault, 2, machine, control=control, quick=quick, beside=FakeLoad, pause=lambda _: None).play()
 
 
 def row(**given: object) -> Fault:
@@ -90,7 +90,7 @@ def row(**given: object) -> Fault:
 def test_a_row_that_heals() -> None:
     machine = FakeMachine(heals=True)
     seen = played(row(), machine)
-    assert machine.said == ["prepare", "break", "then", "tidy up"]
+    assert machine.said == ["prepare", "break", "then", "tidy up", "status"]
     assert (seen.round, seen.serves, seen.healed, seen.lost, seen.mended) == (2, 0.5, 0.75, 1, None)
     assert judge(row(), seen) == []
 
@@ -98,7 +98,7 @@ def test_a_row_that_heals() -> None:
 def test_a_row_that_does_not_heal_fails_and_leaves_a_cluster_as_declared() -> None:
     machine = FakeMachine()
     seen = played(row(), machine)
-    assert machine.said == ["prepare", "break", "tidy up", "site.yml"]
+    assert machine.said == ["prepare", "break", "tidy up", "site.yml", "status"]
     assert not machine.broken
     assert judge(row(), seen) == ["serves: got no answer by itself, want one within 10 s"]
 
@@ -107,7 +107,7 @@ def test_a_cause_is_lifted_before_healing_is_measured() -> None:
     machine = FakeMachine()
     fault = row(lift="heal", hold=5)
     seen = played(fault, machine)
-    assert machine.said == ["prepare", "break", "heal", "then", "tidy up"]
+    assert machine.said == ["prepare", "break", "heal", "then", "tidy up", "status"]
     assert judge(fault, seen) == []
 
 
@@ -115,9 +115,18 @@ def test_a_row_that_a_run_mends() -> None:
     machine = FakeMachine()
     fault = row(ends=MENDS, seconds=None, says="edge")
     seen = played(fault, machine)
-    assert machine.said == ["prepare", "break", "status", "site.yml", "then", "tidy up"]
+    assert machine.said == ["prepare", "break", "status", "site.yml", "then", "tidy up", "status"]
     assert (seen.told, seen.mended, seen.refusal) == (("edge: gone",), True, "")
     assert judge(fault, seen) == []
+
+
+def test_what_only_the_status_names_is_left_as_well() -> None:
+    """The short form does not ask it."""
+    machine = FakeMachine(heals=True)
+    machine.told = lambda: ("the edge is of another version",)  # type: ignore[method-assign]
+    seen = played(row(), machine)
+    assert "got 'the edge is of another version' of one run" in seen.left
+    assert played(row(), machine, quick=True).left == ""
 
 
 def test_the_short_form_of_a_run_does_not_verify() -> None:
@@ -127,6 +136,16 @@ def test_the_short_form_of_a_run_does_not_verify() -> None:
     machine = FakeMachine()
     played(row(ends=MENDS, seconds=None, run=("playbooks/scale.yml",)), machine, quick=True)
     assert "playbooks/scale.yml" in machine.said
+
+
+def test_the_short_form_asks_the_status_only_for_what_the_pool_does_not_tell() -> None:
+    machine = FakeMachine()
+    seen = played(row(ends=MENDS, seconds=None), machine, quick=True)
+    assert "status" not in machine.said
+    assert seen.told == ("edge: gone",)
+    machine.differences = list  # type: ignore[method-assign]
+    played(row(ends=MENDS, seconds=None), machine, quick=True)
+    assert "status" in machine.said
 
 
 def test_what_one_run_does_not_mend_is_removed_and_made_again() -> None:
@@ -160,7 +179,7 @@ def test_a_refusal_is_kept_and_its_cause_lifted() -> None:
     machine = FakeMachine(refuses=REFUSAL)
     fault = row(ends=REFUSED, seconds=None, lift="heal", says="8080")
     seen = played(fault, machine)
-    assert machine.said == ["prepare", "break", "site.yml", "heal", "then", "tidy up"]
+    assert machine.said == ["prepare", "break", "site.yml", "heal", "then", "tidy up", "status"]
     assert (seen.refusal, seen.mended) == (REFUSAL, True)
     assert judge(fault, seen) == []
 
