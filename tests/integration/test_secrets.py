@@ -46,8 +46,14 @@ def test_no_value_of_an_environment_is_shown(cluster: docker.DockerClient) -> No
         shown = [play("site.yml", "-vvv", "--diff", "--check", *variables(SECRETS))]
         shown.append(play("site.yml", "-vvv", "--diff", *variables(SECRETS)))
         shown.append(play("playbooks/status.yml", "-vvv", "--diff", *variables(SECRETS)))
-        drill = ("-e", "drill_events=1", "-e", "drill_rate=20", "-e", "drill_control=false")
-        shown.append(play("playbooks/drill.yml", "-vvv", "--diff", *drill, *variables(SECRETS)))
+        quick = {
+            "drill_scenario": "steady",
+            "drill_duration": 3,
+            "drill_rate": 20,
+            "drill_clients": 10,
+            "drill_control": False,
+        }
+        shown.append(play("playbooks/drill.yml", "-vvv", "--diff", "-e", json.dumps(quick), *variables(SECRETS)))
         node, _ = nodes(cluster, "dynamic").values()
         environment = "\n".join(node.attrs["Config"]["Env"])
         records = [without_variables(cluster.api.inspect_container(item["Id"])) for item in cluster.api.containers()]

@@ -143,6 +143,7 @@ BAD_OPTIONS: dict[str, list[object]] = {
         "/%2e",
     ],
     "strip_path": NO_FLAG,
+    "repeat": NO_FLAG,
     "sticky": NO_FLAG,
     "strategy": [*NO_TEXT, "", "random", "WRR", "roundrobin", "wrr "],
     "cookie": [None, "", "x", 5, True, [], ["a"]],

@@ -40,7 +40,7 @@ options:
       - How often the balancer tries a request, as C(load_balancer_retry_attempts) says.
       - The option C(max_failures) of each tier must be less.
     type: raw
-    default: 24
+    default: 128
   docker_socket:
     description:
       - The engine's socket that the balancer is given, as C(load_balancer_docker_socket) says.

@@ -37,6 +37,8 @@ REMOVED = {
     "load_balancer_closing_seconds": "load_balancer_drain_seconds",
     "load_balancer_dashboard_port": "cluster_dashboard_port",
     "load_balancer_dashboard_user": "cluster_dashboard_user",
+    "load_balancer_retry_status": "load_balancer_repeat_limit",
+    "load_balancer_retry_body_bytes": "load_balancer_repeat_body_bytes",
     "load_balancer_web_port": "cluster_web_port",
     "node_pool_api_url": "cluster_dashboard_port",
     "node_pool_api_user": "cluster_dashboard_user",

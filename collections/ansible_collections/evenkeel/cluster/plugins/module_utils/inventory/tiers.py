@@ -24,9 +24,9 @@ MAX_NODES = 1000
 MAX_DRAIN_SECONDS = 600
 MAX_STOP_SECONDS = 3600
 MAX_PIDS = 4_194_304  # the kernel's own limit (PID_MAX_LIMIT)
-# The passive health check takes a node out after this many failures within 0.3 s without a success. The retries of one
-# request reach it (one every 10 to 20 ms); requests for a URL that answers 500 rarely do.
-DEFAULT_MAX_FAILURES = 10
+# The passive health check takes a node out after this many failures within 0.3 s without a success. The attempts of one
+# request to reach a dead node do that (one every 2 to 4 ms); requests for a URL that answers 500 rarely do.
+DEFAULT_MAX_FAILURES = 40
 MAX_FAILURES = 100
 RESERVED_TIERS = frozenset(
     {"all", "api", "balancer", "base", "bridge", "console", "dashboard", "empty", "evenkeel", "guard", "host"}
@@ -268,6 +268,7 @@ def _tier(reader: Reader, cluster: str, name: str, raw: Mapping[str, Any]) -> Ti
         cookie=cookie,
         health_path=health_path,
         max_failures=max_failures,
+        repeat=reader.flag(f"{at}.repeat", raw.get("repeat", False)),
         drain_seconds=drain,
         stop_seconds=stop,
         memory=_memory(reader, f"{at}.memory", raw.get("memory", str(DEFAULT_MEMORY))),

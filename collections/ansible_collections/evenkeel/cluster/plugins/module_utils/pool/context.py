@@ -106,7 +106,8 @@ class Ports:
 def tier_route(tier: Tier, hosts: Iterable[str]) -> Route:
     """The tier's route as declared."""
     # The path / has nothing to strip.
-    return Route(tier.name, tier.path, tier.strip_path and tier.path != "/", tier.service, tuple(hosts))
+    strip = tier.strip_path and tier.path != "/"
+    return Route(tier.name, tier.path, strip, tier.service, tuple(hosts), tier.repeat)
 
 
 def node_health_url(node: Node, tier: Tier) -> str:

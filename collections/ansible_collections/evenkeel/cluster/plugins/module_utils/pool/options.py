@@ -14,6 +14,7 @@ from ..engine.port import BalancerView
 from ..traefik.api import TraefikApi, read_password
 from ..traefik.route_file import RouteFile
 from .context import PoolInputError, Ports, read_tiers
+from .file_mounts import with_contents
 from .reconcile import PoolRequest
 from .rollout import RolloutLimits
 
@@ -61,7 +62,7 @@ def request_of(params: Mapping[str, Any]) -> PoolRequest:
         limits = RolloutLimits(**numbers)
     return PoolRequest(
         cluster=params["cluster"],
-        tiers=read_tiers(params["tiers"]),
+        tiers={name: with_contents(tier) for name, tier in read_tiers(params["tiers"]).items()},
         images=params["images"],
         hosts=tuple(params["hosts"]),
         renew=tuple(params.get("renew") or ()),
