@@ -8,6 +8,7 @@ import json
 import os
 import platform
 import re
+import signal
 import statistics
 import subprocess
 import sys
@@ -112,7 +113,7 @@ def attempt(playbook: str | Path, *arguments: str) -> Play:
         problem = " | ".join(reasons) or done.stderr.strip()[-500:] or done.stdout.strip()[-500:]
     return Play(
         seconds=seconds,
-        changed=sum(int(host["changed"]) for host in report["stats"].values()),
+        changed=sum(int(host["changed"]) for host in report.get("stats", {}).values()),
         tasks={result["action"]: _seconds(duration) for duration, result in outcomes if "action" in result},
         results={result["action"]: result for _, result in outcomes if "action" in result},
         problem=problem,
@@ -264,7 +265,8 @@ def report(name: str, data: Mapping[str, Any], tables: Sequence[str], verdicts: 
 
 
 def run_main(main: Any) -> None:
-    """Exit with what *main* returns; a failed measurement is one line."""
+    """Exit with what *main* returns; a failed measurement is one line. SIGTERM lets it put back what it has changed."""
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))
     try:
         sys.exit(main())
     except BenchError as error:

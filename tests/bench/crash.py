@@ -9,7 +9,7 @@ each, under an open loop with sticky clients and POSTs (see ``playbooks/drill.ym
 * one URL that answers 500 gets 20 requests a second, half of them from a sticky client, so always on the same node.
   All other URLs get their usual load; then a tenth of it, so that fewer good answers come in between.
 
-Command: ``python -m tests.bench.crash [--settings 0 3 10] [--kills 20] [--hangs 6] [--seconds 20] [--rate 400]``
+Command: ``python -m tests.bench.crash [--settings 0 10 40] [--kills 20] [--hangs 6] [--seconds 20] [--rate 400]``
 Both tiers are sticky here, to count the sessions that leave a healthy node.
 Control, in the same run: another setting must lose requests or sessions, to show that the measurement notices losses.
 The broken URL must have answered 500 each time.
@@ -161,7 +161,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     parser = argparse.ArgumentParser(
         description="killed and hanging nodes and a broken URL, per setting of max_failures"
     )
-    parser.add_argument("--settings", type=int, nargs="+", default=[0, 3, 10])
+    parser.add_argument("--settings", type=int, nargs="+", default=[0, 10, 40])
     parser.add_argument("--kills", type=int, default=20)
     parser.add_argument("--hangs", type=int, default=6)
     parser.add_argument("--seconds", type=float, default=20, help="of the load beside the broken URL")

@@ -9,17 +9,37 @@ from __future__ import annotations
 import dataclasses
 import threading
 from collections.abc import Callable
+from typing import Protocol
 
 import pytest
 
 from ansible_collections.evenkeel.cluster.plugins.module_utils.cluster import labels
 from ansible_collections.evenkeel.cluster.plugins.module_utils.cluster.node import ENDED, RUNNING, Node, TierBuild
 from ansible_collections.evenkeel.cluster.plugins.module_utils.core.poll import Clock, wait_until
-from ansible_collections.evenkeel.cluster.plugins.module_utils.engine.port import EngineError, FaultyEngine
+from ansible_collections.evenkeel.cluster.plugins.module_utils.engine.port import Alteration, EngineError, FaultyEngine
 from ansible_collections.evenkeel.cluster.plugins.module_utils.pool.context import node_health_url
 
 GONE = "0" * 64
 _PATIENCE_SECONDS = 30.0
+
+
+class ByHand(Protocol):
+    """What a user does to a node with the engine's own commands."""
+
+    def rename(self, node: str, name: str) -> None:
+        """Give it another name."""
+
+    def leave_network(self, node: str) -> None:
+        """Take it off the cluster's network."""
+
+    def limit(self, node: str) -> None:
+        """Give it less memory, and let it not be started again."""
+
+    def limit_for_good(self, node: str) -> None:
+        """Give it a limit that cannot be set back while it runs."""
+
+    def copy(self, node: str, name: str) -> str:
+        """Start another container with its labels; the new one's identifier."""
 
 
 @dataclasses.dataclass(frozen=True)
@@ -32,6 +52,7 @@ class Subject:
         build: a tier whose nodes answer their health check and drain within its stop time.
         guest_image: reference of an image with the tier's labels.
         bare_name: a free name for an image.
+        hand: changes nodes as a user does.
     """
 
     engine: FaultyEngine
@@ -39,6 +60,7 @@ class Subject:
     build: TierBuild
     guest_image: str
     bare_name: str
+    hand: ByHand
 
     def name(self, number: int) -> str:
         """The name of a node."""
@@ -58,6 +80,19 @@ class Subject:
     def now(self, node: str) -> Node:
         """The node as it is now."""
         return next(item for item in self.engine.nodes() if item.id == node)
+
+    def altered(self) -> dict[str, Alteration]:
+        """What was changed by hand, by the name of the node."""
+        nodes = self.engine.nodes()
+        found = self.engine.alterations(nodes, {self.build.tier.name: self.build})
+        return {node.name: found[node.id] for node in nodes if node.id in found}
+
+    def mended(self, node: str) -> Node:
+        """Mend it; it answers."""
+        self.engine.mend(self.now(node), self.build)
+        self.answers(node, 200)
+        assert self.altered() == {}
+        return self.now(node)
 
     def answers(self, node: str, status: int) -> None:
         """Wait until the node's health answer has that status."""
@@ -163,6 +198,93 @@ class EngineContract:
         subject.answers(node.id, 200)
         assert subject.now(node.id).state == RUNNING
 
+    # -- by hand -------------------------------------------------------------------
+
+    def test_a_node_as_it_was_made_is_not_altered(self, subject: Subject) -> None:
+        node = subject.started()
+        assert (node.made_as, node.own_name, node.copy_of, node.apart) == (node.name, node.name, "", "")
+        assert subject.altered() == {}
+
+    def test_a_renamed_node_is_known_and_gets_its_name_back(self, subject: Subject) -> None:
+        node = subject.started()
+        subject.hand.rename(node.id, "evenkeel-contract-other")
+        found = subject.now(node.id)
+        assert (found.name, found.own_name, found.managed) == ("evenkeel-contract-other", node.name, True)
+        assert (found.number, found.url, found.served_by) == (1, node.url, node.served_by)
+        assert node.name in subject.altered()[found.name].words[0]
+        assert subject.mended(node.id).name == node.name
+
+    def test_a_node_off_its_network_is_connected_again(self, subject: Subject) -> None:
+        node = subject.started()
+        subject.hand.leave_network(node.id)
+        assert subject.now(node.id).address == ""
+        assert subject.engine.network in subject.altered()[node.name].words[0]
+        assert subject.mended(node.id).running
+
+    def test_limits_that_were_changed_are_set_back(self, subject: Subject) -> None:
+        node = subject.started()
+        subject.hand.limit(node.id)
+        assert "memory 60 MiB" in " ".join(subject.altered()[node.name].words)
+        assert subject.mended(node.id).id == node.id
+
+    def test_a_limit_that_cannot_be_set_back_is_told(self, subject: Subject) -> None:
+        node = subject.started()
+        subject.hand.limit_for_good(node.id)
+        changed = subject.altered()[node.name]
+        assert (changed.mendable, changed.words) == (False, ("CPU shares 512, want none",))
+
+    def test_a_frozen_node_goes_on_when_it_is_mended(self, subject: Subject) -> None:
+        node = subject.started()
+        subject.engine.freeze(node.id)
+        assert subject.altered()[node.name].words == ("is paused",)
+        assert subject.mended(node.id).state == RUNNING
+
+    def test_all_that_was_changed_is_set_back_at_once(self, subject: Subject) -> None:
+        node = subject.started()
+        subject.hand.limit(node.id)
+        subject.hand.leave_network(node.id)
+        subject.hand.rename(node.id, "evenkeel-contract-other")
+        subject.engine.freeze(node.id)
+        assert len(subject.altered()["evenkeel-contract-other"].words) >= 4
+        assert subject.mended(node.id).name == node.name
+
+    def test_a_node_that_has_ended_or_has_another_revision_is_not_looked_at(self, subject: Subject) -> None:
+        node = subject.started()
+        subject.hand.limit(node.id)
+        other = dataclasses.replace(subject.build, revision="other")
+        assert subject.engine.alterations(subject.engine.nodes(), {other.tier.name: other}) == {}
+        assert subject.engine.alterations(subject.engine.nodes(), {}) == {}
+        subject.engine.stop(node.id, 0)
+        assert subject.altered() == {}
+
+    def test_a_name_that_another_has_by_now_is_not_given_back(self, subject: Subject) -> None:
+        node = subject.started(1)
+        subject.hand.rename(node.id, "evenkeel-contract-other")
+        subject.engine.start(node.name, subject.build)
+        # The younger one has the name, so it is the node, and the other is a copy to all who look.
+        assert {found.name: found.managed for found in subject.engine.nodes()} == {
+            "evenkeel-contract-other": False,
+            node.name: True,
+        }
+        with pytest.raises(EngineError, match="in use"):
+            subject.engine.mend(node, subject.build)
+
+    def test_a_copy_of_a_node_is_a_guest(self, subject: Subject) -> None:
+        node = subject.started()
+        copy = subject.hand.copy(node.id, "evenkeel-contract-copy")
+        found = subject.now(copy)
+        assert (found.copy_of, found.managed, found.kind, found.number) == (node.name, False, "guest", 0)
+        assert subject.now(node.id).managed
+        assert subject.altered() == {}
+        subject.engine.remove(node.id)
+        assert subject.now(copy).own_name == node.name, "alone, it is the node, renamed"
+
+    def test_of_a_renamed_node_and_its_copy_the_older_one_is_the_node(self, subject: Subject) -> None:
+        node = subject.started()
+        copy = subject.hand.copy(node.id, "evenkeel-contract-copy")
+        subject.hand.rename(node.id, "evenkeel-contract-other")
+        assert (subject.now(node.id).managed, subject.now(copy).copy_of) == (True, node.name)
+
     def test_what_is_gone_is_an_error_only_where_something_was_to_come_of_it(self, subject: Subject) -> None:
         assert subject.engine.stop(GONE, 1) is None
         subject.engine.remove(GONE)
@@ -172,6 +294,10 @@ class EngineContract:
         for work in (subject.engine.start_again, subject.engine.kill, subject.engine.freeze):
             with pytest.raises(EngineError, match=r"got .*, want .* \(fix: .*\)"):
                 work(GONE)
+        gone = dataclasses.replace(subject.started(), id=GONE)
+        with pytest.raises(EngineError, match=r"got .*, want .* \(fix: .*\)"):
+            subject.engine.mend(gone, subject.build)
+        assert subject.engine.alterations([gone], {subject.build.tier.name: subject.build}) == {}
 
     def test_a_guest_is_a_node_of_its_images_tier(self, subject: Subject) -> None:
         identity = subject.engine.run_guest(subject.guest_image, "drill-1")

@@ -173,7 +173,7 @@ def test_mistyped_and_removed_knobs(play: Play) -> None:
 def test_failures_that_use_up_the_retries(play: Play) -> None:
     tiers = {**TIERS, "t-shop": {**TIERS["t-shop"], "max_failures": 24}}
     assert_refused(
-        play(cluster_tiers=tiers),
+        play(cluster_tiers=tiers, load_balancer_retry_attempts=24),
         "cluster_tiers.t-shop.max_failures: got 24, want less than load_balancer_retry_attempts (24), so that a request"
         " for a dead node can go elsewhere (fix: cluster_tiers.t-shop.max_failures: 23,"
         " or -e load_balancer_retry_attempts=25)",

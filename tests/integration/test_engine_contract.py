@@ -16,6 +16,7 @@ from ansible_collections.evenkeel.cluster.plugins.module_utils.engine.docker_fau
 from ansible_collections.evenkeel.cluster.plugins.module_utils.inventory.parse import parse_cluster
 from ansible_collections.evenkeel.cluster.plugins.module_utils.pool.context import declare
 
+from .by_hand import DockerHand
 from .conftest import nodes
 
 CLUSTER = "contract"
@@ -69,6 +70,7 @@ class TestDockerEngine(EngineContract):
         engine = DockerDrillEngine(CLUSTER, NETWORK, {tier.name: tier.port})
         engine.connect()
         build = declare(CLUSTER, {tier.name: tier}, {}, ("localhost",), engine).builds[tier.name]
-        yield Subject(engine, SYSTEM_CLOCK, build, image, f"evenkeel-contract/bare-{next(_numbers)}")
+        hand = DockerHand(NETWORK)
+        yield Subject(engine, SYSTEM_CLOCK, build, image, f"evenkeel-contract/bare-{next(_numbers)}", hand)
         for node in engine.nodes():
             engine.remove(node.id)

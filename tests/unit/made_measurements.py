@@ -82,6 +82,7 @@ def pool(declared: dict[str, Any]) -> dict[str, Any]:
                 "direct_url": f"http://172.18.0.3:8080{one['path']}",
                 "in_rotation": True,
                 "balancer_status": "UP",
+                "remark": "",
             }
             for one in declared["tiers"]
             for name in names(one)

@@ -30,6 +30,7 @@ MAY_IMPORT = {
     "pool": {"core", "cluster", "traefik", "engine"},
     "host": {"core", "cluster", "traefik", "inventory", "engine", "balancer"},
     "drill": {"core", "cluster", "traefik", "engine", "measure", "balancer", "pool"},
+    "overview": {"core", "cluster", "traefik", "engine", "balancer", "pool", "host"},
     "report": {"core", "cluster", "pool"},
 }
 #: File -> the third parties that it may import. Everything else of the library needs the standard library alone.

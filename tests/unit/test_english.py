@@ -40,7 +40,14 @@ QUOTED = (
     "by those who have the password",  # title of the claim "management"
 )
 
-DOCUMENTS = ("*.md", "docs/*.md", "docs/*.json", "tests/bench/*.md", "collections/**/cluster/*.md")
+DOCUMENTS = (
+    "*.md",
+    "docs/*.md",
+    "docs/*.json",
+    "tests/bench/*.md",
+    "tests/bench/faults/*.md",
+    "collections/**/cluster/*.md",
+)
 PLAIN = (
     "*.yml",
     "*.cfg",
@@ -79,16 +86,17 @@ PYTHON_TEXT = (
     *(f"{PLUGINS}/{kind}/*.py" for kind in ("action", "callback", "doc_fragments", "filter", "lookup", "plugin_utils")),
     *(
         f"{PLUGINS}/module_utils/{package}/*.py"
-        for package in ("cluster", "engine", "images", "pool", "report", "traefik")
+        for package in ("cluster", "engine", "images", "overview", "pool", "report", "traefik")
     ),
     f"{PLUGINS}/module_utils/core/lock*.py",
     "roles/*/files/*.py",
     "scripts/*.py",
     "tests/bench/*.py",
+    "tests/bench/*/*.py",
     "tests/unit/callback/*.py",
     "tests/unit/filter/*.py",
     "tests/unit/plugin_utils/*.py",
-    *(f"tests/unit/module_utils/{package}/*.py" for package in ("cluster", "engine", "pool", "traefik")),
+    *(f"tests/unit/module_utils/{package}/*.py" for package in ("cluster", "engine", "overview", "pool", "traefik")),
 )
 
 

@@ -7,6 +7,7 @@ from pathlib import Path
 
 import pytest
 from tests.contract.engine_contract import EngineContract, Subject
+from tests.unit.fakes.by_hand import FakeHand
 from tests.unit.fakes.clock import VirtualClock
 from tests.unit.fakes.cluster import FakeCluster
 from tests.unit.fakes.engine import Delays
@@ -27,7 +28,9 @@ class TestFakeEngine(EngineContract):
         build = cluster.builds["shop"]
         for node in cluster.engine.nodes():
             cluster.engine.remove(node.id)
-        return Subject(cluster.engine, cluster.clock, build, build.image, "evenkeel-contract/bare")
+        return Subject(
+            cluster.engine, cluster.clock, build, build.image, "evenkeel-contract/bare", FakeHand(cluster.engine)
+        )
 
 
 def test_the_fakes_keep_the_ports(cluster: FakeCluster) -> None:

@@ -16,10 +16,13 @@ from ansible_collections.evenkeel.cluster.plugins.module_utils.cluster.node impo
     RUNNING,
     Node,
     TierBuild,
+    told_apart,
 )
 from ansible_collections.evenkeel.cluster.plugins.module_utils.core.errors import Problem
 from ansible_collections.evenkeel.cluster.plugins.module_utils.core.poll import Clock
-from ansible_collections.evenkeel.cluster.plugins.module_utils.engine.port import EngineError, Image
+from ansible_collections.evenkeel.cluster.plugins.module_utils.engine.port import Alteration, EngineError, Image
+
+from .history import History
 
 KILLED = 137
 #: What Docker calls containers that were started without a name.
@@ -57,30 +60,6 @@ class Counters:
     keys: dict[str, int] = dataclasses.field(default_factory=dict)
 
 
-class History:
-    """A value over time."""
-
-    def __init__(self) -> None:
-        self._changes: list[tuple[float, int]] = []
-
-    def set(self, at: float, value: int) -> None:
-        """From then on it is this value; what was to come later is forgotten."""
-        self._changes = [change for change in self._changes if change[0] < at]
-        self._changes.append((at, value))
-
-    def then(self, at: float, value: int) -> None:
-        """Later it will be this value, unless it is set before."""
-        self._changes.append((at, value))
-
-    def value(self, at: float) -> int:
-        """What it was then; 0 before the first change."""
-        return next((value for when, value in reversed(self._changes) if when <= at), 0)
-
-    def since(self, at: float) -> float:
-        """When the value of then came."""
-        return next((when for when, _ in reversed(self._changes) if when <= at), float("-inf"))
-
-
 class FakeNode:
     """One node: as the engine lists it, and what it did when."""
 
@@ -93,6 +72,15 @@ class FakeNode:
         #: The status of its health answer; 0 while there is none.
         self.health = History()
         self.draining = False
+        #: Its address while it is off the network.
+        self.detached = ""
+        #: Limits that were changed by hand, and whether they can be set back.
+        self.limits = ""
+        self.mendable = True
+
+    def put(self, **differs: object) -> None:
+        """Change what the engine lists of it."""
+        self.node = dataclasses.replace(self.node, **differs)  # type: ignore[arg-type]
 
     @property
     def protected(self) -> bool:
@@ -130,7 +118,7 @@ class FakeEngine:
     def add(self, name: str, build: TierBuild, **differs: object) -> Node:
         """A managed node that has been there for long."""
         found = self._made(name, build.options.labels, managed=True, image_id=build.image_id, revision=build.revision)
-        found.node = dataclasses.replace(found.node, **differs)  # type: ignore[arg-type]
+        found.put(**differs)
         if found.node.running:
             found.present.set(float("-inf"), 1)
             found.health.set(float("-inf"), HTTPStatus.OK)
@@ -153,13 +141,26 @@ class FakeEngine:
 
     def drains(self, name: str) -> None:
         """The node was told to leave and does not end yet, as after a run that was killed."""
-        found = self._named(name)
+        found = self.by_name(name)
         found.draining = True
         found.health.set(self.clock.now(), HTTPStatus.SERVICE_UNAVAILABLE)
 
-    def _named(self, name: str) -> FakeNode:
+    def by_name(self, name: str) -> FakeNode:
+        """The node of that name, with what the engine knows of it."""
         with self._lock:
             return next(item for item in self._nodes.values() if item.node.name == name)
+
+    def by_id(self, node: str) -> FakeNode:
+        """The node with that identifier."""
+        return self._there(node, "look")
+
+    def duplicate(self, node: str, name: str) -> str:
+        """Start a copy of the node under another name, with all its labels; the copy's identifier."""
+        found = self.by_id(node)
+        made = self._made(name, found.labels, managed=True, image_id=found.node.image_id, revision=found.node.revision)
+        made.node = dataclasses.replace(made.node, url=found.node.url, made_as=found.node.made_as)
+        self._began(made)
+        return made.node.id
 
     # -- Engine ----------------------------------------------------------------------
 
@@ -178,7 +179,38 @@ class FakeEngine:
     def nodes(self) -> list[Node]:
         self._refuse("nodes")
         with self._lock:
-            return [item.node for item in self._nodes.values()]
+            return told_apart(item.node for item in self._nodes.values())
+
+    def alterations(self, nodes: Iterable[Node], builds: Mapping[str, TierBuild]) -> dict[str, Alteration]:
+        found: dict[str, Alteration] = {}
+        for node in nodes:
+            item = self._nodes.get(node.id)
+            build = builds.get(node.tier)
+            if item is None or build is None or not node.managed or node.state == ENDED:
+                continue
+            words = [
+                *(["is paused"] if node.detail == FROZEN else []),
+                *([f"is {node.own_name}, renamed by hand"] if node.name != node.own_name else []),
+                *([f"is off the network {self.network}"] if item.detached else []),
+                *([item.limits] if item.limits else []),
+            ]
+            if words and node.revision == build.revision:
+                found[node.id] = Alteration(tuple(words), item.mendable)
+        return found
+
+    def mend(self, node: Node, build: TierBuild) -> None:
+        found = self._there(node.id, "mend")
+        self._call(f"mend {found.node.name}")
+        with self._lock:
+            taken = {item.node.name for item in self._nodes.values() if item is not found} | self.foreign.keys()
+            if node.own_name in taken:
+                raise EngineError(Problem(f"node {node.name}", "'the name is in use'", "success", "see dockerd's log"))
+            found.node = dataclasses.replace(
+                found.node, name=node.own_name, address=found.detached or found.node.address
+            )
+        found.limits = found.detached = ""
+        found.health.set(self.clock.now(), HTTPStatus.OK)
+        self._become(found, RUNNING, "running")
 
     def foreign_names(self, names: Iterable[str]) -> dict[str, str]:
         return {name: self.foreign[name] for name in names if name in self.foreign}
@@ -330,6 +362,7 @@ class FakeEngine:
                 address=address,
                 served_by=name if managed else f"{number:012x}",
                 url=f"http://{name if managed else address}:{port}",
+                made_as=name if managed else "",
             )
             self._nodes[node.id] = FakeNode(node, node_labels)
             return self._nodes[node.id]

@@ -7,7 +7,8 @@ from collections.abc import Callable, Iterable
 from pathlib import Path
 from typing import Any
 
-from ansible_collections.evenkeel.cluster.plugins.module_utils.balancer.config import SLOTS, draining_slot
+from ansible_collections.evenkeel.cluster.plugins.module_utils.balancer.config import SLOTS, draining_slot, static_name
+from ansible_collections.evenkeel.cluster.plugins.module_utils.balancer.files import static_text
 from ansible_collections.evenkeel.cluster.plugins.module_utils.balancer.options import BalancerOptions
 from ansible_collections.evenkeel.cluster.plugins.module_utils.balancer.plan import BalancerContainer, Desired
 from ansible_collections.evenkeel.cluster.plugins.module_utils.engine.port import EngineError, Image
@@ -115,6 +116,7 @@ class FakeHost:
         name = f"shop-balancer-{slot}"
         self.found[name] = BalancerContainer(f"id-{slot}", name, slot, "running", revision, "id-edge")
         self.processes[slot] = Process(started, self.accepted, self.edge_text)
+        (self.options.config_dir / static_name(slot)).write_text(static_text(self.options, slot))
 
     def end(self, name: str) -> None:
         self.found[name] = dataclasses.replace(self.found[name], state="exited")

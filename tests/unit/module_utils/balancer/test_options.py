@@ -205,12 +205,14 @@ def test_numbers_of_the_role_pass_unconverted() -> None:
         for task in yaml.safe_load((ROLE / "tasks/run.yml").read_text())
         if "evenkeel.cluster.balancer" in task
     )
+    assert task == "{{ _load_balancer_options }}"
+    given = yaml.safe_load((ROLE / "vars/main.yml").read_text())["_load_balancer_options"]
     specs = yaml.safe_load((ROLE / "meta/argument_specs.yml").read_text())["argument_specs"]["main"]["options"]
     defaults = yaml.safe_load((ROLE / "defaults/main.yml").read_text())
     knobs = {name: number for name, number in NUMBERS.items() if number.fix}
     assert sorted(knobs) == ["access_log_keep", "drain_seconds", "log_files", "pids", "ready_seconds"]
     for name, number in knobs.items():
         (variable,) = re.findall(r"load_balancer_\w+", number.fix)
-        assert task[name] == f"{{{{ {variable} }}}}"
+        assert given[name] == f"{{{{ {variable} }}}}"
         assert specs[variable]["type"] == "raw"
         assert defaults[variable] == number.default

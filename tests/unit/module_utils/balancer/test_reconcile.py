@@ -14,6 +14,7 @@ from ansible_collections.evenkeel.cluster.plugins.module_utils.balancer.reconcil
     BalancerOutcome,
     BalancerRequest,
     BalancerRunError,
+    announce,
     as_result,
     diff,
     preview,
@@ -232,3 +233,33 @@ def test_a_removal_that_fails_keeps_the_locks_file(host: FakeHost, lock_file: Pa
         done(host, BalancerRequest("shop"))
     assert caught.value.outcome.actions == ()
     assert lock_file.exists()
+
+
+def test_files_that_were_changed_by_hand_are_written_again(host: FakeHost, request_: BalancerRequest) -> None:
+    done(host, request_)
+    static = host.options.config_dir / "traefik-blue.yml"
+    before = static.read_text()
+    static.unlink()
+    host.options.watch_file.write_text("nonsense")
+    told_before = told(announce(request_, Ports(host, host.api)))
+    assert told_before == ["write edge-watch.pl (is not as declared)", "write traefik-blue.yml (is not as declared)"]
+    assert told(done(host, request_)) == told_before
+    assert static.read_text() == before
+    assert host.options.watch_file.read_text() == host.options.watch_script
+    assert told(done(host, request_)) == []
+
+
+def test_the_static_configuration_of_a_balancer_that_has_ended_waits_for_a_start(
+    host: FakeHost, request_: BalancerRequest
+) -> None:
+    done(host, request_)
+    (host.options.config_dir / "traefik-blue.yml").unlink()
+    host.end("shop-balancer-blue")
+    assert [action.kind for action in announce(request_, Ports(host, host.api)).actions] == ["remove", "start"]
+
+
+def test_an_announcement_waits_for_no_lock(host: FakeHost, request_: BalancerRequest) -> None:
+    with lock.cluster_lock("shop", "another run", 0):
+        assert told(announce(request_, Ports(host, host.api))) == FIRST
+        with pytest.raises(lock.LockBusyError):
+            preview(request_, Ports(host, host.api))

@@ -15,6 +15,7 @@ from ansible_collections.evenkeel.cluster.plugins.module_utils.core.redaction im
     redacted,
     without_address_credentials,
     without_credentials,
+    without_variables,
 )
 
 CANARY = "CANARY-7f3a"
@@ -81,6 +82,30 @@ def test_names_of_no_secrets(name: str) -> None:
 )
 def test_credentials_in_addresses(text: str, shown: str) -> None:
     assert without_credentials(text) == shown
+
+
+@pytest.mark.parametrize(
+    "name", ["environment", "lab_environment", "load_balancer_environment", "env", "Env", "appEnv"]
+)
+def test_of_variables_every_value_is_removed(name: str) -> None:
+    given_ = {"MYSQL_PWD": CANARY, "JWT": CANARY, "PIN": 7_358, "DEBUG": True, "EMPTY": "", "NONE": None}
+    told = {**dict.fromkeys(["MYSQL_PWD", "JWT", "PIN", "DEBUG"], REMOVED), "EMPTY": "", "NONE": None}
+    lists = [f"PWD={CANARY}", CANARY], [f"PWD={REMOVED}", REMOVED]
+    for remove in (redacted, without_variables):
+        assert remove({"tiers": [{name: given_}]}) == {"tiers": [{name: told}]}
+        assert remove({name: lists[0]}) == {name: lists[1]}
+        assert remove({name: {"deep": {"er": [CANARY]}}}) == {name: {"deep": {"er": [REMOVED]}}}
+        assert remove({name: CANARY}) == {name: REMOVED}
+
+
+@pytest.mark.parametrize("name", ["envelope", "environment_file", "seven", "convenient"])
+def test_names_of_no_variables(name: str) -> None:
+    assert redacted({name: {"A": "shown"}}) == without_variables({name: {"A": "shown"}}) == {name: {"A": "shown"}}
+
+
+def test_without_variables_all_else_stays() -> None:
+    given_ = {"password": CANARY, "n": (1, None), "url": "http://u:p@h/", "environment": {}}
+    assert without_variables(given_) == {**given_, "n": [1, None]}
 
 
 def test_numbers_and_truth_say_which_but_not_what() -> None:

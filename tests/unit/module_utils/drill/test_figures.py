@@ -156,6 +156,13 @@ def test_only_what_was_under_way_when_a_node_went_suddenly_is_excused(
     assert in_flight([failed, record(4.9)], [event(kind, 5, 8, left={"web-1": 5.0})]) == ([failed] if spared else [])
 
 
+@pytest.mark.parametrize("repeating, spared", [(None, False), ({"web"}, False), (set(), True), ({"api"}, True)])
+def test_a_get_of_a_killed_node_is_excused_where_it_is_not_sent_again(repeating: set[str] | None, spared: bool) -> None:
+    failed = lost(4.9, 5.1, method=GET)
+    killed = [event(KILL, 5, 8, left={"web-1": 5.0})]
+    assert in_flight([failed], killed, repeating=repeating) == ([failed] if spared else [])
+
+
 @pytest.mark.parametrize("server, spared", [("web-1:8080", True), ("web-2:8080", False)])
 def test_the_access_log_tells_where_a_request_was(server: str, spared: bool) -> None:
     failed = lost(4.9, 5.1, method=POST)

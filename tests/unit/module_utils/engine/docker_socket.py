@@ -16,7 +16,7 @@ import docker.errors
 
 
 class DockerSocket:
-    """Answers GET requests from a table.
+    """Answers requests from a table, and keeps what was posted.
 
     Args:
         path: of the socket.
@@ -25,6 +25,7 @@ class DockerSocket:
     def __init__(self, path: Path) -> None:
         self.answers: dict[str, tuple[int, Any]] = {"/version": (200, {"Version": "20.10.24", "ApiVersion": "1.41"})}
         self.seen: list[tuple[str, dict[str, list[str]]]] = []
+        self.posted: list[tuple[str, Any]] = []
         self.address = f"unix://{path}"
         outer = self
 
@@ -38,6 +39,11 @@ class DockerSocket:
                 self.send_header("Content-Length", str(len(data)))
                 self.end_headers()
                 self.wfile.write(data)
+
+            def do_POST(self) -> None:
+                length = int(self.headers["Content-Length"])
+                outer.posted.append((unquote(self.path), json.loads(self.rfile.read(length))))
+                self.do_GET()
 
             def address_string(self) -> str:
                 return "unix"

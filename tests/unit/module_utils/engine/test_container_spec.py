@@ -26,6 +26,7 @@ TIER = Tier(
     cookie=Cookie("evenkeel_web"),
     health_path="/healthz",
     max_failures=10,
+    repeat=False,
     drain_seconds=3,
     stop_seconds=30,
     memory=2**28,

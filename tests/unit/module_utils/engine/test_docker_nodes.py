@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -13,7 +14,7 @@ from tests.unit.module_utils.engine.test_container_spec import BUILD
 from ansible_collections.evenkeel.cluster.plugins.module_utils.cluster.node import BROKEN, ENDED, RUNNING, Node
 from ansible_collections.evenkeel.cluster.plugins.module_utils.engine.docker_client import DockerClient
 from ansible_collections.evenkeel.cluster.plugins.module_utils.engine.docker_faults import DockerDrillEngine
-from ansible_collections.evenkeel.cluster.plugins.module_utils.engine.port import EngineError
+from ansible_collections.evenkeel.cluster.plugins.module_utils.engine.port import Alteration, EngineError
 
 NODE_LABELS = {
     "evenkeel.cluster": "evenkeel",
@@ -76,6 +77,7 @@ def test_a_managed_node(socket: DockerSocket, engine: DockerDrillEngine) -> None
             address="172.18.0.2",
             served_by="web-1",
             url="http://web-1:8080",
+            made_as="web-1",
         )
     ]
 
@@ -149,6 +151,121 @@ def test_a_node_is_started_as_specified(engine: DockerDrillEngine, sdk: Recordin
     assert (created["name"], created["image"], created["stop_timeout"]) == ("web-7", "res/web:3f2a", 30)
     assert created["host_config"]["SecurityOpt"] == ["no-new-privileges"]
     assert sdk.calls[1] == ("start", ("c" * 64,))
+
+
+# -- by hand ---------------------------------------------------------------------------
+
+BUILDS = {"web": dataclasses.replace(BUILD, revision="r1")}
+
+
+def whole(**differs: Any) -> dict[str, Any]:
+    """Docker's whole record of a container that is as it was made."""
+    host = {
+        "Memory": 2**28,
+        "MemorySwap": 2**29,
+        "NanoCpus": 500_000_000,
+        "PidsLimit": 200,
+        "RestartPolicy": {"Name": "unless-stopped"},
+        **differs.pop("HostConfig", {}),
+    }
+    networks: dict[str, Any] = {"Networks": {"evenkeel": {}}}
+    return {"HostConfig": host, "State": {"Paused": False}, "NetworkSettings": networks, **differs}
+
+
+def test_a_renamed_node_is_known_by_the_name_that_the_balancer_has(
+    socket: DockerSocket, engine: DockerDrillEngine
+) -> None:
+    socket.answers["/containers/json"] = (200, [record("webby")])
+    (node,) = engine.nodes()
+    assert (node.name, node.made_as, node.served_by, node.managed) == ("webby", "web-1", "web-1", True)
+
+
+def test_a_copy_is_told_apart_from_the_older_node(socket: DockerSocket, engine: DockerDrillEngine) -> None:
+    """Docker lists the youngest first."""
+    socket.answers["/containers/json"] = (200, [record("copy", Created=9), record("webby", Created=8)])
+    socket.answers["/containers/id-copy/json"] = (200, {"Config": {"Hostname": "web-1"}})
+    assert [(node.name, node.managed, node.copy_of, node.served_by) for node in engine.nodes()] == [
+        ("webby", True, "", "web-1"),
+        ("copy", False, "web-1", "web-1"),
+    ]
+
+
+@pytest.mark.parametrize(
+    "networks, apart",
+    [
+        ({"evenkeel": {}}, ""),
+        ({"bridge": {}}, ""),
+        ({"shop_default": {}, "bridge": {}}, ""),
+        ({"shop_default": {}, "a": {}}, "a, shop_default"),
+        ({}, ""),
+    ],
+)
+def test_a_guest_where_the_balancer_is_not(
+    socket: DockerSocket, engine: DockerDrillEngine, networks: dict[str, Any], apart: str
+) -> None:
+    found = record("stack", Labels=GUEST_LABELS, NetworkSettings={"Networks": networks})
+    socket.answers["/containers/json"] = (200, [found])
+    assert engine.nodes()[0].apart == apart
+
+
+def test_only_current_nodes_that_have_not_ended_are_looked_at(socket: DockerSocket, engine: DockerDrillEngine) -> None:
+    guest = record("guest", Labels=GUEST_LABELS)
+    ended = record("web-2", State="exited")
+    stale = record("web-3", Labels={**NODE_LABELS, "evenkeel.revision": "r0"})
+    other = record("web-4", Labels={**NODE_LABELS, "evenkeel.tier": "other"})
+    for item in (ended, stale, other):
+        url = f"http://{item['Names'][0].strip('/')}:8080"
+        item["Labels"] = {**item["Labels"], "traefik.http.services.web-1a.loadbalancer.server.url": url}
+    socket.answers["/containers/json"] = (200, [record(), guest, ended, stale, other])
+    socket.answers["/containers/id-web-1/json"] = (200, whole())
+    nodes = engine.nodes()
+    socket.seen.clear()
+    assert engine.alterations(nodes, BUILDS) == {}
+    assert [path for path, _ in socket.seen] == ["/containers/id-web-1/json"]
+
+
+def test_what_was_changed_is_read_from_dockers_record(socket: DockerSocket, engine: DockerDrillEngine) -> None:
+    socket.answers["/containers/json"] = (200, [record()])
+    socket.answers["/containers/id-web-1/json"] = (200, whole(HostConfig={"RestartPolicy": {"Name": "no"}}))
+    changed = engine.alterations(engine.nodes(), BUILDS)
+    assert changed == {"id-web-1": Alteration(("restart policy no, want unless-stopped",))}
+
+
+def test_a_node_is_mended_in_one_order(socket: DockerSocket, engine: DockerDrillEngine, sdk: RecordingSdk) -> None:
+    """It goes on when all else is as it was, so that no request meets it before."""
+    socket.answers["/containers/json"] = (200, [record("webby")])
+    apart = whole(NetworkSettings={"Networks": {}}, State={"Paused": True})
+    socket.answers["/containers/id-webby/json"] = (200, apart)
+    socket.answers["/containers/id-webby/update"] = (200, {"Warnings": None})
+    (node,) = engine.nodes()
+    engine.mend(node, BUILDS["web"])
+    assert sdk.calls == [
+        ("rename", ("id-webby", "web-1")),
+        ("connect_container_to_network", ("id-webby", "evenkeel", {"aliases": None})),
+        ("unpause", ("id-webby",)),
+    ]
+    assert socket.posted == [
+        (
+            "/containers/id-webby/update",
+            {
+                "Memory": 2**28,
+                "MemorySwap": 2**29,
+                "NanoCpus": 500_000_000,
+                "PidsLimit": 200,
+                "RestartPolicy": {"Name": "unless-stopped"},
+            },
+        )
+    ]
+
+
+def test_a_node_that_was_not_changed_is_not_renamed(
+    socket: DockerSocket, engine: DockerDrillEngine, sdk: RecordingSdk
+) -> None:
+    socket.answers["/containers/json"] = (200, [record()])
+    socket.answers["/containers/id-web-1/json"] = (200, whole())
+    socket.answers["/containers/id-web-1/update"] = (200, {})
+    engine.mend(engine.nodes()[0], BUILDS["web"])
+    assert sdk.calls == []
 
 
 # -- faults ----------------------------------------------------------------------------

@@ -267,8 +267,18 @@ def tasks_of(tasks: list[dict[str, Any]] | None) -> list[dict[str, Any]]:
 
 
 def test_knobs_of_playbooks_are_what_they_read() -> None:
-    texts = [path.read_text() for path in [*(ROOT / "playbooks").glob("*.yml"), ROOT / "roles/cluster/vars/main.yml"]]
-    assert set(re.findall(r"\b(teardown_\w+|cluster_check_machine)\b", "\n".join(texts))) == library.PLAYBOOK_KNOBS
+    texts = [
+        path.read_text()
+        for path in [
+            *(ROOT / "playbooks").glob("*.yml"),
+            ROOT / "roles/cluster/vars/main.yml",
+            ROOT / "roles/evidence/tasks/drift.yml",
+        ]
+    ]
+    assert (
+        set(re.findall(r"\b(teardown_\w+|cluster_check_machine|status_strict)\b", "\n".join(texts)))
+        == library.PLAYBOOK_KNOBS
+    )
 
 
 @given(st.lists(st.text(alphabet="abcdestw_", min_size=1, max_size=14), max_size=5))

@@ -143,6 +143,7 @@ BAD_OPTIONS: dict[str, list[object]] = {
         "/%2e",
     ],
     "strip_path": NO_FLAG,
+    "repeat": NO_FLAG,
     "sticky": NO_FLAG,
     "strategy": [*NO_TEXT, "", "random", "WRR", "roundrobin", "wrr "],
     "cookie": [None, "", "x", 5, True, [], ["a"]],
@@ -276,6 +277,25 @@ def test_bad_cookie(option: str, value: object) -> None:
 def test_bad_environment(name: object, value: object) -> None:
     what = "cluster_tiers.static.environment" + (".A" if name == "A" else "")
     assert_one_line(problems_of(with_static(environment={name: value})), what)
+
+
+@pytest.mark.parametrize(
+    "environment, got",
+    [
+        (["A=canary"], "a list"),
+        ("A=canary", "text"),
+        ({"A": ["canary"]}, "a list"),
+        ({"A": {"B": "canary"}}, "a mapping"),
+        ({"A": "canary\0"}, "text"),
+        (71_358, "a number"),
+        (None, "nothing"),
+    ],
+)
+def test_what_may_be_secret_is_not_repeated(environment: object, got: str) -> None:
+    (line,) = problems_of(with_static(environment=environment))
+    assert f"got '{got}'" in line or f"got {got}" in line
+    assert "canary" not in line
+    assert "71358" not in line
 
 
 @pytest.mark.parametrize("mount", BAD_MOUNTS, ids=ascii)

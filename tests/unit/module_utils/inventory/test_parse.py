@@ -63,7 +63,7 @@ def test_good_flags(value: object, flag: bool) -> None:
         ("web_address", "127.0.0.1"),
         ("dashboard_address", "::1"),
         ("portainer_address", "::"),
-        ("retry_attempts", 11),
+        ("retry_attempts", 41),
         ("retry_attempts", "1000"),
         ("web_port", "80"),
         ("web_port", 65535),
@@ -94,6 +94,7 @@ def test_good_knobs(knob: str, value: object) -> None:
         ("health_path", "/"),
         ("drain_seconds", 0),
         ("max_failures", "0"),
+        ("repeat", "yes"),
         ("stop_seconds", "4"),
         ("memory", "1G"),
         ("memory", 16 * 1024**2),
@@ -173,4 +174,4 @@ def test_images_that_are_built_carry_the_name_of_another_cluster() -> None:
 
 
 def test_failures_that_are_not_counted_need_no_retries() -> None:
-    assert problems_of({**with_static(max_failures=0), "retry_attempts": 11}) == []
+    assert problems_of({**with_static(max_failures=0), "retry_attempts": 41}) == []

@@ -59,6 +59,12 @@ def test_differences_are_told_in_words_and_numbers() -> None:
     ]
 
 
+def test_why_a_guest_is_out_of_rotation_is_told() -> None:
+    changed = view()
+    changed["nodes"][0]["remark"] = "guest x: got network y alone, want also z (fix: connect it)"
+    assert disagreements(changed) == ["guest x: got network y alone, want also z (fix: connect it)"]
+
+
 def test_a_balancer_that_is_not_reached_says_nothing() -> None:
     silent: Any = {**view(), "balancer": {"reachable": False, "version": "", "reason": "balancer API: got no answer"}}
     found = drift_report(silent)
@@ -72,4 +78,23 @@ def test_a_failed_module_is_no_agreement() -> None:
         "balancer": "",
         "lines": ["Docker: got no answer"],
         "tiers": [],
+        "parts": [],
     }
+
+
+def test_the_other_parts_differ_in_their_own_words_and_by_what_a_run_would_do() -> None:
+    changed = view()
+    changed["parts"] = [
+        {"part": "edge", "state": "shop-edge paused", "lines": [], "to_do": ["remove shop-edge", "start shop-edge"]},
+        {"part": "disk", "state": "1 MiB free", "lines": ["disk: got 1 MiB"], "to_do": []},
+        {"part": "network", "state": "shop", "lines": [], "to_do": []},
+    ]
+    found = drift_report(changed)
+    assert found["agreed"] is False
+    assert found["lines"] == [
+        "edge: got drift (remove shop-edge; start shop-edge), want none (fix: ansible-playbook site.yml)",
+        "disk: got 1 MiB",
+    ]
+    assert found["parts"] == changed["parts"]
+    # The three sides of the pool still agree.
+    assert disagreements(changed) == []

@@ -85,9 +85,14 @@ UNROUTED = routed(None)
             [managed(1), managed(2), managed(3)], 1, [(DRAIN, "web-3"), (DRAIN, "web-2")], id="high numbers leave"
         ),
         pytest.param([managed(1), managed(2)], 0, [(DRAIN, "web-2"), (DRAIN, "web-1")], id="down to zero"),
-        pytest.param([managed(1), guest("g")], 2, [], id="guests count"),
-        pytest.param([managed(1), managed(2), guest("g")], 2, [(DRAIN, "g")], id="guests leave first"),
-        pytest.param([guest("g"), guest("h")], 1, [(DRAIN, "h")], id="a guest may be the last node"),
+        pytest.param(
+            [managed(1), guest("g")], 2, [(START, "web-2"), (DRAIN, "g")], id="a guest takes no place of a node"
+        ),
+        pytest.param([managed(1), managed(2), guest("g")], 2, [(DRAIN, "g")], id="guests leave"),
+        pytest.param(
+            [managed(1), managed(2), guest("g")], 1, [(DRAIN, "g"), (DRAIN, "web-2")], id="guests leave first"
+        ),
+        pytest.param([guest("g")], 1, [(START, "web-1"), (DRAIN, "g")], id="a guest leaves when a node serves"),
         pytest.param([guest("g", OLD)], 1, [(START, "web-1"), (DRAIN, "g")], id="a stale guest is replaced"),
         pytest.param([guest("g", state=ENDED)], 1, [(START, "web-1")], id="a stopped guest is its owner's"),
         pytest.param(
@@ -95,7 +100,7 @@ UNROUTED = routed(None)
         ),
         pytest.param([managed(1, state=BROKEN)], 1, [(REMOVE, "web-1"), (START, "web-1")], id="half-made is replaced"),
         pytest.param([managed(1, state=BROKEN)], 1, [(REMOVE, "web-1"), (START, "web-1")], id="paused is replaced"),
-        pytest.param([guest("web-1")], 2, [(START, "web-2")], id="a guest's name is taken"),
+        pytest.param([guest("web-1")], 1, [(START, "web-2"), (DRAIN, "web-1")], id="a guest's name is taken"),
     ],
 )
 def test_counts(nodes: list[Node], count: int, expected: list[tuple[str, str]]) -> None:

@@ -261,15 +261,15 @@ def test_guests_are_counted(cluster: FakeCluster) -> None:
     cluster.engine.run_guest(f"res/shop-{CLUSTER}:latest", "none")
     view = status(cluster.request(), cluster.ports)
     assert view["tiers"]["shop"]["guests"] == 1
-    assert view["tiers"]["shop"]["drift"] == ["drain brave_bell (scale down to 2, guests leave first)"]
+    assert view["tiers"]["shop"]["drift"] == ["drain brave_bell (a guest, started by hand)"]
 
 
 def test_a_stopped_node_is_named_in_dockers_word(cluster: FakeCluster) -> None:
-    cluster.engine.freeze(cluster.engine.node(f"{CLUSTER}-shop-2").id)
+    cluster.engine.kill(cluster.engine.node(f"{CLUSTER}-shop-2").id)
     cluster.clock.sleep(1)
     view = status(cluster.request(), cluster.ports)
-    assert view["tiers"]["shop"]["drift"][0] == f"remove {CLUSTER}-shop-2 (is paused)"
-    assert f"{CLUSTER}-shop-2 is paused, " in disagreements(view)[0]
+    assert view["tiers"]["shop"]["drift"][0] == f"remove {CLUSTER}-shop-2 (is exited)"
+    assert f"{CLUSTER}-shop-2 is exited, " in disagreements(view)[0]
 
 
 def test_without_a_balancer_the_view_says_why(cluster: FakeCluster) -> None:

@@ -296,7 +296,7 @@ def test_what_is_told_of_nodes_that_join_and_leave(cluster: FakeCluster) -> None
 
 
 def test_what_is_told_of_what_is_broken_and_of_routes(cluster: FakeCluster) -> None:
-    cluster.engine.freeze(cluster.engine.node("shop-2").id)
+    cluster.engine.kill(cluster.engine.node("shop-2").id)
     tiers = {"shop": dataclasses.replace(cluster.tiers["shop"], path="/moved/", nodes=1)}
     told = lines(cluster, tiers)
     assert [line for line in told if line.startswith("shop")] == ["shop-2: removed", "shop: route switched"]

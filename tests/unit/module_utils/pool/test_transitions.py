@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from tests.unit.fakes.by_hand import FakeHand
 from tests.unit.fakes.clock import VirtualClock
 from tests.unit.fakes.cluster import TIERS, FakeCluster, parsed_tiers
 
@@ -32,6 +33,7 @@ TRANSITIONS = 200
 SEEDS = 10
 # One of its own for each run of the tests, because the lock is the machine's.
 CLUSTER = f"t{uuid.uuid4().hex[:8]}x"
+BY_HAND = ("rename", "leave_network", "limit", "limit_for_good", "copy")
 EXTRA = {"image": "res/extra:1", "port": 8082, "path": "/extra/", "nodes": 1}
 
 
@@ -59,9 +61,13 @@ def disturb(cluster: FakeCluster, chance: random.Random) -> None:
     """What a user or a crash does between two runs."""
     nodes = [node for node in cluster.engine.nodes() if node.running]
     for node in chance.sample(nodes, min(len(nodes), chance.choice([0, 0, 1, 2]))):
-        deed = chance.choice(["kill", "freeze", "remove", "drain"])
+        deed = chance.choice(["kill", "freeze", "remove", "drain", *BY_HAND])
         if deed == "drain":
             cluster.engine.drains(node.name)
+        elif deed in BY_HAND:
+            hand = FakeHand(cluster.engine)
+            names = (f"by-hand-{node.id}",) if deed in {"rename", "copy"} else ()
+            getattr(hand, deed)(node.id, *names)
         else:
             getattr(cluster.engine, deed)(node.id)
     if chance.random() < 0.2:

@@ -117,13 +117,16 @@ def test_anything_else_has_not_the_published_form(change: Callable[[dict[str, An
 
 def test_no_secret_is_in_a_report() -> None:
     secret = tier(
-        "static", True, environment={"API_TOKEN": CANARY, "URL": f"postgres://u:{CANARY}@db/x", "PLAIN": "seen"}
+        "static", True, environment={"API_TOKEN": CANARY, "URL": f"postgres://u:{CANARY}@db/x", "PLAIN": CANARY}
     )
     measured = measurements(drill(), tiers=(secret, tier("dynamic", False)))
     part(measured, "pool")["invocation"] = {"module_args": {"x": CANARY}}
     part(measured, "balance", "static")["invocation"] = {"module_args": CANARY}
     part(measured, "balance", "static")["_ansible_x"] = CANARY
-    report = document(measured, variables={"cluster_password": CANARY, "cluster_hosts": [f"http://{CANARY}@x"]})
+    report = document(
+        measured,
+        variables={"cluster_domain": "seen", "cluster_password": CANARY, "cluster_hosts": [f"http://{CANARY}@x"]},
+    )
     text = as_json(report)
     assert CANARY not in text
     assert "seen" in text

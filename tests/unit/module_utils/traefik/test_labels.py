@@ -18,7 +18,7 @@ from ansible_collections.evenkeel.cluster.plugins.module_utils.traefik.labels im
 
 def test_service_name_is_stable() -> None:
     """A changed hash rolls every running cluster on upgrade: that takes a decision and a line in the changelog."""
-    assert [tier.service for tier in parsed(cluster()).tiers] == ["static-4dd3bdf1", "dynamic-c19c20d3"]
+    assert [tier.service for tier in parsed(cluster()).tiers] == ["static-de14e406", "dynamic-6580422d"]
 
 
 def test_service_name_differs_exactly_when_the_policy_does() -> None:

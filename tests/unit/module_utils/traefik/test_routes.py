@@ -4,13 +4,16 @@ from __future__ import annotations
 
 import dataclasses
 import re
+from pathlib import Path
 
 import pytest
+import yaml
 from hypothesis import given
 from hypothesis import strategies as st
 
 from ansible_collections.evenkeel.cluster.plugins.module_utils.traefik.routes import (
     EMPTY_SERVICE,
+    REPEAT_MIDDLEWARE,
     Route,
     active_routes,
     host_rule,
@@ -19,6 +22,7 @@ from ansible_collections.evenkeel.cluster.plugins.module_utils.traefik.routes im
     routes_config,
 )
 
+ROOT = Path(__file__).parents[4]
 STATIC = Route(tier="static", path="/", strip_path=False, service="static-1a2b3c4d")
 DYNAMIC = Route(tier="dynamic", path="/api/dates/", strip_path=True, service="dynamic-5e6f7a8b")
 
@@ -78,6 +82,24 @@ def test_the_path_without_its_slash_redirects(url: str, location: str | None) ->
     assert got == location
 
 
+def test_a_request_is_sent_once_more_only_where_asked_for() -> None:
+    repeating = dataclasses.replace(DYNAMIC, repeat=True)
+    routers = routes_config([STATIC, repeating], "docker")["http"]["routers"]
+    assert routers["static"]["middlewares"] == ["evenkeel-edge"]
+    # Around the attempts to connect, so that the second one has all of these.
+    assert routers["dynamic"]["middlewares"] == ["dynamic-strip", "evenkeel-repeat", "evenkeel-edge"]
+
+
+def test_what_a_node_answers_is_retried_only_where_asked_for() -> None:
+    """Traefik cannot tell an application's 502 from its own."""
+    role = yaml.safe_load((ROOT / "roles/load_balancer/vars/main.yml").read_text(encoding="utf-8"))
+    middlewares = role["_load_balancer_dynamic"]["http"]["middlewares"]
+    assert "status" not in middlewares["evenkeel-retry"]["retry"]
+    repeat = middlewares[REPEAT_MIDDLEWARE]["retry"]
+    assert (repeat["attempts"], repeat["status"], repeat["disableRetryOnNetworkError"]) == (2, ["502"], True)
+    assert repeat["timeout"]
+
+
 def test_no_route_is_no_configuration() -> None:
     assert routes_config([], "docker") == {}
 
@@ -97,6 +119,7 @@ paths = st.lists(st.from_regex(r"[a-z0-9_~.-]{1,6}", fullmatch=True), max_size=3
             strip_path=st.booleans(),
             service=services,
             hosts=st.lists(st.sampled_from(["localhost", "a.example", "10.0.0.1"]), unique=True).map(tuple),
+            repeat=st.booleans(),
         ),
         unique_by=lambda route: route.tier,
     ),

@@ -11,8 +11,8 @@ version_added: 0.1.0
 author:
   - Evenkeel contributors (!UNKNOWN)
 description:
-  - Converts the result of M(evenkeel.cluster.node_pool_info) into the drift that C(playbooks/status.yml) writes as JSON
-    and the evidence report shows.
+  - Converts the result of M(evenkeel.cluster.cluster_info) or M(evenkeel.cluster.node_pool_info) into the drift that
+    C(playbooks/status.yml) writes as JSON and the evidence report shows.
 positional: _input
 options:
   _input:
@@ -31,11 +31,13 @@ EXAMPLES = r"""
 
 RETURN = r"""
 _value:
-  description: Whether all agree, the balancer's version, the differences in words, and the counts per tier.
+  description: >-
+    Whether all is as declared, the balancer's version, the differences in words, the counts per tier, and the other
+    parts.
   type: dict
   contains:
     agreed:
-      description: Whether declaration, Docker and the balancer agree.
+      description: Whether there is no difference.
       type: bool
       sample: false
     balancer:
@@ -54,6 +56,12 @@ _value:
       sample:
         - {tier: static, declared: 3, docker: 2, balancer: 2, guests: 0, revision: 0c1d2e3f4a5b,
            to_do: [start static-3 (scale up)]}
+    parts:
+      description: The other parts of the cluster, if the result has them, and what a run does about them.
+      type: list
+      elements: dict
+      sample:
+        - {part: edge, state: evenkeel-edge running, lines: [], to_do: []}
 """
 
 from collections.abc import Callable

@@ -11,7 +11,8 @@ version_added: 0.1.0
 author:
   - Evenkeel contributors (!UNKNOWN)
 description:
-  - Converts the result of M(evenkeel.cluster.node_pool) or M(evenkeel.cluster.node_pool_info) into aligned text lines.
+  - Converts the result of M(evenkeel.cluster.node_pool), M(evenkeel.cluster.node_pool_info) or
+    M(evenkeel.cluster.cluster_info) into aligned text lines.
 positional: _input
 options:
   _input:
@@ -28,7 +29,7 @@ EXAMPLES = r"""
 
 RETURN = r"""
 _value:
-  description: One line per tier, the nodes out of rotation, and the drift.
+  description: One line per tier and other part, the nodes out of rotation, and the drift.
   type: list
   elements: str
   sample:

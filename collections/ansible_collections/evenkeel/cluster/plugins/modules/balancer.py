@@ -222,48 +222,17 @@ from typing import Any
 from ansible.module_utils.basic import AnsibleModule, missing_required_lib
 
 from ..module_utils.balancer.containers import BalancerPool
-from ..module_utils.balancer.options import NEEDED, NUMBERS
+from ..module_utils.balancer.options import NEEDED, balancer_arguments
 from ..module_utils.balancer.ports import Ports
 from ..module_utils.balancer.reconcile import BalancerRunError, as_result, diff, preview, reconcile, request_of
 from ..module_utils.core.errors import EvenkeelError
-from ..module_utils.core.values import number_specs
+from ..module_utils.core.redaction import without_variables
 from ..module_utils.engine.docker_client import sdk_missing
 
 
 def argument_spec() -> dict[str, dict[str, Any]]:
     """The module's options."""
-    return {
-        "state": {"type": "str", "choices": ["present", "absent"], "default": "present"},
-        "cluster": {"type": "str", "required": True},
-        "network": {"type": "str", "required": True},
-        "image": {"type": "str"},
-        "edge_image": {"type": "str"},
-        "static": {"type": "dict", "default": {}},
-        "seed": {"type": "str", "default": ""},
-        "ports": {
-            "type": "list",
-            "elements": "dict",
-            "default": [],
-            "options": {
-                "inside": {"type": "int", "required": True},
-                "address": {"type": "str", "default": ""},
-                "outside": {"type": "int", "required": True},
-            },
-        },
-        "user": {"type": "str", "default": "65532"},
-        "groups": {"type": "list", "elements": "str", "default": []},
-        "memory": {"type": "str", "default": "1g"},
-        "log_size": {"type": "raw", "default": "10m"},
-        "access_log_size": {"type": "raw", "default": "200m"},
-        "environment": {"type": "dict", "default": {}},
-        "docker_socket": {"type": "path", "default": "/var/run/docker.sock"},
-        "config_dir": {"type": "path"},
-        "log_dir": {"type": "path"},
-        "api_user": {"type": "str", "default": "admin"},
-        # The path is no secret, what is in the file is.
-        "api_password_file": {"type": "path", "no_log": False},
-        **number_specs(NUMBERS),
-    }
+    return balancer_arguments()
 
 
 def main() -> None:
@@ -271,11 +240,13 @@ def main() -> None:
     module = AnsibleModule(
         argument_spec=argument_spec(), supports_check_mode=True, required_if=[("state", "present", NEEDED)]
     )
+    # Ansible shows a module's options with -vvv.
+    params, module.params = module.params, without_variables(module.params)
     if sdk_missing():
         module.fail_json(msg=missing_required_lib("docker"))
     try:
-        request = request_of(module.params)
-        ports = Ports(BalancerPool(request.cluster, module.params["network"]))
+        request = request_of(params)
+        ports = Ports(BalancerPool(request.cluster, params["network"]))
         outcome = preview(request, ports) if module.check_mode else reconcile(request, ports)
     except BalancerRunError as error:
         for warning in error.outcome.warnings:

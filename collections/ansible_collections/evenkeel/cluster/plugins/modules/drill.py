@@ -348,6 +348,7 @@ from ansible.module_utils.basic import AnsibleModule, missing_required_lib
 
 from ..module_utils.core.errors import EvenkeelError
 from ..module_utils.core.progress import Progress
+from ..module_utils.core.redaction import without_variables
 from ..module_utils.core.verdict import PASSED, PLANNED
 from ..module_utils.drill import load
 from ..module_utils.drill.adapters import session_of
@@ -359,6 +360,8 @@ from ..module_utils.engine.docker_client import sdk_missing
 def main() -> None:
     """Entry point."""
     module = AnsibleModule(argument_spec=argument_spec(), supports_check_mode=True)
+    # Ansible shows a module's options with -vvv.
+    params, module.params = module.params, without_variables(module.params)
     if sdk_missing():
         module.fail_json(msg=missing_required_lib("docker"))
     if load.IMPORT_ERROR is not None:
@@ -367,9 +370,9 @@ def main() -> None:
         )
     stop = Stop()
     stop.listen()
-    progress = Progress(module.params["progress_file"])
+    progress = Progress(params["progress_file"])
     try:
-        result = session_of(module.params, stop, progress.tell).run(check_mode=module.check_mode)
+        result = session_of(params, stop, progress.tell).run(check_mode=module.check_mode)
     except (EvenkeelError, OSError) as error:
         module.fail_json(msg=str(error), **progress.result())
     result.update(progress.result())

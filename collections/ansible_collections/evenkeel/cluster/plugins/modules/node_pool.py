@@ -16,8 +16,11 @@ description:
   - >-
     If a replacement fails half-way, or the balancer's API does not answer, the tier is rolled back: its old nodes are
     kept (stopped) until all new ones serve, and are started again.
-  - Removes broken nodes (exited, or never started), replaces stale nodes in waves, and counts guests (containers
-    started by hand from a tier's image). When a tier shrinks, guests are removed first.
+  - Removes broken nodes (exited, or never started), and replaces nodes that are stale or do not answer, in waves.
+  - Guests (containers started by hand from a tier's image, and copies of nodes) are beside the declared nodes. They
+    drain and are removed, unless they were stopped.
+  - Sets back what was changed by hand about a node while it runs on - its name, its network, its limits, its restart
+    policy, a pause - and replaces it where that is not possible.
   - Changes only containers with the cluster's labels. Another container with the name of a node is an error.
   - Check mode, diff, RV(actions) and C(changed) come from one plan, so the prediction is what a run does.
   - Only one reconciliation per cluster runs at a time; others wait for its lock and then reconcile the state they find.
@@ -180,6 +183,7 @@ from ansible.module_utils.basic import AnsibleModule, missing_required_lib
 
 from ..module_utils.core.errors import EvenkeelError
 from ..module_utils.core.progress import Progress
+from ..module_utils.core.redaction import without_variables
 from ..module_utils.core.values import number_specs
 from ..module_utils.engine.docker_client import sdk_missing
 from ..module_utils.pool.options import RECONCILE_NUMBERS, pool_arguments, ports_of, request_of
@@ -205,12 +209,14 @@ def main() -> None:
         supports_check_mode=True,
         required_if=[("state", "present", ("routes_file", "api_url", "api_password_file"))],
     )
+    # Ansible shows a module's options with -vvv.
+    params, module.params = module.params, without_variables(module.params)
     if sdk_missing():
         module.fail_json(msg=missing_required_lib("docker"))
-    progress = Progress(module.params["progress_file"])
+    progress = Progress(params["progress_file"])
     outcome = Outcome()
     try:
-        request, ports = request_of(module.params), ports_of(module.params)
+        request, ports = request_of(params), ports_of(params)
         if module.check_mode:
             outcome = preview(request, ports, on_wait=progress.tell)
         else:

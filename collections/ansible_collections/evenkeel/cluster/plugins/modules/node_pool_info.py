@@ -88,6 +88,7 @@ from ansible.module_utils.basic import AnsibleModule
 
 from ..module_utils.core.errors import EvenkeelError
 from ..module_utils.core.poll import wait_until
+from ..module_utils.core.redaction import without_variables
 from ..module_utils.core.results import PoolResult
 from ..module_utils.pool.drift import disagreements
 from ..module_utils.pool.options import pool_arguments, ports_of, request_of
@@ -111,7 +112,9 @@ def main() -> None:
         argument_spec=argument_spec(),
         supports_check_mode=True,
     )
-    must_agree = module.params["require_agreement"]
+    # Ansible shows a module's options with -vvv.
+    params, module.params = module.params, without_variables(module.params)
+    must_agree = params["require_agreement"]
     found: list[PoolResult] = []
 
     def disagreement() -> str:
@@ -120,8 +123,8 @@ def main() -> None:
         return "\n".join(found[-1]["agreement"])
 
     try:
-        request, ports = request_of(module.params), ports_of(module.params)
-        problem = wait_until(disagreement, module.params["settle_timeout"] if must_agree else 0, _POLL_SECONDS)
+        request, ports = request_of(params), ports_of(params)
+        problem = wait_until(disagreement, params["settle_timeout"] if must_agree else 0, _POLL_SECONDS)
     except (EvenkeelError, OSError) as error:
         module.fail_json(msg=str(error))
     if must_agree and problem:

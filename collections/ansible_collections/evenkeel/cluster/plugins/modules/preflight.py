@@ -40,7 +40,7 @@ options:
       - How often the balancer tries a request, as C(load_balancer_retry_attempts) says.
       - The option C(max_failures) of each tier must be less.
     type: raw
-    default: 24
+    default: 128
   docker_socket:
     description:
       - The engine's socket that the balancer is given, as C(load_balancer_docker_socket) says.
@@ -342,6 +342,7 @@ from typing import Any
 
 from ansible.module_utils.basic import AnsibleModule
 
+from ..module_utils.core.redaction import without_variables
 from ..module_utils.engine.docker_facts import read_docker
 from ..module_utils.host.checks import docker_reason
 from ..module_utils.host.declaration import KNOBS, OPTIONAL_KNOBS
@@ -373,11 +374,13 @@ def argument_spec() -> dict[str, Any]:
 def main() -> None:
     """Entry point."""
     module = AnsibleModule(argument_spec=argument_spec(), supports_check_mode=True)
+    # Ansible shows a module's options with -vvv.
+    params, module.params = module.params, without_variables(module.params)
     machine, docker = read_machine(), read_docker()
-    may_become = module.params["may_become"] and not machine.root
+    may_become = params["may_become"] and not machine.root
     if may_become and docker_reason(machine, docker) and sudo_without_password():
         module.exit_json(changed=False, become=True)
-    found = preflight(module.params, machine, docker)
+    found = preflight(params, machine, docker)
     for line in found.warnings:
         module.warn(line)
     if found.problems or found.spec is None:

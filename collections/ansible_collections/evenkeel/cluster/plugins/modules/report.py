@@ -39,7 +39,7 @@ options:
     choices: [quick, full]
     default: quick
   pool:
-    description: Result of M(evenkeel.cluster.node_pool_info).
+    description: Result of M(evenkeel.cluster.cluster_info).
     type: dict
     default: {}
   balance:
@@ -158,10 +158,10 @@ files:
   elements: str
   sample: [report.html, report.md, results.json, raw/verification.json.gz]
 drift:
-  description: The declaration beside the state of Docker and the balancer.
+  description: The declaration beside the state of the cluster.
   returned: always
   type: dict
-  sample: {agreed: true, balancer: 3.7.15, lines: [], tiers: []}
+  sample: {agreed: true, balancer: 3.7.15, lines: [], tiers: [], parts: []}
 """
 
 import datetime
@@ -171,6 +171,7 @@ from ansible.module_utils.ansible_release import __version__ as ansible_version
 from ansible.module_utils.basic import AnsibleModule, missing_required_lib
 
 from ..module_utils.core.errors import EvenkeelError
+from ..module_utils.core.redaction import without_variables
 from ..module_utils.report import chart_style
 from ..module_utils.report.document import FULL, QUICK
 from ..module_utils.report.write import write_report
@@ -201,11 +202,13 @@ def argument_spec() -> dict[str, Any]:
 def main() -> None:
     """Entry point."""
     module = AnsibleModule(argument_spec=argument_spec(), supports_check_mode=True)
+    # Ansible shows a module's options with -vvv.
+    params, module.params = module.params, without_variables(module.params)
     if chart_style.IMPORT_ERROR is not None:
         module.fail_json(msg=missing_required_lib("matplotlib"), exception=chart_style.IMPORT_ERROR)
     now = datetime.datetime.now(datetime.timezone.utc)
     try:
-        result = write_report(module.params, now, ansible_version, write=not module.check_mode)
+        result = write_report(params, now, ansible_version, write=not module.check_mode)
     except EvenkeelError as error:
         module.fail_json(msg=str(error))
     module.exit_json(**result)

@@ -12,7 +12,7 @@ from typing import Any
 
 from ..cluster.logs import LOG_FILES, LOG_SIZE, MAX_LOG_FILES, MIN_LOG_SIZE
 from ..core.errors import EvenkeelError, Problem, quote
-from ..core.values import NumberOption, of_role, parse_size, read_numbers, whole_number
+from ..core.values import NumberOption, number_specs, of_role, parse_size, read_numbers, whole_number
 from .config import ACCESS_LOG, SLOTS, SOCKETS, with_endpoint
 from .grace import read_stop_seconds
 from .log_rotation import rotation_call
@@ -33,6 +33,42 @@ NUMBERS = {
     ),
     "lock_timeout": NumberOption(0, 86_400, 300),
 }
+
+
+def balancer_arguments() -> dict[str, dict[str, Any]]:
+    """The options of the module ``balancer``."""
+    return {
+        "state": {"type": "str", "choices": ["present", "absent"], "default": "present"},
+        "cluster": {"type": "str", "required": True},
+        "network": {"type": "str", "required": True},
+        "image": {"type": "str"},
+        "edge_image": {"type": "str"},
+        "static": {"type": "dict", "default": {}},
+        "seed": {"type": "str", "default": ""},
+        "ports": {
+            "type": "list",
+            "elements": "dict",
+            "default": [],
+            "options": {
+                "inside": {"type": "int", "required": True},
+                "address": {"type": "str", "default": ""},
+                "outside": {"type": "int", "required": True},
+            },
+        },
+        "user": {"type": "str", "default": "65532"},
+        "groups": {"type": "list", "elements": "str", "default": []},
+        "memory": {"type": "str", "default": "1g"},
+        "log_size": {"type": "raw", "default": "10m"},
+        "access_log_size": {"type": "raw", "default": "200m"},
+        "environment": {"type": "dict", "default": {}},
+        "docker_socket": {"type": "path", "default": "/var/run/docker.sock"},
+        "config_dir": {"type": "path"},
+        "log_dir": {"type": "path"},
+        "api_user": {"type": "str", "default": "admin"},
+        # The path is no secret, what is in the file is.
+        "api_password_file": {"type": "path", "no_log": False},
+        **number_specs(NUMBERS),
+    }
 
 
 class BalancerOptionError(EvenkeelError):

@@ -18,6 +18,7 @@ from ..core.lock import cluster_lock, discard_lock
 from ..core.poll import SYSTEM_CLOCK, Clock
 from ..traefik.api import read_password
 from .config import draining_slot, edge_config
+from .files import own_files
 from .options import BalancerOptions, read_lock_timeout, read_options
 from .plan import WRITE, BalancerAction, BalancerContainer, Desired, plan, plan_removal, predict, summary
 from .ports import Ports
@@ -110,9 +111,18 @@ def preview(request: BalancerRequest, ports: Ports) -> BalancerOutcome:
         EvenkeelError: it cannot be said.
     """
     with cluster_lock(request.cluster, "balancer", 0):
-        look = _look(request, ports, built=False)
-        after = predict(look.desired, look.found, look.actions)
-        return BalancerOutcome(look.actions, look.found, after, look.desired.balancer)
+        return announce(request, ports)
+
+
+def announce(request: BalancerRequest, ports: Ports) -> BalancerOutcome:
+    """As :func:`preview`, without the lock: beside a run it may tell what that run is about to do.
+
+    Raises:
+        EvenkeelError: it cannot be said.
+    """
+    look = _look(request, ports, built=False)
+    after = predict(look.desired, look.found, look.actions)
+    return BalancerOutcome(look.actions, look.found, after, look.desired.balancer)
 
 
 def reconcile(request: BalancerRequest, ports: Ports, *, clock: Clock = SYSTEM_CLOCK) -> BalancerOutcome:
@@ -158,9 +168,11 @@ def _look(request: BalancerRequest, ports: Ports, *, built: bool) -> _Look:
     desired = options.desired(image.id if image else _NOT_BUILT)
     text = _text(options.edge_file)
     steps = plan(desired, found, draining_slot(text), ports.containers.refused(options))
-    if _text(options.watch_file) != options.watch_script:
-        steps.insert(0, BalancerAction(WRITE, options.watch_file.name, "is not as declared"))
-    return _Look(desired, found, steps, text)
+    files = own_files(options, found, desired.balancer)
+    writes = [
+        BalancerAction(WRITE, path.name, "is not as declared") for path, want in files.items() if _text(path) != want
+    ]
+    return _Look(desired, found, [*writes, *steps], text)
 
 
 def _text(path: Path) -> str:

@@ -5,7 +5,6 @@
 from __future__ import annotations
 
 import contextlib
-import json
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
@@ -15,7 +14,8 @@ from ..core.files import write_atomically
 from ..core.poll import SYSTEM_CLOCK, Clock, wait_until
 from ..engine.port import EngineError
 from ..traefik.api import TraefikApiError
-from .config import SLOTS, edge_config, reload_config, static_config, static_name
+from .config import SLOTS, edge_config, reload_config, static_name
+from .files import file_of, static_text
 from .options import BalancerOptions
 from .plan import (
     CANCEL_DRAIN,
@@ -135,7 +135,7 @@ class BalancerSwap:
             REMOVE: lambda action: self._containers.remove(action.id),
             UNPAUSE: lambda action: self._containers.unpause(action.id),
             CONNECT: lambda action: self._containers.connect_edge(action.id, action.network),
-            WRITE: lambda _: self._write_watch(),
+            WRITE: lambda action: write_atomically(*file_of(self._options, action.name)),
             START_EDGE: lambda _: self._containers.start_edge(self._options, self._desired.edge),
             START: self._start,
             CANCEL_DRAIN: lambda _: self._set_draining(""),
@@ -154,9 +154,6 @@ class BalancerSwap:
         if not path.is_file() or path.read_text(encoding="utf-8") != text:
             write_atomically(path, text)
 
-    def _write_watch(self) -> None:
-        write_atomically(self._options.watch_file, self._options.watch_script)
-
     def _start(self, action: BalancerAction) -> None:
         slot = action.slot
         self._set_draining("")
@@ -164,10 +161,7 @@ class BalancerSwap:
         if running:
             # A balancer listens before it has its routes, and would answer 404.
             self._direct_new_connections_to(running[0])
-        config = static_config(self._options.static, slot)
-        write_atomically(
-            self._options.config_dir / static_name(slot), json.dumps(config, indent=2, sort_keys=True) + "\n"
-        )
+        write_atomically(self._options.config_dir / static_name(slot), static_text(self._options, slot))
         self._containers.start_balancer(self._options, self._desired, slot)
         self._await_ready(action.name, slot, running[0] if running else None)
 

@@ -27,6 +27,7 @@ SWITCHED_PARTS = {"portainer": "cluster_portainer"}
 NODE = "node"
 EDGE = "edge"
 BALANCER = "balancer"
+PORTAINER = "portainer"
 #: Of a container that is not part of the cluster, although its image's labels say so.
 NONE = "none"
 

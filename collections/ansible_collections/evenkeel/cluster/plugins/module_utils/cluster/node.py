@@ -5,6 +5,7 @@
 from __future__ import annotations
 
 import dataclasses
+from collections.abc import Iterable
 from typing import Any
 
 from .logs import LOG_FILES, LOG_SIZE
@@ -71,6 +72,11 @@ class Node:
         leaving: it drains: it still runs, and its health check answers 503.
         silent: a managed one that runs and is not in rotation, whose health check answers neither 200 nor 503.
         host: the machine that it runs on; empty on an engine that has only one.
+        made_as: the name that a managed one was started under, by which the balancer knows it; empty for a guest.
+        copy_of: of a guest with the labels of a managed node, as management tools copy them: that node's name.
+        altered: what was changed by hand about a managed one since its start, in words; empty for nothing.
+        mendable: what was changed can be set back while it runs.
+        apart: the networks it is on, when the balancer is on none of them; empty otherwise.
     """
 
     id: str
@@ -88,11 +94,21 @@ class Node:
     silent: bool = False
     detail: str = ""
     host: str = ""
+    made_as: str = ""
+    copy_of: str = ""
+    altered: str = ""
+    mendable: bool = True
+    apart: str = ""
+
+    @property
+    def own_name(self) -> str:
+        """The name that it was started under; for a guest, the one it has."""
+        return self.made_as or self.name
 
     @property
     def number(self) -> int:
         """The n of ``<tier>-<n>``; 0 for a guest."""
-        suffix = self.name.rpartition("-")[2]
+        suffix = self.own_name.rpartition("-")[2]
         return int(suffix) if self.managed and suffix.isascii() and suffix.isdigit() else 0
 
     @property
@@ -109,3 +125,23 @@ class Node:
     def condition(self) -> str:
         """Its state in the engine's own word, for people."""
         return self.detail or self.state
+
+
+def told_apart(nodes: Iterable[Node]) -> list[Node]:
+    """The nodes; of several managed ones that were started under one name, all but one are copies.
+
+    The node is the one that has the name; if none has, the oldest.
+
+    Args:
+        nodes: oldest first.
+    """
+    found = list(nodes)
+    genuine: dict[str, str] = {}
+    for node in [*(node for node in found if node.name == node.made_as), *found]:
+        genuine.setdefault(node.own_name, node.id)
+    return [
+        dataclasses.replace(node, managed=False, revision="", made_as="", copy_of=node.made_as)
+        if node.managed and genuine[node.own_name] != node.id
+        else node
+        for node in found
+    ]

@@ -46,6 +46,7 @@ class Tier:
         cookie: of the sticky session.
         health_path: the nodes' health check.
         max_failures: failed requests in a row until the balancer takes a node out of rotation; 0 = never.
+        repeat: a GET whose node broke off is sent once more.
         drain_seconds: how long a node keeps serving after SIGTERM.
         stop_seconds: seconds from SIGTERM to SIGKILL.
         memory: limit per node in bytes.
@@ -71,6 +72,7 @@ class Tier:
     cookie: Cookie
     health_path: str
     max_failures: int
+    repeat: bool
     drain_seconds: int
     stop_seconds: int
     memory: int

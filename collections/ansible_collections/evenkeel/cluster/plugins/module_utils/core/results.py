@@ -196,6 +196,7 @@ class NodeView(TypedDict):
         balancer_status: ``UP``, ``DOWN`` or ``not listed``.
         detail: the engine's own word for the state; empty for that of ``state``.
         host: the machine that it runs on; empty on an engine that has only one.
+        remark: why the balancer cannot reach it and what to do, in one line; empty if that is not known.
     """
 
     id: str
@@ -215,6 +216,7 @@ class NodeView(TypedDict):
     direct_url: str
     in_rotation: bool
     balancer_status: str
+    remark: str
 
 
 class TierView(TypedDict):
@@ -238,8 +240,28 @@ class BalancerState(TypedDict):
     reason: str
 
 
-class PoolView(TypedDict):
-    """The pool as declared, as Docker has it, and as the balancer sees it."""
+class PartView(TypedDict):
+    """One part of the cluster beside its nodes: an address, a container of ours, the routes, files and the like.
+
+    Keys:
+        part: its name.
+        state: how it was found, in words.
+        lines: what is not as it must be, one line each.
+        to_do: what a run would change.
+    """
+
+    part: str
+    state: str
+    lines: list[str]
+    to_do: list[str]
+
+
+class _Parts(TypedDict, total=False):
+    parts: list[PartView]
+
+
+class PoolView(_Parts):
+    """The pool as declared, as Docker has it, and as the balancer sees it; with ``parts`` where all was looked at."""
 
     tiers: dict[str, TierView]
     nodes: list[NodeView]
@@ -266,12 +288,13 @@ class TierDrift(TypedDict):
 
 
 class DriftReport(TypedDict):
-    """Whether the three sides agree, the balancer's version, the differences, and the tiers."""
+    """Whether all is as declared, the balancer's version, the differences, the tiers and the other parts."""
 
     agreed: bool
     balancer: str
     lines: list[str]
     tiers: list[TierDrift]
+    parts: list[PartView]
 
 
 # --------------------------------------------------------------------------

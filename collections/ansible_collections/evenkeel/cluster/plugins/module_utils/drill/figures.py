@@ -10,7 +10,7 @@ from __future__ import annotations
 import itertools
 from bisect import bisect_left
 from collections import Counter, defaultdict
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 
 from ..core.drill_results import EventLoad, Span
@@ -36,16 +36,25 @@ def generator_faults(records: Iterable[Record]) -> list[Record]:
 
 
 def in_flight(
-    records: Iterable[Record], reports: Sequence[EventReport], log: Iterable[LogLine] | None = None
+    records: Iterable[Record],
+    reports: Sequence[EventReport],
+    log: Iterable[LogLine] | None = None,
+    repeating: Collection[str] | None = None,
 ) -> list[Record]:
     """Failed requests that were under way on a node when it was killed or frozen: no balancer can save those.
 
-    A crash makes only a failed POST unavoidable (a GET can be sent again), a node that hangs both. When the access log
-    says that a request was at another node, its failure counts.
+    A node that hangs makes every failure unavoidable. So does a crash, except for a GET of a tier that repeats it. When
+    the access log says that a request was at another node, its failure counts.
+
+    Args:
+        records: the requests.
+        reports: the events.
+        log: our requests in the access log; None when it was not read.
+        repeating: the tiers whose GETs are sent once more; None for all.
     """
     servers = {line.key: line.server.rpartition(":")[0] for line in log or ()}
     moments = [
-        (node, at, (POST,) if report.kind == KILL else (GET, POST))
+        (node, at, report.kind == KILL)
         for report in reports
         if report.kind in SUDDEN
         for node, at in report.left.items()
@@ -53,11 +62,11 @@ def in_flight(
 
     def unavoidable(record: Record) -> bool:
         return any(
-            record.method in methods
+            not (killed and record.method == GET and (repeating is None or record.tier in repeating))
             and record.sent <= at + _KILL_SECONDS
             and record.done >= at
             and servers.get(record.key, node) == node
-            for node, at, methods in moments
+            for node, at, killed in moments
         )
 
     return [record for record in records if record.error and unavoidable(record)]

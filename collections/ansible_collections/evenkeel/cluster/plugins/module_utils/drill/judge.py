@@ -42,7 +42,7 @@ class Thresholds:
 
     Attributes:
         failed: failed requests, besides those in flight on a node that was killed or frozen.
-        failed_in_flight: failed POSTs in flight there.
+        failed_in_flight: failed requests in flight there.
         twice: POSTs that were delivered more than once.
         missing: POSTs that were answered but not executed.
         moved: sessions that left a node which was there.
@@ -82,6 +82,7 @@ class Evidence:
         log: our requests in the access log; None when it was not read.
         stopped: why the drill ended early; empty when it did not.
         notes: what the observers could not see.
+        repeating: the tiers whose GETs are sent once more when their node broke off; None for all.
     """
 
     records: Sequence[Record]
@@ -94,6 +95,7 @@ class Evidence:
     log: Sequence[LogLine] | None = None
     stopped: str = ""
     notes: tuple[str, ...] = ()
+    repeating: frozenset[str] | None = None
 
 
 @dataclass(frozen=True)
@@ -115,7 +117,7 @@ def add_up(evidence: Evidence) -> Figures:
     """Add the evidence up."""
     blameless = {record.key for record in generator_faults(evidence.records)}
     lost = [record for record in evidence.records if record.error and record.key not in blameless]
-    unavoidable = in_flight(lost, evidence.reports, evidence.log)
+    unavoidable = in_flight(lost, evidence.reports, evidence.log, evidence.repeating)
     unavoidable_keys = {record.key for record in unavoidable}
     return Figures(
         rate=achieved_rate(evidence.records, evidence.offered),

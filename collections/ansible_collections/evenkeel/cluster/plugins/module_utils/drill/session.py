@@ -6,6 +6,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import dataclasses
 import time
 from collections.abc import Awaitable, Callable, Mapping
 from pathlib import Path
@@ -147,7 +148,8 @@ class DrillSession:
             self._on_progress("the pool is returned to its declaration")
             return evidence
 
-        return restored(target, work)
+        repeating = frozenset(name for name in settings.tiers if tiers[name].repeat)
+        return dataclasses.replace(restored(target, work), repeating=repeating)
 
     def _members(self) -> list[Node]:
         return [node for node in self._ports.engine.nodes() if node.tier in self._settings.tiers]

@@ -15,7 +15,7 @@ import importlib.util
 import json
 import os
 import threading
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import Any
 from urllib.parse import quote, urlencode
 
@@ -87,14 +87,18 @@ class DockerClient:
             DockerNotFoundError: it is not there.
             EngineError: Docker refuses or does not answer.
         """
+        return self._asked(what, "GET", path + (f"?{urlencode(query)}" if query else ""))
+
+    def _asked(self, what: str, method: str, path: str, sent: Mapping[str, Any] | None = None) -> Any:
         if not self._address.startswith("unix://"):
             raise EngineError(
                 Problem("DOCKER_HOST", f"'{self._address}'", "a socket of this machine", "run it on the Docker host")
             )
         connection = UnixConnection(self._address.removeprefix("unix://"), _API_TIMEOUT_SECONDS)
+        content, headers = (None, {}) if sent is None else (json.dumps(sent), {"Content-Type": "application/json"})
         try:
             with contextlib.closing(connection):
-                connection.request("GET", path + (f"?{urlencode(query)}" if query else ""))
+                connection.request(method, path, content, headers)
                 answer = connection.getresponse()
                 body = answer.read()
         except (OSError, http.client.HTTPException) as error:
@@ -208,6 +212,25 @@ class DockerClient:
                 self.api.start(container)
         except DockerNotFoundError:
             raise EngineError(Problem(what, "no container", "it there", "see what removed it")) from None
+
+    def update(self, container: str, resources: Mapping[str, Any]) -> None:
+        """Change the limits and the restart policy of a container while it runs. The SDK lacks some of them.
+
+        Raises:
+            DockerNotFoundError: it is gone.
+            EngineError: Docker refuses or does not answer.
+        """
+        what = f"limits of {container[:12]}"
+        self._asked(what, "POST", f"/containers/{quote(container)}/update", resources)
+
+    def rename(self, container: str, name: str) -> None:
+        """Give a container another name.
+
+        Raises:
+            EngineError: it is gone, the name is taken, or Docker refuses.
+        """
+        with docker_errors(f"name {name} for {container[:12]}"):
+            self.api.rename(container, name)
 
     def unpause(self, container: str) -> None:
         """Let the processes of a paused container run on.

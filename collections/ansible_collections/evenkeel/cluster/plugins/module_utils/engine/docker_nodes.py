@@ -4,19 +4,25 @@
 
 from __future__ import annotations
 
+import dataclasses
 from collections.abc import Iterable, Mapping
+from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
 from ..cluster import labels
 from ..cluster.engines import DOCKER, PROVIDERS
-from ..cluster.node import BROKEN, ENDED, RUNNING, Node, TierBuild
+from ..cluster.node import BROKEN, ENDED, RUNNING, Node, TierBuild, told_apart
 from ..core.http_client import health
+from .alterations import alteration, resources
 from .container_spec import node_spec
-from .docker_client import DockerClient, DockerNotFoundError
-from .port import Image
+from .docker_client import DockerClient, DockerNotFoundError, present
+from .port import Alteration, Image
 
 # In all other states of Docker, a container serves nothing and does not recover by itself.
 _STATES = {"running": RUNNING, "exited": ENDED}
+# Docker's default network, which the balancer is on too.
+_BRIDGE = "bridge"
+_READERS = 8
 
 
 class DockerEngine:
@@ -53,8 +59,12 @@ class DockerEngine:
         return self.client.connect()
 
     def nodes(self) -> list[Node]:
-        """All containers with the cluster's node labels, in any state."""
-        return [self._node(item) for item in self.client.containers(labels.selector(self.cluster, labels.NODE))]
+        """All containers with the cluster's node labels, in any state, oldest first."""
+        found = self.client.containers(labels.selector(self.cluster, labels.NODE))
+        nodes = told_apart(self._node(item) for item in sorted(found, key=lambda item: int(item.get("Created", 0))))
+        return [
+            node if node.managed else dataclasses.replace(node, served_by=self._hostname(node.id)) for node in nodes
+        ]
 
     def _node(self, item: Mapping[str, Any]) -> Node:
         found = item["Labels"]
@@ -68,6 +78,7 @@ class DockerEngine:
         url = found.get(f"traefik.http.services.{service}.loadbalancer.server.url", "")
         if not url and address and tier in self._ports:
             url = f"http://{address}:{self._ports[tier]}"
+        made_as = _host_of(url) or name if managed else ""
         return Node(
             id=item["Id"],
             name=name,
@@ -79,8 +90,10 @@ class DockerEngine:
             image_id=item["ImageID"],
             service=service,
             address=address,
-            served_by=name if managed else self._hostname(item["Id"]),
+            served_by=made_as,
             url=url,
+            made_as=made_as,
+            apart="" if not networks or {self._network, _BRIDGE} & networks.keys() else ", ".join(sorted(networks)),
         )
 
     def _hostname(self, container: str) -> str:
@@ -88,6 +101,44 @@ class DockerEngine:
             return str(self.client.inspect(container)["Config"]["Hostname"])
         except DockerNotFoundError:
             return ""
+
+    def alterations(self, nodes: Iterable[Node], builds: Mapping[str, TierBuild]) -> dict[str, Alteration]:
+        """What was changed by hand about managed nodes that have not ended: by Docker's whole record of each."""
+        current = [
+            node
+            for node in nodes
+            if node.managed
+            and node.state != ENDED
+            and node.tier in builds
+            and node.revision == builds[node.tier].revision
+        ]
+        if not current:
+            return {}
+        with ThreadPoolExecutor(min(len(current), _READERS)) as threads:
+            found = dict(zip(current, threads.map(lambda node: self._alteration(node, builds), current), strict=True))
+        return {node.id: changed for node, changed in found.items() if changed is not None}
+
+    def _alteration(self, node: Node, builds: Mapping[str, TierBuild]) -> Alteration | None:
+        try:
+            record = self.client.inspect(node.id)
+        except DockerNotFoundError:
+            return None
+        return alteration(node, record, node_spec(node.own_name, builds[node.tier]))
+
+    def mend(self, node: Node, build: TierBuild) -> None:
+        """Give it its name, its network, its limits and its restart policy back; one that is paused goes on."""
+        spec = node_spec(node.own_name, build)
+        try:
+            record = self.client.inspect(node.id)
+            if node.name != spec.name:
+                self.client.rename(node.id, spec.name)
+            if spec.network not in (record["NetworkSettings"].get("Networks") or {}):
+                self.client.join(node.id, spec.network)
+            self.client.update(node.id, resources(spec))
+            if record["State"].get("Paused"):
+                self.client.unpause(node.id)
+        except DockerNotFoundError as error:
+            raise present(f"node {node.name}", error) from error
 
     def foreign_names(self, names: Iterable[str]) -> dict[str, str]:
         """Which of the names belong to containers that are not this cluster's nodes: name -> image."""
@@ -126,6 +177,11 @@ class DockerEngine:
     def health(self, url: str) -> int:
         """The status of a GET; the host reaches containers as the balancer does."""
         return health(url)
+
+
+def _host_of(url: str) -> str:
+    """The host in a server's address: the name that a managed node was started under."""
+    return url.removeprefix("http://").rpartition(":")[0]
 
 
 def container_name(item: Mapping[str, Any]) -> str:

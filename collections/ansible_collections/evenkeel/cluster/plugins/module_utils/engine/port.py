@@ -37,6 +37,19 @@ class Image:
     content: str = ""
 
 
+@dataclass(frozen=True)
+class Alteration:
+    """What was changed by hand about a node since its start.
+
+    Attributes:
+        words: each change, for people.
+        mendable: :meth:`Engine.mend` sets all of it back.
+    """
+
+    words: tuple[str, ...]
+    mendable: bool = True
+
+
 class Engine(Protocol):
     """Where nodes run. Every method may be called from several threads at once."""
 
@@ -56,10 +69,31 @@ class Engine(Protocol):
         """
 
     def nodes(self) -> list[Node]:
-        """All nodes and guests of the cluster, in any state.
+        """All nodes and guests of the cluster, in any state; copies of managed nodes are told apart.
 
         Raises:
             EngineError: it does not answer.
+        """
+
+    def alterations(self, nodes: Iterable[Node], builds: Mapping[str, TierBuild]) -> dict[str, Alteration]:
+        """What was changed by hand about managed nodes that have not ended.
+
+        Args:
+            nodes: as :meth:`nodes` gives them.
+            builds: tier to what its nodes are made with; nodes of another revision are not looked at.
+
+        Returns:
+            Identifier to what was changed; a node as it was made is missing.
+
+        Raises:
+            EngineError: it does not answer.
+        """
+
+    def mend(self, node: Node, build: TierBuild) -> None:
+        """Set back what was changed by hand about a managed node; its processes run on.
+
+        Raises:
+            EngineError: it is gone, or the engine refuses.
         """
 
     def foreign_names(self, names: Iterable[str]) -> dict[str, str]:

@@ -17,7 +17,9 @@ _COUNT = "_nodes"
 #: The tiers of the sample inventory. Their counts may stay behind in group_vars when cluster_tiers is replaced.
 SAMPLE_TIERS = ("static", "dynamic")
 #: What the playbooks take besides the roles' knobs.
-PLAYBOOK_KNOBS = frozenset({"cluster_check_machine", "teardown_engine", "teardown_images", "teardown_portainer_data"})
+PLAYBOOK_KNOBS = frozenset(
+    {"cluster_check_machine", "status_strict", "teardown_engine", "teardown_images", "teardown_portainer_data"}
+)
 #: What roles set for each other. Inventories do not set these, but they are not foreign either.
 FACTS = frozenset(
     {"app_images_present", "app_images_refs", "cluster_docker", "cluster_machine", "cluster_spec"}
@@ -35,6 +37,8 @@ REMOVED = {
     "load_balancer_closing_seconds": "load_balancer_drain_seconds",
     "load_balancer_dashboard_port": "cluster_dashboard_port",
     "load_balancer_dashboard_user": "cluster_dashboard_user",
+    "load_balancer_retry_status": "load_balancer_repeat_limit",
+    "load_balancer_retry_body_bytes": "load_balancer_repeat_body_bytes",
     "load_balancer_web_port": "cluster_web_port",
     "node_pool_api_url": "cluster_dashboard_port",
     "node_pool_api_user": "cluster_dashboard_user",

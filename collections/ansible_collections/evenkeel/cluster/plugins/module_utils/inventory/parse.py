@@ -27,7 +27,7 @@ _REGISTRY_PREFIX = re.compile(
 # A colon ends the user's name in a users file and in HTTP's basic authentication.
 _USER = re.compile(r"[A-Za-z0-9][A-Za-z0-9._@-]{0,63}", re.ASCII)
 MAX_RETRY_ATTEMPTS = 1000
-DEFAULT_RETRY_ATTEMPTS = 24
+DEFAULT_RETRY_ATTEMPTS = 128
 _MIRROR = re.compile(r"(?:(?:https?|file)://[A-Za-z0-9._~:/@%+-]+)?", re.ASCII)
 # Not for state: the system's own folders, and what is too near to the root. The empty name stands for no path at all.
 _SYSTEM_FOLDERS = frozenset({"", "bin", "boot", "dev", "etc", "lib", "lib64", "proc", "run", "sbin", "sys", "usr"})

@@ -24,9 +24,9 @@ MAX_NODES = 1000
 MAX_DRAIN_SECONDS = 600
 MAX_STOP_SECONDS = 3600
 MAX_PIDS = 4_194_304  # the kernel's own limit (PID_MAX_LIMIT)
-# The passive health check takes a node out after this many failures within 0.3 s without a success. The retries of one
-# request reach it (one every 10 to 20 ms); requests for a URL that answers 500 rarely do.
-DEFAULT_MAX_FAILURES = 10
+# The passive health check takes a node out after this many failures within 0.3 s without a success. The attempts of one
+# request to reach a dead node do that (one every 2 to 4 ms); requests for a URL that answers 500 rarely do.
+DEFAULT_MAX_FAILURES = 40
 MAX_FAILURES = 100
 RESERVED_TIERS = frozenset(
     {"all", "api", "balancer", "base", "bridge", "console", "dashboard", "empty", "evenkeel", "guard", "host"}
@@ -111,9 +111,18 @@ def _cpus(reader: Reader, what: str, raw: object) -> float:
     return number
 
 
+def _kind(value: object) -> object:
+    """What can be told of a value that may be secret."""
+    if isinstance(value, (bool, type(None))):
+        return value
+    kinds = {str: "text", list: "a list", Mapping: "a mapping", int: "a number", float: "a number"}
+    return next((word for kind, word in kinds.items() if isinstance(value, kind)), "something else")
+
+
 def _environment(reader: Reader, what: str, raw: object) -> dict[str, str]:
     if not isinstance(raw, Mapping):
-        reader.problem(what, raw, "a mapping of names to values", f"{what}: {{NAME: value}}")
+        # What is in it may be secret.
+        reader.problem(what, _kind(raw), "a mapping of names to values", f"{what}: {{NAME: value}}")
         return {}
     environment: dict[str, str] = {}
     for name, value in raw.items():
@@ -126,7 +135,7 @@ def _environment(reader: Reader, what: str, raw: object) -> dict[str, str]:
         elif isinstance(value, (bool, int, float)):
             environment[name] = quote(value)
         else:
-            reader.problem(f"{what}.{name}", value, "text, a number or true/false", "quote the value")
+            reader.problem(f"{what}.{name}", _kind(value), "text, a number or true/false", "quote the value")
     return environment
 
 
@@ -259,6 +268,7 @@ def _tier(reader: Reader, cluster: str, name: str, raw: Mapping[str, Any]) -> Ti
         cookie=cookie,
         health_path=health_path,
         max_failures=max_failures,
+        repeat=reader.flag(f"{at}.repeat", raw.get("repeat", False)),
         drain_seconds=drain,
         stop_seconds=stop,
         memory=_memory(reader, f"{at}.memory", raw.get("memory", str(DEFAULT_MEMORY))),

@@ -80,7 +80,7 @@ class PoolState:
     """The pool at one moment.
 
     Attributes:
-        nodes: all nodes and guests; those that drain, and those that do not answer, are marked.
+        nodes: all nodes and guests; those that drain, do not answer, or were changed by hand are marked.
         table: the routes.
     """
 
@@ -106,7 +106,8 @@ class Ports:
 def tier_route(tier: Tier, hosts: Iterable[str]) -> Route:
     """The tier's route as declared."""
     # The path / has nothing to strip.
-    return Route(tier.name, tier.path, tier.strip_path and tier.path != "/", tier.service, tuple(hosts))
+    strip = tier.strip_path and tier.path != "/"
+    return Route(tier.name, tier.path, strip, tier.service, tuple(hosts), tier.repeat)
 
 
 def node_health_url(node: Node, tier: Tier) -> str:
@@ -199,6 +200,13 @@ def observe(declaration: Declaration, ports: Ports, balancer: BalancerView | Non
         EngineError: the engine does not answer.
     """
     nodes = ports.engine.nodes()
+    altered = ports.engine.alterations(nodes, declaration.builds)
+    nodes = [
+        dataclasses.replace(node, altered=", ".join(altered[node.id].words), mendable=altered[node.id].mendable)
+        if node.id in altered
+        else node
+        for node in nodes
+    ]
     return PoolState(_marked(declaration.tiers, nodes, ports.engine, balancer), ports.routes.table())
 
 
@@ -269,4 +277,4 @@ def settle(
 def _is_current(node: Node, declaration: Declaration) -> bool:
     """Whether the node would stay if it answered."""
     build = declaration.builds.get(node.tier)
-    return build is not None and node.managed and node.revision == build.revision
+    return build is not None and node.managed and node.revision == build.revision and not node.altered

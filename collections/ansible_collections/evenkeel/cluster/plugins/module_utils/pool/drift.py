@@ -4,7 +4,12 @@
 
 from __future__ import annotations
 
-from ..core.results import DriftReport, NoResult, PoolView, TierDrift, TierView
+from collections.abc import Iterable
+
+from ..core.errors import Problem
+from ..core.results import DriftReport, NoResult, PartView, PoolView, TierDrift, TierView
+
+_MEND = "ansible-playbook site.yml"
 
 
 def disagreements(view: PoolView) -> list[str]:
@@ -37,20 +42,38 @@ def disagreements(view: PoolView) -> list[str]:
             lines.append(
                 f"tier {name}: got drift ({'; '.join(tier['drift'])}), want none (fix: ansible-playbook site.yml)"
             )
+    lines += [node["remark"] for node in view["nodes"] if node["remark"]]
     for name, found in view["undeclared"].items():
         lines.append(f"tier {name}: got {'; '.join(found)}, want no trace of it (fix: ansible-playbook site.yml)")
     return lines
 
 
+def part_differences(parts: Iterable[PartView]) -> list[str]:
+    """Where the other parts of the cluster are not as declared, one line each."""
+    lines: list[str] = []
+    for part in parts:
+        lines += part["lines"]
+        if part["to_do"]:
+            lines.append(str(Problem(part["part"], f"drift ({'; '.join(part['to_do'])})", "none", _MEND)))
+    return lines
+
+
 def drift_report(view: PoolView | NoResult) -> DriftReport:
-    """The declared counts beside those of Docker and the balancer, for programs and for the report.
+    """The declared counts beside those of Docker and the balancer, and the other parts, for programs and the report.
 
     Without a view, because the module failed, it has the module's message and no tiers.
     """
     if "tiers" not in view:
-        return {"agreed": False, "balancer": "", "lines": [str(view.get("msg", "not looked at"))], "tiers": []}
+        return {
+            "agreed": False,
+            "balancer": "",
+            "lines": [str(view.get("msg", "not looked at"))],
+            "tiers": [],
+            "parts": [],
+        }
     reachable = view["balancer"]["reachable"]
-    lines = disagreements(view)
+    parts = view.get("parts", [])
+    lines = [*disagreements(view), *part_differences(parts)]
     return {
         "agreed": not lines,
         "balancer": view["balancer"]["version"],
@@ -59,6 +82,7 @@ def drift_report(view: PoolView | NoResult) -> DriftReport:
             *(_tier_drift(name, tier, reachable) for name, tier in view["tiers"].items()),
             *(_undeclared(name, found) for name, found in view["undeclared"].items()),
         ],
+        "parts": list(parts),
     }
 
 

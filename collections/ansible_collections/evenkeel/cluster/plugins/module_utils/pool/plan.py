@@ -20,6 +20,7 @@ from ..traefik.routes import Route
 from .takeover import takeover_words, takeovers
 
 REMOVE = "remove"
+MEND = "mend"
 START = "start"
 ROUTE = "route"
 DRAIN = "drain"
@@ -60,7 +61,7 @@ class PoolAction:
     """One step for one node. Steps of a tier run in order; actions of one step and kind run in parallel.
 
     Attributes:
-        kind: one of :data:`REMOVE`, :data:`START`, :data:`ROUTE`, :data:`DRAIN`.
+        kind: one of :data:`REMOVE`, :data:`MEND`, :data:`START`, :data:`ROUTE`, :data:`DRAIN`.
         tier: the tier's name.
         node: the node's name; the tier's for a route.
         step: the number of the step; 0 comes first.
@@ -96,12 +97,14 @@ def plan(
 ) -> list[PoolAction]:
     """Compute the actions that turn ``nodes`` and routes into ``targets``.
 
-    Guests are nodes of their tier: they count, and they leave first. Broken managed nodes are removed at once, because
-    they serve nothing; guests that were stopped by hand are left alone. Nodes that drain already, such as those of a
-    run that was killed, do not count, and the run waits for their end. Stale nodes, and nodes that do not answer, are
-    replaced in waves; in each wave, new nodes start before old ones drain. When the tier's balancer service changes,
-    first all new nodes join the new service, then the route is switched, and then the old nodes drain. A tier takes
-    over the path of another one, such as its own under a former name, when its nodes are in rotation.
+    Managed nodes come to the declared number. Guests are beside them: they serve, but they are not declared, so they
+    leave first; those that were stopped by hand are left alone. Broken managed nodes are removed at once, because they
+    serve nothing. What was changed by hand is set back where the node stays. Nodes that drain already, such as those
+    of a run that was killed, do not count, and the run waits for their end. Nodes that are stale, do not answer, or
+    cannot be set back are replaced in waves; in each wave, new nodes start before old ones drain. When the tier's
+    balancer service changes, first all new nodes join the new service, then the route is switched, and then the old
+    nodes drain. A tier takes over the path of another one, such as its own under a former name, when its nodes are in
+    rotation.
 
     Args:
         nodes: all nodes and guests of the cluster.
@@ -174,21 +177,23 @@ def _plan_tier(
     *,
     renew: bool,
 ) -> list[PoolAction]:
-    actions = [_remove(node) for node in _ordered(members) if node.managed and node.state in _OVER]
-    alive = [node for node in _ordered(members) if node.state in _ALIVE]
-    drained = [node for node in alive if node.leaving]
-    fresh = [node for node in alive if node not in drained and _is_fresh(node, target) and not renew]
-    stale = [node for node in alive if node not in drained and node not in fresh]
+    over = [node for node in _ordered(members) if node.managed and node.state in _OVER and not _is_mended(node, target)]
+    actions = [_remove(node) for node in over]
+    alive = [node for node in _ordered(members) if node.state in _ALIVE or _is_mended(node, target)]
+    guests = [node for node in alive if not node.managed]
+    drained = [node for node in alive if node.managed and node.leaving]
+    fresh = [node for node in alive if node.managed and not node.leaving and _is_fresh(node, target) and not renew]
+    stale = [node for node in alive if node.managed and not node.leaving and node not in fresh]
 
-    # Guests leave first, then managed nodes with high numbers.
-    keep = sorted(fresh, key=lambda node: (not node.managed, node.number, node.name))[: target.count]
+    # Those that were changed by hand leave first, then those with high numbers.
+    keep = sorted(fresh, key=lambda node: (bool(node.altered), node.number, node.name))[: target.count]
     surplus = [node for node in fresh if node not in keep]
+    actions += [_mend(node) for node in keep if node.altered]
     missing = target.count - len(keep)
-    taken = {node.name for node in members if not (node.managed and node.state in _OVER)}
-    names = free_names(target.prefix, taken, missing)
+    names = free_names(target.prefix, _taken(node for node in members if node not in over), missing)
 
     route = [PoolAction(ROUTE, target.name, target.name, 1, route_reason)] if route_reason else []
-    leaving = _leave_order(stale, [*surplus, *drained])
+    leaving = _leave_order(stale, [*surplus, *drained, *guests])
     if not stale:
         reason = "scale up" if alive or now else "first start"
         actions += [PoolAction(START, target.name, name, 1, reason) for name in names]
@@ -238,20 +243,30 @@ def _start_reason(target: TierTarget, leaving: Sequence[Node], *, renew: bool) -
         return "renews a node"
     if any(_is_stale(node, target) for node in leaving):
         return "replaces a stale node"
-    return "replaces a node that does not answer"
+    if any(node.silent for node in leaving):
+        return "replaces a node that does not answer"
+    return "replaces a node that was changed by hand"
 
 
 def _is_stale(node: Node, target: TierTarget) -> bool:
-    same = node.revision == target.revision if node.managed else node.image_id == target.image_id
-    return not same or node.service != target.service
+    return node.revision != target.revision or node.service != target.service
 
 
 def _is_fresh(node: Node, target: TierTarget) -> bool:
-    return not _is_stale(node, target) and not node.silent
+    return not _is_stale(node, target) and not node.silent and node.mendable
+
+
+def _is_mended(node: Node, target: TierTarget) -> bool:
+    """Whether it is broken only by what can be set back."""
+    return node.managed and node.state == BROKEN and bool(node.altered) and _is_fresh(node, target)
 
 
 def _remove(node: Node) -> PoolAction:
     return PoolAction(REMOVE, node.tier, node.name, 0, f"is {node.condition}", node.id)
+
+
+def _mend(node: Node) -> PoolAction:
+    return PoolAction(MEND, node.tier, node.name, 0, node.altered, node.id)
 
 
 def _leave_order(stale: Sequence[Node], surplus: Sequence[Node]) -> list[Node]:
@@ -264,19 +279,30 @@ def _drain(node: Node, target: TierTarget, step: int, *, renew: bool = False) ->
 
 
 def _leave_reason(node: Node, target: TierTarget, *, renew: bool) -> str:
+    if node.copy_of:
+        return f"a copy of {node.copy_of}, made by hand"
+    if not node.managed:
+        return "a guest, started by hand"
     if node.leaving:
         return "drains already"
     if _is_stale(node, target):
-        return f"stale {node.kind}"
+        return "stale node"
     if node.silent:
         return "does not answer"
+    if not node.mendable:
+        return node.altered
     if renew:
         return "to be renewed"
-    return f"scale down to {target.count}" + ("" if node.managed else ", guests leave first")
+    return f"scale down to {target.count}"
 
 
 def _ordered(members: Iterable[Node]) -> list[Node]:
     return sorted(members, key=lambda node: (not node.managed, node.number, node.name))
+
+
+def _taken(members: Iterable[Node]) -> set[str]:
+    """Names that a new node must not have: also those that the balancer knows others by."""
+    return {name for node in members for name in (node.name, node.own_name, node.copy_of)}
 
 
 def free_names(prefix: str, taken: Container[str], count: int) -> list[str]:
@@ -307,6 +333,7 @@ def summary(nodes: Iterable[Node]) -> list[str]:
         f"{node.name} {node.kind} of {node.tier}: {node.condition}"
         + (f", revision {node.revision}" if node.revision else "")
         + (f", {node.service}" if node.service else "")
+        + (f", {node.altered}" if node.altered else "")
         for node in nodes
     )
 
@@ -318,6 +345,9 @@ def predict(nodes: Iterable[Node], actions: Iterable[PoolAction], targets: Itera
     for action in actions:
         if action.kind in {REMOVE, DRAIN}:
             pool.pop(action.id or action.node, None)
+        elif action.kind == MEND:
+            node = pool[action.id]
+            pool[action.id] = dataclasses.replace(node, name=node.own_name, state=RUNNING, detail="", altered="")
         elif action.kind == START:
             target = wanted[action.tier]
             pool[action.node] = Node(
@@ -329,5 +359,6 @@ def predict(nodes: Iterable[Node], actions: Iterable[PoolAction], targets: Itera
                 revision=target.revision,
                 image_id=target.image_id,
                 service=target.service,
+                made_as=action.node,
             )
     return list(pool.values())

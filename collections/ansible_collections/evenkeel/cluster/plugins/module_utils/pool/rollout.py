@@ -11,19 +11,21 @@ from __future__ import annotations
 
 import dataclasses
 import functools
-from collections.abc import Callable, Container, Iterable, Sequence, Sized
-from concurrent.futures import Future, ThreadPoolExecutor
+from collections.abc import Callable, Container, Iterable, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from typing import TypeVar
 
+from ..cluster.names import node_prefix
 from ..cluster.node import Node
 from ..core.errors import EvenkeelError
 from ..core.poll import SYSTEM_CLOCK, Clock
 from ..traefik.api import TraefikApiError
-from ..traefik.routes import Route
 from . import steps
 from .context import Declaration, Ports
 from .handover import Handover
-from .plan import DRAIN, REMOVE, ROUTE, START, PoolAction
+from .mending import mend
+from .plan import DRAIN, MEND, REMOVE, ROUTE, START, PoolAction, free_names
+from .rollout_parts import RollbackState, all_over, ended, node_words, of_kind
 from .rotation import ReconcileError, RotationWatch
 from .steps import Step, no_step
 
@@ -61,27 +63,6 @@ class NodeTiming:
     gone: float | None = None
 
 
-@dataclasses.dataclass
-class _RollbackState:
-    """What is needed to return one tier to its former state.
-
-    Attributes:
-        former: the route before.
-        rerouted: the route was changed.
-        handed_over: it was changed together with another tier's, which relies on it from then on.
-        started: names of new nodes.
-        drained: nodes that were drained, kept until all steps are done.
-        staying: names of nodes from before that stay, until they are known to be in rotation.
-    """
-
-    former: Route | None = None
-    rerouted: bool = False
-    handed_over: bool = False
-    started: list[str] = dataclasses.field(default_factory=list)
-    drained: list[Node] = dataclasses.field(default_factory=list)
-    staying: list[str] = dataclasses.field(default_factory=list)
-
-
 class Rollout:
     """Applies actions: tiers side by side, the steps of a tier in order, the nodes of a step side by side."""
 
@@ -114,6 +95,7 @@ class Rollout:
         self._halt = halt
         self._clock = clock
         self._handovers: dict[str, Handover] = {}
+        self._coming: set[str] = set()
         self._began = 0.0
         self.timings: dict[str, NodeTiming] = {}
         #: Tier to when its route was switched, seconds since the reconciliation began.
@@ -131,6 +113,7 @@ class Rollout:
         tiers = list(dict.fromkeys(action.tier for action in actions))
         groups = {action.together: Handover(action.together, self._switch) for action in actions if action.together}
         self._handovers = {tier: handover for group, handover in groups.items() for tier in group}
+        self._coming = {action.node for action in of_kind(actions, START)}
         workers = self._limits.workers
         with (
             ThreadPoolExecutor(workers, thread_name_prefix="start") as self._starters,
@@ -149,8 +132,8 @@ class Rollout:
 
     def _tier(self, actions: Sequence[PoolAction]) -> None:
         tier = actions[0].tier
-        watch = self._watch() if any(action.kind in {START, ROUTE, DRAIN} for action in actions) else None
-        rollback = _RollbackState(former=self._routes.of(tier), staying=self._staying(tier, actions))
+        watch = self._watch() if any(action.kind != REMOVE for action in actions) else None
+        rollback = RollbackState(former=self._routes.of(tier), staying=self._staying(tier, actions))
         halted = ""
         try:
             for step in sorted({action.step for action in actions}):
@@ -179,14 +162,15 @@ class Rollout:
         probe_each = functools.partial(self._each, self._probers)
         return RotationWatch(self._engine, self._balancer(), self._limits.ready_timeout, probe_each, self._clock)
 
-    def _step(self, watch: RotationWatch | None, actions: Sequence[PoolAction], rollback: _RollbackState) -> None:
-        self._each(self._starters, self._remove, _of_kind(actions, REMOVE))
+    def _step(self, watch: RotationWatch | None, actions: Sequence[PoolAction], rollback: RollbackState) -> None:
+        self._each(self._starters, self._remove, of_kind(actions, REMOVE))
         if watch is None:
             return
-        starts = _of_kind(actions, START)
-        self._start_step(watch, starts, keep=not (rollback.drained or _of_kind(actions, DRAIN)))
+        self._mend_step(watch, of_kind(actions, MEND), rollback)
+        starts = of_kind(actions, START)
+        self._start_step(watch, starts, keep=not (rollback.drained or of_kind(actions, DRAIN)))
         rollback.started += [action.node for action in starts]
-        for action in _of_kind(actions, ROUTE):
+        for action in of_kind(actions, ROUTE):
             if action.together:
                 self._enter_staying(watch, action.tier, rollback)
                 self._handovers[action.tier].join(action.tier)
@@ -195,15 +179,15 @@ class Rollout:
                 rollback.rerouted = True
                 self._routes.point_to({action.tier: self._declaration.route(action.tier)})
             self._routed(watch, action)
-        if _of_kind(actions, DRAIN):
+        if of_kind(actions, DRAIN):
             self._enter_staying(watch, actions[0].tier, rollback)
             # A run that was killed may have left a route that the balancer has not read.
             watch.routed(actions[0].tier, self._declaration.route(actions[0].tier))
-        self._drain_step(watch, _of_kind(actions, DRAIN), rollback)
+        self._drain_step(watch, of_kind(actions, DRAIN), rollback)
 
     def _each(self, threads: ThreadPoolExecutor, work: Callable[[_Item], None], items: Iterable[_Item]) -> None:
         """Do it for all, side by side; the first error is raised when all are over."""
-        _ended([threads.submit(work, item) for item in items])
+        ended([threads.submit(work, item) for item in items])
 
     def _timing(self, node: str) -> NodeTiming:
         return self.timings.setdefault(node, NodeTiming())
@@ -219,6 +203,39 @@ class Rollout:
     def _mark(self, tier: str, node: str, step: str) -> None:
         """Note when the node reached the step, and tell it."""
         setattr(self._timing(node), step, self._tell(tier, node, step))
+
+    # -- set back -----------------------------------------------------------------
+
+    def _mend_step(self, watch: RotationWatch, actions: Sequence[PoolAction], rollback: RollbackState) -> None:
+        """Set back what was changed by hand, and wait until the nodes serve; those that do not are replaced."""
+        if not actions:
+            return
+        tier = actions[0].tier
+        ids = {action.id for action in actions}
+        nodes = [node for node in self._engine.nodes() if node.id in ids]
+        probe_each = functools.partial(self._each, self._starters)
+        failed = mend(self._engine, watch, self._declaration.builds[tier], nodes, probe_each)
+        for action in actions:
+            if action.id not in failed:
+                self._tell(tier, action.node, steps.MENDED)
+                self.done.append(action)
+        if failed:
+            self.warnings += [f"{problem}; it was replaced" for problem in failed.values()]
+            self._replace(watch, [action for action in actions if action.id in failed], rollback)
+
+    def _replace(self, watch: RotationWatch, actions: Sequence[PoolAction], rollback: RollbackState) -> None:
+        """Start as many new nodes as there are actions, then drain the actions' nodes."""
+        tier = actions[0].tier
+        taken = self._coming | {name for node in self._engine.nodes() for name in (node.name, node.own_name)}
+        prefix = node_prefix(self._declaration.cluster, tier)
+        names = free_names(prefix, taken, len(actions))
+        starts = [PoolAction(START, tier, name, 0, "replaces a node that could not be mended") for name in names]
+        self._start_step(watch, starts, keep=False)
+        rollback.started += names
+        self._enter_staying(watch, tier, rollback)
+        reason = "could not be mended"
+        drains = [PoolAction(DRAIN, tier, action.node, 0, reason, action.id) for action in actions]
+        self._drain_step(watch, drains, rollback)
 
     # -- joining -----------------------------------------------------------------
 
@@ -301,14 +318,14 @@ class Rollout:
             and node.id not in leaving
         ]
 
-    def _enter_staying(self, watch: RotationWatch, tier: str, rollback: _RollbackState) -> None:
+    def _enter_staying(self, watch: RotationWatch, tier: str, rollback: RollbackState) -> None:
         """Wait for the nodes that stay: a run that was killed may have left some that have just started."""
         build = self._declaration.builds.get(tier)
         if build is not None and rollback.staying:
             watch.enter(build.tier, rollback.staying, probed=True)
         rollback.staying = []
 
-    def _drain_step(self, watch: RotationWatch, actions: Sequence[PoolAction], rollback: _RollbackState) -> None:
+    def _drain_step(self, watch: RotationWatch, actions: Sequence[PoolAction], rollback: RollbackState) -> None:
         """Drain nodes side by side until they have ended and the balancer does not list them any more."""
         if not actions:
             return
@@ -319,9 +336,9 @@ class Rollout:
         rollback.drained += leaving
         runs = [self._drainers.submit(self._drain, action) for action in actions]
         try:
-            watch.leave(leaving, lambda: _all_over(runs))
+            watch.leave(leaving, lambda: all_over(runs))
         finally:
-            _ended(runs)
+            ended(runs)
         self.done += actions
 
     def _stop_seconds(self, tier: str) -> int:
@@ -341,7 +358,7 @@ class Rollout:
 
     # -- rollback ---------------------------------------------------------------
 
-    def _return(self, watch: RotationWatch, tier: str, rollback: _RollbackState) -> str:
+    def _return(self, watch: RotationWatch, tier: str, rollback: RollbackState) -> str:
         """Return the tier to its former state; the result in words."""
         self.done = [action for action in self.done if action.tier != tier]
         back = {node.name for node in rollback.drained}
@@ -356,32 +373,11 @@ class Rollout:
                 watch.answer(build.tier, back)
         except _EXPECTED as error:
             return f"tier {tier} could not be returned to what it was: {error}; its new nodes keep serving"
-        again = f", {_nodes(back)} started again" if back else ""
+        again = f", {node_words(back)} started again" if back else ""
         try:
             watch.listed(rollback.drained)
         except (ReconcileError, TraefikApiError):
-            kept = f"; {_nodes(rollback.started)} kept until the balancer can be asked" if rollback.started else ""
+            kept = f"; {node_words(rollback.started)} kept until the balancer can be asked" if rollback.started else ""
             return f"{words}{again}{kept}"
         self._discard(rollback.started)
-        return f"{words}{again}" + (f", {_nodes(rollback.started)} removed" if rollback.started else "")
-
-
-def _all_over(runs: Sequence[Future[None]]) -> bool | None:
-    """Whether all have ended; None when one of them failed, which is raised later."""
-    over = all(run.done() for run in runs)
-    return None if over and any(run.exception() for run in runs) else over
-
-
-def _ended(runs: Iterable[Future[None]]) -> None:
-    """Wait for all, then raise the first error."""
-    errors = [error for error in (run.exception() for run in runs) if error is not None]
-    if errors:
-        raise errors[0]
-
-
-def _nodes(names: Sized) -> str:
-    return "1 node" if len(names) == 1 else f"{len(names)} nodes"
-
-
-def _of_kind(actions: Iterable[PoolAction], kind: str) -> list[PoolAction]:
-    return [action for action in actions if action.kind == kind]
+        return f"{words}{again}" + (f", {node_words(rollback.started)} removed" if rollback.started else "")

@@ -14,6 +14,7 @@ IN_ROTATION = "in_rotation"
 DRAIN_BEGAN = "drain_began"
 GONE = "gone"
 REMOVED = "removed"
+MENDED = "mended"
 #: A new node of a failed step is removed; one that served is drained first.
 DISCARDED = "discarded"
 DISCARDED_DRAINED = "discarded_drained"
@@ -26,6 +27,7 @@ _WORDS = {
     IN_ROTATION: "{node}: in rotation",
     GONE: "{node}: gone",
     REMOVED: "{node}: removed",
+    MENDED: "{node}: mended",
     DISCARDED: "{node}: did not come up, removed",
     DISCARDED_DRAINED: "{node}: drained and removed again",
     ROUTE_SWITCHED: "{tier}: route switched",

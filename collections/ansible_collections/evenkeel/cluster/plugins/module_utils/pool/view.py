@@ -9,6 +9,7 @@ from collections.abc import Iterable, Mapping
 from ..cluster.endpoints import Endpoint
 from ..cluster.node import RUNNING, Node
 from ..cluster.spec import Tier
+from ..core.errors import Problem
 from ..core.results import BalancerState, NodeView, PoolView, TierView
 from ..engine.port import BalancerView
 from ..traefik.api import TraefikApiError
@@ -39,7 +40,8 @@ def describe(declaration: Declaration, state: PoolState, balancer: BalancerView 
             status = {service: balancer.server_status(service) for service in sorted(services) if service}
         except TraefikApiError as error:
             told["reachable"], told["reason"] = False, str(error)
-    entries = [_entry(node, status, declaration.tiers.get(node.tier)) for node in members]
+    network = next((build.options.network for build in declaration.builds.values()), "")
+    entries = [_entry(node, status, declaration.tiers.get(node.tier), network) for node in members]
     differences = drift(members, declaration.targets, state.table)
     tiers: dict[str, TierView] = {
         name: {
@@ -58,7 +60,7 @@ def describe(declaration: Declaration, state: PoolState, balancer: BalancerView 
     return {"tiers": tiers, "nodes": entries, "undeclared": undeclared, "balancer": told}
 
 
-def _entry(node: Node, status: Mapping[str, Mapping[str, str]], tier: Tier | None) -> NodeView:
+def _entry(node: Node, status: Mapping[str, Mapping[str, str]], tier: Tier | None, network: str) -> NodeView:
     seen = status.get(node.service, {}).get(node.url)
     return {
         "id": node.id,
@@ -78,7 +80,16 @@ def _entry(node: Node, status: Mapping[str, Mapping[str, str]], tier: Tier | Non
         "direct_url": _direct_url(node, tier),
         "in_rotation": node.running and seen == "UP",
         "balancer_status": seen or "not listed",
+        "remark": _remark(node, network),
     }
+
+
+def _remark(node: Node, network: str) -> str:
+    """Why the balancer cannot reach a guest: compose files give each project a network of its own."""
+    if node.managed or not node.apart:
+        return ""
+    fix = f"docker network connect {network} {node.name}; in a compose file networks: [{network}], external: true"
+    return str(Problem(f"guest {node.name}", f"network {node.apart} alone", f"also {network}", fix))
 
 
 def _direct_url(node: Node, tier: Tier | None) -> str:

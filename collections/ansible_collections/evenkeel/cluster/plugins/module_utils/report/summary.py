@@ -4,9 +4,11 @@
 
 from __future__ import annotations
 
+import copy
 import dataclasses
 from collections.abc import Iterable, Sequence
 
+from ..core.results import PoolView
 from ..core.verdict import CLAIM_WORDS, FAILED, NOT_MEASURED
 from ..pool.table import pool_table
 from .claim import Claim, Measurements
@@ -38,7 +40,7 @@ def summary_lines(measured: Measurements, claims: Sequence[Claim], page: str) ->
     return [
         f"Cluster {measured.spec['name']} {'is NOT as declared' if verdict == FAILED else 'is up'}.",
         *_indented(_address_lines(str(measured.spec["domain"]), measured.addresses)),
-        *_indented(pool_table(measured.pool) if "tiers" in measured.pool else []),
+        *_indented(pool_table(_short(measured.pool)) if "tiers" in measured.pool else []),
         "Measured:",
         *_indented(_messages(measured)),
         f"Claims: {message}",
@@ -69,6 +71,13 @@ def _address_lines(domain: str, addresses: ClusterAddresses) -> list[str]:
             f"Portainer  {addresses.portainer.at('/')}  (user admin, password in {addresses.portainer_password})"
         )
     return lines
+
+
+def _short(pool: PoolView) -> PoolView:
+    """Without the parts that are as declared: the report has them all."""
+    short = copy.copy(pool)
+    short["parts"] = [part for part in pool.get("parts", []) if part["lines"] or part["to_do"]]
+    return short
 
 
 def _messages(measured: Measurements) -> list[str]:

@@ -17,6 +17,7 @@ from typing import Any
 from .labels import last_resort
 
 EDGE_MIDDLEWARE = "evenkeel-edge"
+REPEAT_MIDDLEWARE = "evenkeel-repeat"
 EMPTY_SERVICE = "evenkeel-empty"
 _ENTRY_POINTS = ["web"]
 _POOL_SUFFIX = "-pool"
@@ -34,6 +35,7 @@ class Route:
         strip_path: the nodes do not see the path.
         service: the balancer service that it leads to, e.g. ``static-3f2a91bc``.
         hosts: the host names that are answered; empty for any.
+        repeat: a request that may be repeated, and that was answered 502, is sent once more.
     """
 
     tier: str
@@ -41,6 +43,7 @@ class Route:
     strip_path: bool
     service: str
     hosts: tuple[str, ...] = ()
+    repeat: bool = False
 
 
 def host_rule(hosts: Iterable[str]) -> str:
@@ -95,7 +98,7 @@ def routes_config(routes: Iterable[Route], provider: str) -> dict[str, Any]:
     for route in routes:
         bare = route.path.rstrip("/")
         priority = 1000 + 10 * len(route.path)
-        chain = [EDGE_MIDDLEWARE]
+        chain = [*([REPEAT_MIDDLEWARE] if route.repeat else []), EDGE_MIDDLEWARE]
         if route.strip_path and bare:
             middlewares[f"{route.tier}-strip"] = {"stripPrefix": {"prefixes": [bare]}}
             chain.insert(0, f"{route.tier}-strip")
@@ -155,6 +158,7 @@ def active_routes(text: str) -> dict[str, Route]:
                 strip_path=f"{name}-strip" in router["middlewares"],
                 service=router["service"].removesuffix(_POOL_SUFFIX),
                 hosts=tuple(_HOST_OF_RULE.findall(router["rule"])),
+                repeat=REPEAT_MIDDLEWARE in router["middlewares"],
             )
             for name, router in routers.items()
             if router["service"].endswith(_POOL_SUFFIX)

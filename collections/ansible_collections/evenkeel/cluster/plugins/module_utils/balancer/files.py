@@ -1,0 +1,43 @@
+# Copyright: Evenkeel contributors
+# SPDX-License-Identifier: MIT
+"""The files that the balancer's own module writes, as they are between two replacements. Pure."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterable
+from pathlib import Path
+
+from .config import SLOTS, static_config, static_name
+from .options import BalancerOptions
+from .plan import BalancerContainer
+
+
+def static_text(options: BalancerOptions, slot: str) -> str:
+    """The text of a slot's static configuration."""
+    return json.dumps(static_config(options.static, slot), indent=2, sort_keys=True) + "\n"
+
+
+def own_files(options: BalancerOptions, containers: Iterable[BalancerContainer], revision: str) -> dict[Path, str]:
+    """Path to text: what the edge runs, and the static configuration of the balancer that runs as declared.
+
+    Without the latter, that balancer would not start again. That of any other is written when it starts.
+
+    Args:
+        options: what is declared.
+        containers: the edge and all balancers.
+        revision: of the declared balancer.
+    """
+    slots = [item.slot for item in containers if item.slot and item.alive and item.revision == revision]
+    statics = {options.config_dir / static_name(slot): static_text(options, slot) for slot in slots}
+    return {options.watch_file: options.watch_script, **statics}
+
+
+def file_of(options: BalancerOptions, name: str) -> tuple[Path, str]:
+    """Path and text of the file with this name.
+
+    Raises:
+        KeyError: there is no such file.
+    """
+    statics = {static_name(slot): static_text(options, slot) for slot in SLOTS}
+    return options.config_dir / name, {options.watch_file.name: options.watch_script, **statics}[name]

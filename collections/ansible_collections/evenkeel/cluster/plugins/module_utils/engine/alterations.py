@@ -1,0 +1,92 @@
+# Copyright: Evenkeel contributors
+# SPDX-License-Identifier: MIT
+"""What a user has changed about a node's container with Docker's commands or in a management tool. Pure."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+from ..cluster.node import Node
+from .container_spec import ContainerSpec
+from .port import Alteration
+
+# Limits that Docker cannot set back to none while the container runs: in Docker's record -> for people.
+_UNLIMITED = {
+    "CpuShares": "CPU shares",
+    "CpuQuota": "CPU quota",
+    "CpusetCpus": "CPUs",
+    "CpusetMems": "memory nodes",
+    "MemoryReservation": "memory reservation",
+    "BlkioWeight": "block I/O weight",
+}
+_MEBIBYTE = 2**20
+
+
+def alteration(node: Node, record: Mapping[str, Any], spec: ContainerSpec) -> Alteration | None:
+    """What differs from what the node was made with; None for nothing.
+
+    Args:
+        node: as the engine lists it.
+        record: Docker's whole record of its container.
+        spec: what it was made with.
+    """
+    host = record["HostConfig"]
+    words = []
+    if record["State"].get("Paused"):
+        words.append("is paused")
+    if node.name != node.own_name:
+        words.append(f"is {node.own_name}, renamed by hand")
+    if spec.network not in (record["NetworkSettings"].get("Networks") or {}):
+        words.append(f"is off the network {spec.network}")
+    words += _policy(host, spec)
+    limits = _limits(host, spec)
+    fixed = [f"{name} {host[key]}, want none" for key, name in _UNLIMITED.items() if host.get(key)]
+    words += [*(words_of for words_of, _ in limits), *fixed]
+    if not words:
+        return None
+    return Alteration(tuple(words), mendable=not fixed and all(mendable for _, mendable in limits))
+
+
+def _policy(host: Mapping[str, Any], spec: ContainerSpec) -> list[str]:
+    found = (host.get("RestartPolicy") or {}).get("Name") or "no"
+    return [f"restart policy {found}, want {spec.restart}"] if found != spec.restart else []
+
+
+def _limits(host: Mapping[str, Any], spec: ContainerSpec) -> list[tuple[str, bool]]:
+    """Limits that differ, and whether Docker can set them back while the container runs."""
+    memory = int(spec.memory or 0)
+    found = int(host.get("Memory") or 0)
+    swap = int(host.get("MemorySwap") or 0)
+    cpus = int(host.get("NanoCpus") or 0)
+    pids = max(int(host.get("PidsLimit") or 0), 0)
+    differ = []
+    if found != memory:
+        differ.append((f"memory {_bytes(found)}, want {_bytes(memory)}", bool(memory)))
+    elif memory and swap not in {2 * memory, 0, -1}:
+        # -1 on a kernel that does not count swap.
+        differ.append((f"memory with swap {_bytes(swap)}, want {_bytes(2 * memory)}", True))
+    if cpus != spec.nano_cpus:
+        differ.append((f"CPUs {_cpus(cpus)}, want {_cpus(spec.nano_cpus)}", bool(spec.nano_cpus)))
+    if pids != spec.pids:
+        differ.append((f"processes {pids or 'without limit'}, want {spec.pids or 'no limit'}", True))
+    return differ
+
+
+def resources(spec: ContainerSpec) -> dict[str, Any]:
+    """The limits and the restart policy that the container was made with, as Docker's ``update`` takes them."""
+    memory = int(spec.memory or 0)
+    return {
+        "RestartPolicy": {"Name": spec.restart},
+        **({"Memory": memory, "MemorySwap": 2 * memory} if memory else {}),
+        **({"NanoCpus": spec.nano_cpus} if spec.nano_cpus else {}),
+        "PidsLimit": spec.pids or -1,
+    }
+
+
+def _bytes(size: int) -> str:
+    return f"{size / _MEBIBYTE:.4g} MiB" if size > 0 else "without limit"
+
+
+def _cpus(nano: int) -> str:
+    return f"{nano / 1e9:g}" if nano else "without limit"

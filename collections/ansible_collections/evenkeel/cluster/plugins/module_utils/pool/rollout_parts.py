@@ -1,0 +1,57 @@
+# Copyright: Evenkeel contributors
+# SPDX-License-Identifier: MIT
+"""What the rollout of one tier remembers, and small helpers of it."""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Iterable, Sequence, Sized
+from concurrent.futures import Future
+
+from ..cluster.node import Node
+from ..traefik.routes import Route
+from .plan import PoolAction
+
+
+@dataclasses.dataclass
+class RollbackState:
+    """What is needed to return one tier to its former state.
+
+    Attributes:
+        former: the route before.
+        rerouted: the route was changed.
+        handed_over: it was changed together with another tier's, which relies on it from then on.
+        started: names of new nodes.
+        drained: nodes that were drained, kept until all steps are done.
+        staying: names of nodes from before that stay, until they are known to be in rotation.
+    """
+
+    former: Route | None = None
+    rerouted: bool = False
+    handed_over: bool = False
+    started: list[str] = dataclasses.field(default_factory=list)
+    drained: list[Node] = dataclasses.field(default_factory=list)
+    staying: list[str] = dataclasses.field(default_factory=list)
+
+
+def all_over(runs: Sequence[Future[None]]) -> bool | None:
+    """Whether all have ended; None when one of them failed, which is raised later."""
+    over = all(run.done() for run in runs)
+    return None if over and any(run.exception() for run in runs) else over
+
+
+def ended(runs: Iterable[Future[None]]) -> None:
+    """Wait for all, then raise the first error."""
+    errors = [error for error in (run.exception() for run in runs) if error is not None]
+    if errors:
+        raise errors[0]
+
+
+def node_words(names: Sized) -> str:
+    """How many nodes, in words."""
+    return "1 node" if len(names) == 1 else f"{len(names)} nodes"
+
+
+def of_kind(actions: Iterable[PoolAction], kind: str) -> list[PoolAction]:
+    """The actions of one kind."""
+    return [action for action in actions if action.kind == kind]

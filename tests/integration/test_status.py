@@ -1,0 +1,125 @@
+"""The status of a whole cluster: what is looked at, what a run would do, and the exit code for monitoring."""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import docker
+import pytest
+
+from .conftest import STATE, balancer, play, played
+
+DYNAMIC = STATE / "balancer/dynamic"
+PARTS = ["web address", "dashboard address", "edge", "balancer", "network", "routes", "provider", "secrets", "files"]
+
+
+def drift(folder: Path, playbook: str = "playbooks/status.yml", *arguments: str) -> dict[str, Any]:
+    """The drift as JSON."""
+    file = folder / "drift.json"
+    played(playbook, "-e", f"evidence_drift_file={file}", *arguments)
+    found: dict[str, Any] = json.loads(file.read_text())
+    return found
+
+
+def to_do(found: dict[str, Any]) -> dict[str, list[str]]:
+    return {part["part"]: part["to_do"] for part in found["parts"] if part["to_do"]}
+
+
+def edge_paused(engine: docker.DockerClient) -> None:
+    engine.containers.get("evenkeel-edge").pause()
+
+
+def balancer_stopped(engine: docker.DockerClient) -> None:
+    # The edge would start it again.
+    edge_paused(engine)
+    balancer(engine).stop()
+
+
+def users_removed(_: docker.DockerClient) -> None:
+    (DYNAMIC / "dashboard_users").unlink()
+
+
+def file_changed(_: docker.DockerClient) -> None:
+    with (DYNAMIC / "base.yml").open("a") as file:
+        file.write("# by hand\n")
+
+
+def password_open(_: docker.DockerClient) -> None:
+    (STATE / "secrets/dashboard_password").chmod(0o644)
+
+
+@pytest.fixture
+def whole(cluster: docker.DockerClient) -> Iterator[docker.DockerClient]:
+    """The cluster, mended after the test by a run."""
+    yield cluster
+    (STATE / "secrets/dashboard_password").chmod(0o600)
+    played("site.yml", "--tags", "balancer")
+
+
+def test_without_drift_the_exit_code_is_zero(cluster: docker.DockerClient, tmp_path: Path) -> None:
+    found = drift(tmp_path, "playbooks/status.yml", "-e", "status_strict=true")
+    assert (found["agreed"], found["lines"]) == (True, [])
+    assert [part["part"] for part in found["parts"]][: len(PARTS)] == PARTS
+    web = found["parts"][0]["state"]
+    way = "another network" if os.geteuid() == 0 else "the machine's own address"
+    assert web == f"status 200 from this machine, status 200 from {way}"
+    left = subprocess.run(["ip", "-oneline", "link"], capture_output=True, text=True, check=True).stdout
+    assert "evenkeel" not in left
+
+
+@pytest.mark.parametrize(
+    "harm, named",
+    [
+        (edge_paused, "edge: would unpause evenkeel-edge (is paused)"),
+        (balancer_stopped, "(is exited)"),
+        (users_removed, f"files: would write {DYNAMIC}/dashboard_users (is missing)"),
+        (file_changed, f"files: would write {DYNAMIC}/base.yml (content differs)"),
+        (password_open, "dashboard_password: got mode 0644, want 0600 (fix: chmod 600"),
+    ],
+)
+def test_drift_is_named_and_is_an_exit_code(
+    whole: docker.DockerClient, tmp_path: Path, harm: Callable[[docker.DockerClient], None], named: str
+) -> None:
+    harm(whole)
+    done = play("playbooks/status.yml", "-e", "status_strict=true", "-e", f"evidence_drift_file={tmp_path}/drift.json")
+    assert done.returncode != 0
+    assert named in done.stdout.partition("SUMMARY")[2]
+    found = json.loads((tmp_path / "drift.json").read_text())
+    assert found["agreed"] is False
+    # Without the knob it only tells; and the check of a run says the same about the same thing.
+    assert to_do(drift(tmp_path)) == to_do(drift(tmp_path, "site.yml", "--check")) == to_do(found)
+    (STATE / "secrets/dashboard_password").chmod(0o600)
+    played("site.yml", "--tags", "balancer")
+    assert drift(tmp_path, "playbooks/status.yml", "-e", "status_strict=true")["lines"] == []
+
+
+@pytest.mark.skipif(os.geteuid() != 0, reason="only root may change the packet filter")
+def test_what_only_neighbours_notice_is_noticed(cluster: docker.DockerClient, tmp_path: Path) -> None:
+    rule = ["-i", "evenkeel+", "-j", "DROP"]
+    subprocess.run(["iptables", "-I", "DOCKER-USER", *rule], check=True)
+    try:
+        lines = drift(tmp_path)["lines"]
+    finally:
+        subprocess.run(["iptables", "-D", "DOCKER-USER", *rule], check=True)
+    assert [line.partition(" from ")[0] for line in lines] == [
+        "web http://127.0.0.1:8080/: got no answer in time",
+        "dashboard http://127.0.0.1:9000/ping: got no answer in time",
+    ]
+    assert all("another network" in line for line in lines)
+
+
+def test_an_engine_that_does_not_answer_is_one_line(
+    cluster: docker.DockerClient, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("DOCKER_HOST", f"unix://{tmp_path}/none.sock")
+    found = drift(tmp_path)
+    assert found["lines"][0].startswith(f"Docker daemon: got no answer at unix://{tmp_path}/none.sock")
+    assert to_do(found)["engine"][0].startswith("start the engine, then what it does not start itself: edge, balancer")
+    done = play("playbooks/status.yml", "-e", "status_strict=true")
+    assert done.returncode != 0
+    assert "Traceback" not in done.stdout + done.stderr

@@ -1,0 +1,27 @@
+"""A value that changes with the time of a clock."""
+
+from __future__ import annotations
+
+
+class History:
+    """A value over time."""
+
+    def __init__(self) -> None:
+        self._changes: list[tuple[float, int]] = []
+
+    def set(self, at: float, value: int) -> None:
+        """From then on it is this value; what was to come later is forgotten."""
+        self._changes = [change for change in self._changes if change[0] < at]
+        self._changes.append((at, value))
+
+    def then(self, at: float, value: int) -> None:
+        """Later it will be this value, unless it is set before."""
+        self._changes.append((at, value))
+
+    def value(self, at: float) -> int:
+        """What it was then; 0 before the first change."""
+        return next((value for when, value in reversed(self._changes) if when <= at), 0)
+
+    def since(self, at: float) -> float:
+        """When the value of then came."""
+        return next((when for when, _ in reversed(self._changes) if when <= at), float("-inf"))

@@ -1,0 +1,79 @@
+"""Secrets, the balancer's files and free disk."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+
+import pytest
+
+from ansible_collections.evenkeel.cluster.plugins.module_utils.overview.files import disk_part, files_part, secrets_part
+
+
+def test_files_differ_as_their_module_would_say(tmp_path: Path) -> None:
+    etc = tmp_path / "etc"
+    etc.mkdir(mode=0o755)
+    for name, text in (("base.yml", "a: 1\n"), ("other.yml", "b: 1\n"), ("edge.yml", "http:\n")):
+        (etc / name).write_text(text)
+        (etc / name).chmod(0o644)
+    managed = {
+        "folders": [{"path": str(etc), "mode": "0755"}],
+        "files": [
+            {"path": f"{etc}/base.yml", "content": "a: 1\n", "mode": "0644"},
+            {"path": f"{etc}/other.yml", "content": "b: 1\n", "mode": "0644"},
+            {"path": f"{etc}/users", "mode": "0400"},
+        ],
+        "secret_contents": {f"{etc}/users": "admin:hash\n"},
+    }
+    (etc / "users").write_text("admin:hash\n")
+    (etc / "users").chmod(0o400)
+    more = {etc / "edge.yml": "http:\n"}
+    assert files_part(managed, more) == {"part": "files", "state": "5 of 5 as declared", "lines": [], "to_do": []}
+    (etc / "users").unlink()
+    (etc / "base.yml").write_text("a: 2\n")
+    (etc / "other.yml").chmod(0o600)
+    (etc / "edge.yml").write_text("")
+    found = files_part(managed, {**more, etc / "traefik-blue.yml": "{}\n"})
+    assert found["to_do"] == [
+        f"write {etc}/base.yml (content differs)",
+        f"write {etc}/other.yml (mode 0600)",
+        f"write {etc}/users (is missing)",
+        f"write {etc}/edge.yml (content differs)",
+        f"write {etc}/traefik-blue.yml (is missing)",
+    ]
+    assert found["state"] == "1 of 6 as declared"
+    assert "hash" not in str(found)
+
+
+def test_what_cannot_be_made_as_declared_is_a_line(tmp_path: Path) -> None:
+    (tmp_path / "x").mkdir()
+    managed = {"files": [{"path": f"{tmp_path}/x", "content": "", "mode": "0644"}]}
+    assert files_part(managed, {})["lines"] == [
+        f"{tmp_path}/x: got a folder, want a file (fix: move it away, or choose another path)"
+    ]
+
+
+def test_secrets_are_there_and_for_their_user_alone(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    secret = tmp_path / "password"
+    assert secrets_part([str(secret)])["to_do"] == [f"generate {secret}"]
+    secret.write_text("secret\n")
+    secret.chmod(0o600)
+    assert secrets_part([str(secret)]) == {
+        "part": "secrets",
+        "state": "1 of 1 as they must be",
+        "lines": [],
+        "to_do": [],
+    }
+    secret.chmod(0o644)
+    assert secrets_part([str(secret)])["lines"] == [f"{secret}: got mode 0644, want 0600 (fix: chmod 600 {secret})"]
+    secret.chmod(0o600)
+    user = os.geteuid()
+    monkeypatch.setattr(os, "geteuid", lambda: user + 1)
+    assert secrets_part([str(secret)])["lines"][0].startswith(f"{secret}: got owner {user}, want {user + 1}")
+
+
+def test_free_disk_is_judged_as_before_a_run(tmp_path: Path) -> None:
+    places = [("the state folder", str(tmp_path)), ("Docker's data", "")]
+    assert disk_part(places, 1)["lines"] == []
+    (line,) = disk_part(places, 2**60)["lines"]
+    assert line.startswith(f"free disk for the state folder in {tmp_path}: got ")
