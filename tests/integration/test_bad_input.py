@@ -180,6 +180,22 @@ def test_failures_that_use_up_the_retries(play: Play) -> None:
     )
 
 
+def test_knobs_of_roles_that_come_later(play: Play) -> None:
+    """As text, as YAML, and by way of another variable; without the preflight, images would be built by then."""
+    assert_refused(
+        play(
+            *("-e", "load_balancer_memory=lots", "-e", "node_pool_workers=0"),
+            portainer_pids="{{ t_limit }}",
+            t_limit=2.5,
+            load_balancer_read_timeout=True,
+        ),
+        "load_balancer_memory: got 'lots', want a size of at least 6m, such as 1g (fix: -e load_balancer_memory=1g)",
+        "load_balancer_read_timeout: got true, want a time such as 0s or 500ms (fix: -e load_balancer_read_timeout=0s)",
+        "node_pool_workers: got '0', want a whole number from 1 to 64 (fix: -e node_pool_workers=8)",
+        "portainer_pids: got 2.5, want a whole number from 1 to 4194304 (fix: -e portainer_pids=200)",
+    )
+
+
 def test_everything_wrong_at_once(play: Play) -> None:
     """Two tiers on one path, a reserved and a malformed name, a bad host, a secure cookie: one run tells it all."""
     tiers = {

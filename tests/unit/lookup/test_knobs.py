@@ -8,10 +8,13 @@ from typing import Any
 import pytest
 import yaml
 from ansible.errors import AnsibleLookupError
+from ansible.parsing.dataloader import DataLoader
+from ansible.template import Templar, trust_as_template
 
 from ansible_collections.evenkeel.cluster.plugins.lookup import knobs
 
 ROOT = Path(__file__).parents[3]
+RIGHT = (("portainer_memory", "{{ 1 + 1 }}g"), ("portainer_log_size", "10m"))
 
 
 def looked(variables: dict[str, Any], folder: Path = ROOT / "roles") -> dict[str, Any]:
@@ -33,6 +36,18 @@ def test_names_are_what_is_set_besides_knobs_and_ansible_s_own() -> None:
     variables = ["cluster_name", "cluster_nmae", "statik_nodes", "galera_nodes", "ansible_user", "_private", "groups"]
     variables += ["inventory_dir", "playbook_dir", "hostvars", "group_names", "play_hosts", "role_path", "vars", "omit"]
     assert looked(dict.fromkeys(variables, ""))["names"] == ["cluster_nmae", "galera_nodes", "statik_nodes"]
+
+
+def test_values_of_knobs_that_are_checked() -> None:
+    variables = {"load_balancer_memory": "lots", "cluster_name": "shop", "load_balancer_image": "x", "other": 1}
+    assert looked(variables)["values"] == {"load_balancer_memory": "lots"}
+
+
+def test_a_value_that_cannot_be_evaluated_yet_is_left_to_its_role() -> None:
+    variables = {name: trust_as_template(text) for name, text in (("load_balancer_memory", "{{ later }}"), *RIGHT)}
+    lookup = knobs.LookupModule(templar=Templar(DataLoader(), variables))
+    (found,) = lookup.run([str(ROOT / "roles")], variables)
+    assert found["values"] == {"portainer_memory": "2g", "portainer_log_size": "10m"}
 
 
 def test_places_of_counts(tmp_path: Path) -> None:

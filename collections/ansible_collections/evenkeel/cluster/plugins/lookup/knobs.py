@@ -12,7 +12,7 @@ author:
   - Evenkeel contributors (!UNKNOWN)
 description:
   - Reads the names of all knobs from the roles' C(meta/argument_specs.yml), and the names of variables that are set.
-  - Reads names only; no variable is evaluated.
+  - Evaluates only the knobs that M(evenkeel.cluster.preflight) checks for the roles: numbers, sizes, times, choices.
   - The result is for the option O(evenkeel.cluster.preflight#module:variables) of M(evenkeel.cluster.preflight).
 options:
   _terms:
@@ -44,19 +44,25 @@ _raw:
       description: The names of all variables that are set and are no knobs, without those of Ansible itself.
       type: list
       elements: str
+    values:
+      description: What knobs that are checked are set to; without those that cannot be evaluated yet.
+      type: dict
     places:
       description: For each variable that ends in C(_nodes), the line of the inventory that sets it, if a file does.
       type: dict
 """
 
+import contextlib
 import os
 import re
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from ansible.errors import AnsibleLookupError
+from ansible.errors import AnsibleError, AnsibleLookupError
 from ansible.plugins.lookup import LookupBase
+
+from ..module_utils.inventory.role_knobs import CHECKS
 
 # Six spaces are the depth of an option of an entry point. Reading 170 names through YAML would take 15 times as long.
 _OPTION = re.compile(r"^      ([a-z][a-z0-9_]*):", re.MULTILINE)
@@ -77,7 +83,16 @@ class LookupModule(LookupBase):
     ) -> list[dict[str, Any]]:
         """List knobs and variables for each folder of roles."""
         known = dict(variables or {})
-        return [_look(Path(str(term)), known) for term in terms]
+        values = self._values(known)
+        return [{**_look(Path(str(term)), known), "values": values} for term in terms]
+
+    def _values(self, variables: Mapping[str, Any]) -> dict[str, Any]:
+        """The checked knobs that are set. One that refers to what a role only sets later is left to its role."""
+        found = {}
+        for name in CHECKS.keys() & variables.keys():
+            with contextlib.suppress(AnsibleError):
+                found[name] = self._templar.template(variables[name]) if self._templar else variables[name]
+        return found
 
 
 def _look(folder: Path, variables: Mapping[str, Any]) -> dict[str, Any]:

@@ -123,6 +123,10 @@ options:
         type: list
         elements: str
         default: []
+      values:
+        description: Knobs of roles, each with what it is set to. A wrong number, size, time or choice is a problem.
+        type: dict
+        default: {}
       places:
         description: For variables that end in C(_nodes), the line of the inventory that sets it.
         type: dict
@@ -349,7 +353,13 @@ from ..module_utils.host.preflight import engine_facts, preflight
 def argument_spec() -> dict[str, Any]:
     """The options, in Ansible's form; judged by :func:`read_declaration`, so mostly raw."""
     names = {"type": "list", "elements": "str", "default": []}
-    variables = {"names": names, "knobs": names, "roles": names, "places": {"type": "dict", "default": {}}}
+    variables = {
+        "names": names,
+        "knobs": names,
+        "roles": names,
+        "places": {"type": "dict", "default": {}},
+        "values": {"type": "dict", "default": {}},
+    }
     return {
         **{knob: {"type": "raw"} for knob in KNOBS},
         **{knob: {"type": "raw", "default": default} for knob, default in OPTIONAL_KNOBS.items()},

@@ -53,6 +53,7 @@ def parse_size(value: object) -> int | None:
 
 _DURATION = re.compile(r"(?:[0-9]{1,9}(?:\.[0-9]{1,9})?(?:ms|us|ns|h|m|s))+", re.ASCII)
 _DURATION_PART = re.compile(r"([0-9.]+)(ms|us|ns|h|m|s)", re.ASCII)
+_DURATION_LIMIT = 10**9
 _DURATION_UNITS = {"h": 3600.0, "m": 60.0, "s": 1.0, "ms": 1e-3, "us": 1e-6, "ns": 1e-9}
 
 
@@ -60,7 +61,7 @@ def parse_duration(value: object) -> float | None:
     """Seconds of a time as Traefik reads it: ``1h30m``, ``500ms``, or a bare number of seconds; else ``None``."""
     seconds = whole_number(value)
     if seconds is not None:
-        return float(seconds)
+        return float(seconds) if seconds < _DURATION_LIMIT else None
     if not isinstance(value, str) or _DURATION.fullmatch(value) is None:
         return None
     return sum(float(number) * _DURATION_UNITS[unit] for number, unit in _DURATION_PART.findall(value))

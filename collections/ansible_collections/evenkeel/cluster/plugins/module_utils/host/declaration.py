@@ -19,6 +19,7 @@ from ..engine.docker_http import DEFAULT_SOCKET
 from ..inventory.knobs import Variables, check_variables
 from ..inventory.parse import DEFAULT_RETRY_ATTEMPTS, parse_cluster
 from ..inventory.reader import is_folder
+from ..inventory.role_knobs import check_values
 from .facts import Machine
 
 #: Options that a caller must set.
@@ -97,7 +98,7 @@ def read_declaration(params: Mapping[str, Any], machine: Machine, docker: Docker
         )
     spec, problems = parse_cluster(raw)
     mistyped, warnings = _check_variables(params.get("variables") or {}, raw, docker)
-    problems += mistyped
+    problems += [*mistyped, *check_values((params.get("variables") or {}).get("values") or {})]
     archive, disk = raw["portainer_archive"], raw["min_free_disk"]
     if not isinstance(archive, (str, type(None))):
         fix = "leave it empty for the image of a registry"
