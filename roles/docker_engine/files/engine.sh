@@ -60,7 +60,14 @@ start() {
       environment+=("$name=${!name}")
     fi
   done
-  setsid --fork env --ignore-environment "${environment[@]}" dockerd </dev/null >>"$1" 2>&1
+  (
+    # Nor the caller's open files: a lock among them would be held for as long as dockerd runs.
+    for descriptor in "/proc/$BASHPID/fd/"*; do
+      descriptor=${descriptor##*/}
+      if [ "$descriptor" -gt 2 ]; then eval "exec $descriptor>&-"; fi
+    done
+    exec setsid --fork env --ignore-environment "${environment[@]}" dockerd </dev/null >>"$1" 2>&1
+  )
   echo "started dockerd"
 }
 

@@ -66,7 +66,7 @@ def _read(path: Path) -> str:
 def _make(path: Path, length: int) -> None:
     path.parent.mkdir(mode=_FOLDER_MODE, parents=True, exist_ok=True)
     path.parent.chmod(_FOLDER_MODE)
-    value = "".join(secrets.choice(_CHARACTERS) for _ in range(length))
+    value = "".join(secrets.choice(_CHARACTERS) for _index in range(length))
     # Complete before it has its name, and without taking the name from a file that another run has just made.
     place = path.with_name(f".{path.name}.{os.getpid()}")
     try:

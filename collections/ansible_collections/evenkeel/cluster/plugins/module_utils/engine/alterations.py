@@ -42,10 +42,10 @@ def alteration(node: Node, record: Mapping[str, Any], spec: ContainerSpec) -> Al
     words += _policy(host, spec)
     limits = _limits(host, spec)
     fixed = [f"{name} {host[key]}, want none" for key, name in _UNLIMITED.items() if host.get(key)]
-    words += [*(words_of for words_of, _ in limits), *fixed]
+    words += [*(words_of for words_of, _mendable in limits), *fixed]
     if not words:
         return None
-    return Alteration(tuple(words), mendable=not fixed and all(mendable for _, mendable in limits))
+    return Alteration(tuple(words), mendable=not fixed and all(mendable for _words, mendable in limits))
 
 
 def _policy(host: Mapping[str, Any], spec: ContainerSpec) -> list[str]:

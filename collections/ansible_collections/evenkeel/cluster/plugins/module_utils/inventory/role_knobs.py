@@ -91,7 +91,7 @@ _CHOICES = {
     "evidence_kind": ("quick", "full"),
 }
 
-Check = Callable[[str, object], Problem | None]
+Check = Callable[[str, object], "Problem | None"]
 
 
 def _number(option: NumberOption) -> Check:

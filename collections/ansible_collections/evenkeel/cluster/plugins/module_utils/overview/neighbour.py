@@ -94,7 +94,7 @@ def _child(questions: Sequence[Question], tell_made: int, go: int, tell: int) ->
 
 
 def _read_answers(told: int) -> list[Answer] | None:
-    ready, _, _ = select.select([told], [], [], _ANSWERS_SECONDS)
+    ready, _writable, _failed = select.select([told], [], [], _ANSWERS_SECONDS)
     text = os.read(told, 65536) if ready else b""
     return [Answer(status, reason=reason) for status, reason in json.loads(text)] if text else None
 
