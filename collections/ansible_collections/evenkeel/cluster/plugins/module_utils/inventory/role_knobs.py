@@ -42,7 +42,6 @@ _NUMBERS: dict[str, dict[str, NumberOption]] = {
         "log_files": NumberOption(1, MAX_LOG_FILES, LOG_FILES),
         "pids": NumberOption(1, _PIDS, 512),
         "ready_seconds": NumberOption(1, 3600, 30.0),
-        "retry_body_bytes": NumberOption(0, 2**30, 4096),
     },
     "node_pool": {
         "lock_timeout": NumberOption(0, _DAY, 300),
