@@ -56,8 +56,6 @@ WEIGHTS: Mapping[str, int] = MappingProxyType(
 RUNS = frozenset({SCALE, ROLL, STICKY, ADD_TIER, REMOVE_TIER})
 _ABOUT_NODES = frozenset({STOP, KILL, PAUSE, REMOVE})
 _MEASURED = frozenset({KILL_BALANCER, KILL_EDGE, RESTART_ENGINE})
-#: Whether a guest counts as one of the declared nodes of its tier, so that a run may leave it in the place of one.
-GUESTS_COUNT = True
 MOST = 5
 # A POST that was in flight on a node that is killed.
 IN_FLIGHT = 5
@@ -89,13 +87,13 @@ class State:
     Attributes:
         declared: tier -> how many nodes.
         running: tier -> how many of its managed nodes run and answer.
-        guests: tier -> how many of its guests run; None where a run may have taken some away or not.
+        guests: tier -> how many of its guests run.
         sticky: the tiers with sticky sessions.
     """
 
     declared: Mapping[str, int]
     running: Mapping[str, int]
-    guests: Mapping[str, int | None]
+    guests: Mapping[str, int]
     sticky: frozenset[str]
 
 
@@ -165,13 +163,11 @@ def step(state: State, operation: Operation) -> State | None:
         left = state.running[tier] - (kind != KILL)
         return dataclasses.replace(state, running={**state.running, tier: left})
     if kind == GUEST_JOINS:
-        known = state.guests[tier]
-        return dataclasses.replace(state, guests={**state.guests, tier: None if known is None else known + 1})
+        return dataclasses.replace(state, guests={**state.guests, tier: state.guests[tier] + 1})
     if kind == GUEST_LEAVES:
-        known = state.guests[tier]
-        if known == 0:
+        if not state.guests[tier]:
             return None
-        return dataclasses.replace(state, guests={**state.guests, tier: None if known is None else known - 1})
+        return dataclasses.replace(state, guests={**state.guests, tier: state.guests[tier] - 1})
     if kind == RESTART_ENGINE:
         # What was started by hand has no restart policy.
         return dataclasses.replace(state, guests=dict.fromkeys(state.guests, 0))
@@ -189,16 +185,8 @@ def _after_run(state: State, operation: Operation) -> State | None:
         del declared[tier]
     elif operation.kind == STICKY:
         sticky = sticky ^ {tier}
-    return State(declared, dict(declared), dict.fromkeys(declared, None), sticky)
-
-
-def adopt(state: State, seen: Seen) -> State:
-    """The state with the guests that a run may have left, and with as many managed nodes beside them."""
-    return dataclasses.replace(
-        state,
-        running={tier: seen.running.get(tier, 0) for tier in state.running},
-        guests={tier: seen.guests.get(tier, 0) if count is None else count for tier, count in state.guests.items()},
-    )
+    # A run starts what is missing and takes every guest away.
+    return State(declared, dict(declared), dict.fromkeys(declared, 0), sticky)
 
 
 def allowed(operation: Operation) -> tuple[float, float]:
@@ -214,16 +202,12 @@ def wrong(state: State, operation: Operation | None, seen: Seen) -> list[str]:
     """Where what is seen differs from the model; *operation* is None when there was none."""
     found = []
     for tier, count in state.running.items():
-        running, there, guests = seen.running.get(tier, 0), seen.guests.get(tier, 0), state.guests.get(tier)
-        if guests is None:  # after a run
-            wanted, guests = count - there if GUESTS_COUNT else count, there if GUESTS_COUNT else 0
-        else:
-            wanted = count
-        if running != wanted:
-            found.append(f"{tier}: got {running} nodes running, want {wanted}")
-        if there != guests:
-            found.append(f"{tier}: got {there} guests running, want {guests}")
-        there += running
+        running, guests = seen.running.get(tier, 0), seen.guests.get(tier, 0)
+        if running != count:
+            found.append(f"{tier}: got {running} nodes running, want {count}")
+        if guests != state.guests.get(tier, 0):
+            found.append(f"{tier}: got {guests} guests running, want {state.guests.get(tier, 0)}")
+        there = running + guests
         if seen.serving.get(tier, 0) != there:
             found.append(f"{tier}: got answers of {seen.serving.get(tier, 0)} nodes, want of {there}")
         status = frozenset({200 if there else 503})
@@ -280,5 +264,5 @@ def live(operations: Sequence[Operation], world: World, say: Callable[[str], Non
         say(f"{number}: {operation}: lost {seen.lost_gets}+{seen.lost_posts}" + "".join(f"; {why}" for why in reasons))
         if reasons:
             return Failure(number, operation, tuple(reasons))
-        state = adopt(after, seen)
+        state = after
     return None

@@ -22,5 +22,6 @@ def test_docker_is_configured(host: Host) -> None:
     assert host.check_output("docker info --format={{.LoggingDriver}}") == "json-file"
 
 
-def test_the_access_log_is_rotated(host: Host) -> None:
-    assert "/var/lib/evenkeel/evenkeel/log/access.log" in host.file("/etc/logrotate.d/evenkeel-evenkeel").content_string
+def test_the_machine_does_not_rotate_the_access_log(host: Host) -> None:
+    """The edge does; both would cut it."""
+    assert not host.file("/etc/logrotate.d/evenkeel-evenkeel").exists
