@@ -42,7 +42,7 @@ _NUMBERS: dict[str, dict[str, NumberOption]] = {
         "log_files": NumberOption(1, MAX_LOG_FILES, LOG_FILES),
         "pids": NumberOption(1, _PIDS, 512),
         "ready_seconds": NumberOption(1, 3600, 30.0),
-        "retry_body_bytes": NumberOption(0, 2**30, 4096),
+        "repeat_body_bytes": NumberOption(0, 2**30, 4096),
     },
     "node_pool": {
         "lock_timeout": NumberOption(0, _DAY, 300),
@@ -72,7 +72,8 @@ _TIMES = {
     "load_balancer_finish_grace": "30s",
     "load_balancer_idle_timeout": "1s",
     "load_balancer_read_timeout": "0s",
-    "load_balancer_retry_interval": "10ms",
+    "load_balancer_repeat_limit": "10s",
+    "load_balancer_retry_interval": "2ms",
     "load_balancer_throttle": "200ms",
     "load_balancer_write_timeout": "0s",
 }
