@@ -95,7 +95,7 @@ ROWS = (
         ends=MENDS,
         seconds=None,
         lost=None,
-        says="edge",
+        says="edge|balancer",
         because=_PORTS_GONE,
         short=True,
     ),

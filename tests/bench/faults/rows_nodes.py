@@ -112,6 +112,7 @@ ROWS = (
         'docker network disconnect "$CLUSTER" "$STATIC"; sleep 2',
         ends=MENDS,
         seconds=0,
+        lost=IN_FLIGHT,
         posts=IN_FLIGHT,
         says="static",
         because=_FLIGHT,

@@ -76,6 +76,7 @@ class FakeBalancer:
         fails: refuses a call, such as ``server_status shop-1234abcd``.
         ghosts: servers are listed for ever.
         probes: name of a node -> what its probes came to, whatever it answers; None lets them be made.
+        broken: whether a service is dropped because its containers contradict each other.
         extra: more servers than the engine has: service -> URL -> state.
     """
 
@@ -84,6 +85,7 @@ class FakeBalancer:
         self.fails: Callable[[str], bool] = lambda call: False
         self.ghosts = False
         self.probes: Mapping[str, bool] | None = None
+        self.broken: Callable[[str], bool] = lambda service: False
         self.extra: dict[str, dict[str, str]] = {}
         self._engine = engine
         self._routes = routes
@@ -151,6 +153,8 @@ class FakeBalancer:
 
     def listed(self, service: str, now: float) -> list[FakeNode]:
         """The servers of a service: one per address, the youngest."""
+        if self.broken(service):
+            return []
         seen = now - self._engine.delays.notice
         found: dict[str, FakeNode] = {}
         for item in sorted(self._engine.everything(), key=lambda item: item.node.id):

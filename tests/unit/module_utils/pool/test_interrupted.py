@@ -184,3 +184,21 @@ def test_an_undeclared_tier_drains_when_the_balancer_has_dropped_its_route(clust
     _, problem = run(cluster, {"shop": cluster.tiers["shop"]})
     assert problem == ""
     assert seen == [None, None]
+
+
+def test_a_guest_that_breaks_the_service_leaves_at_once(cluster: FakeCluster) -> None:
+    """The balancer drops a service whose containers contradict each other: its nodes serve when the guest has left."""
+    service = cluster.tiers["shop"].service
+
+    def has_guest(_service: str) -> bool:
+        return any(node.running and node.tier == "shop" and not node.managed for node in cluster.engine.nodes())
+
+    guest = cluster.engine.run_guest(cluster.declaration(cluster.tiers).builds["shop"].image, "by-hand")
+    cluster.clock.sleep(5)
+    cluster.balancer.broken = has_guest
+    assert cluster.balancer.server_status(service) == {}
+    _, problem = run(cluster, cluster.tiers)
+    assert problem == ""
+    assert guest not in {node.id for node in cluster.engine.nodes() if node.running}
+    up = [url for url, state in cluster.balancer.server_status(service).items() if state == "UP"]
+    assert up == ["http://shop-1:8080", "http://shop-2:8080"]

@@ -26,7 +26,7 @@ def disagreements(view: PoolView) -> list[str]:
         named = ": " + "; ".join(out) if out else ""
         if tier["running"] != tier["desired"]:
             lines.append(
-                f"tier {name}: got {tier['running']} nodes running{named}, want {tier['desired']}"
+                f"tier {name}: got {tier['running']} nodes running{named}, want {tier['desired']}{_to_do(tier)}"
                 " (fix: ansible-playbook site.yml)"
             )
         if tier["in_rotation"] != tier["running"]:
@@ -56,6 +56,10 @@ def part_differences(parts: Iterable[PartView]) -> list[str]:
         if part["to_do"]:
             lines.append(str(Problem(part["part"], f"drift ({'; '.join(part['to_do'])})", "none", _MEND)))
     return lines
+
+
+def _to_do(tier: TierView) -> str:
+    return f", so a run would {'; '.join(tier['drift'])}" if tier["drift"] else ""
 
 
 def drift_report(view: PoolView | NoResult) -> DriftReport:

@@ -179,7 +179,7 @@ class Rollout:
                 rollback.rerouted = True
                 self._routes.point_to({action.tier: self._declaration.route(action.tier)})
             self._routed(watch, action)
-        if of_kind(actions, DRAIN):
+        if of_kind(actions, DRAIN) and self._is_served(watch, actions[0].tier):
             self._enter_staying(watch, actions[0].tier, rollback)
             # A run that was killed may have left a route that the balancer has not read.
             watch.routed(actions[0].tier, self._declaration.route(actions[0].tier))
@@ -317,6 +317,14 @@ class Rollout:
             and (node.service, node.revision) == (build.tier.service, build.revision)
             and node.id not in leaving
         ]
+
+    def _is_served(self, watch: RotationWatch, tier: str) -> bool:
+        """Whether the balancer lists any server of the tier.
+
+        It drops a whole service when two containers of it contradict each other, as a label set by hand does. Then none
+        of the tier serves, and waiting before the contradicting one leaves would never end.
+        """
+        return bool(watch.known({node.service for node in self._engine.nodes() if node.tier == tier and node.service}))
 
     def _enter_staying(self, watch: RotationWatch, tier: str, rollback: RollbackState) -> None:
         """Wait for the nodes that stay: a run that was killed may have left some that have just started."""

@@ -200,6 +200,10 @@ class RotationWatch:
             url for service in services for url, state in self._balancer.server_status(service).items() if state == "UP"
         }
 
+    def known(self, services: Iterable[str]) -> set[str]:
+        """The servers that the balancer knows, whatever their state."""
+        return {url for service in services for url in self._balancer.server_status(service)}
+
     def leave(self, leaving: Sequence[Node], over: Callable[[], bool | None]) -> None:
         """Wait until the nodes have ended and the balancer does not list them any more.
 
