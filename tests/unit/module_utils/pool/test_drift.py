@@ -42,8 +42,8 @@ def test_differences_are_told_in_words_and_numbers() -> None:
         found["lines"]
         == disagreements(changed)
         == [
-            "tier static: got 2 nodes running: static-1 is running, DOWN at the balancer, want 3, so a run would start static-3"
-            " (fix: ansible-playbook site.yml)",
+            "tier static: got 2 nodes running: static-1 is running, DOWN at the balancer, want 3,"
+            " so a run would start static-3 (fix: ansible-playbook site.yml)",
             "tier static: got 1 of 2 running nodes in rotation: static-1 is running, DOWN at the balancer, want all"
             " (fix: docker logs of the node named)",
             "tier static: got server http://x:1 in the balancer, want only running nodes"
