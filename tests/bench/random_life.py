@@ -97,7 +97,7 @@ class Cluster:
             only = ("--tags", "balancer", "-e", f"load_balancer_pids={pids}")
             return self._host.run("site.yml", *only, *declared(after)).problem
         if kind == model.GUEST_JOINS:
-            self._client.containers.run(_IMAGES[tier], detach=True, labels=[_GUESTS])
+            self._client.containers.run(_IMAGES[tier], detach=True, labels=dict([_GUESTS.split("=")]))
         elif kind == model.GUEST_LEAVES:
             for guest in self._guests(tier)[:1]:
                 guest.stop()
