@@ -90,6 +90,9 @@ class Cluster:
         kind, tier = operation.kind, operation.tier
         if kind == model.ROLL:
             return self._host.run("playbooks/roll.yml", "-e", f"tier={tier}", *declared(after)).problem
+        if kind == model.STICKY:
+            # The policy is part of an image's labels.
+            return self._host.run("site.yml", "--tags", "images,nodes", *declared(after)).problem
         if kind in model.RUNS:
             return self._host.run("playbooks/scale.yml", *declared(after)).problem
         if kind == model.REPLACE_BALANCER:
