@@ -171,7 +171,11 @@ def test_mistyped_and_removed_knobs(play: Play) -> None:
 
 
 def test_failures_that_use_up_the_retries(play: Play) -> None:
-    tiers = {**TIERS, "t-shop": {**TIERS["t-shop"], "max_failures": 24}}
+    tiers = {
+        **TIERS,
+        "t-shop": {**TIERS["t-shop"], "max_failures": 24},
+        "t-api": {**TIERS["t-api"], "max_failures": 9},
+    }
     assert_refused(
         play(cluster_tiers=tiers, load_balancer_retry_attempts=24),
         "cluster_tiers.t-shop.max_failures: got 24, want less than load_balancer_retry_attempts (24), so that a request"

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+import json
 import itertools
 from collections.abc import Iterator
 
@@ -43,6 +44,23 @@ RAW = {
 }
 
 
+def without_labels(engine: docker.DockerClient, source: str, name: str) -> None:
+    """Make an image with the files and the start of another, but none of its labels."""
+    config = engine.images.get(source).attrs["Config"]
+    changes = [
+        f"ENTRYPOINT {json.dumps(config['Entrypoint'] or [])}",
+        f"CMD {json.dumps(config['Cmd'] or [])}",
+        f"WORKDIR {config['WorkingDir'] or '/'}",
+        f"USER {config['User'] or '0'}",
+        *(f"ENV {item.partition('=')[0]}={json.dumps(item.partition('=')[2])}" for item in config["Env"] or []),
+    ]
+    container = engine.containers.create(source, labels={"traefik.enable": "false"})
+    try:
+        engine.api.import_image_from_stream(container.export(), repository=name, tag="latest", changes=changes)
+    finally:
+        container.remove(force=True)
+
+
 @pytest.fixture(scope="module")
 def image(engine: docker.DockerClient) -> Iterator[str]:
     """The files of the dynamic tier's image with the labels of the contract's tier; its reference."""
@@ -50,7 +68,7 @@ def image(engine: docker.DockerClient) -> Iterator[str]:
     assert spec is not None, problems
     (source,) = {container.image.id for container in nodes(engine, "dynamic").values() if container.image}
     drill = DockerDrillEngine(CLUSTER, NETWORK, {})
-    drill.bare_image(source or "", BARE)
+    without_labels(engine, source or "", BARE)
     lines = [f"FROM {BARE}:latest", *(f'LABEL {name}="{value}"' for name, value in spec.tiers[0].labels.items())]
     engine.images.build(fileobj=io.BytesIO("\n".join(lines).encode()), tag=f"{IMAGE}:latest", rm=True)
     yield f"{IMAGE}:latest"

@@ -130,7 +130,7 @@ class DockerEngine:
         spec = node_spec(node.own_name, build)
         try:
             record = self.client.inspect(node.id)
-            if node.name != spec.name:
+            if str(record.get("Name") or node.name).lstrip("/") != spec.name:
                 self.client.rename(node.id, spec.name)
             if spec.network not in (record["NetworkSettings"].get("Networks") or {}):
                 self.client.join(node.id, spec.network)
