@@ -110,14 +110,14 @@ def test_a_killed_and_a_half_made_node_are_replaced(cluster: docker.DockerClient
     name, victim = nodes(cluster, "dynamic").popitem()
     image, labels = victim.attrs["Config"]["Image"], victim.labels
     victim.remove(force=True)
-    cluster.containers.create(image, name=name, labels=labels)
+    half_made = cluster.containers.create(image, name=name, labels=labels)
     failing = play("playbooks/verify.yml", "-e", "evidence_settle_timeout=3")
     assert failing.returncode != 0
     assert f"{killed.name} is exited" in failing.stdout
     played("playbooks/scale.yml")
     played("playbooks/verify.yml")
     assert all(len(nodes(cluster, tier)) == 3 for tier in IMAGES)
-    assert name in nodes(cluster, "dynamic")
+    assert half_made.id not in {container.id for container in cluster.containers.list(all=True)}
 
 
 def test_a_foreign_container_with_our_name_is_refused_and_named(cluster: docker.DockerClient) -> None:
