@@ -157,6 +157,7 @@ from ansible.module_utils.common.arg_spec import ArgumentSpecValidator
 
 from ..module_utils.balancer.options import balancer_arguments
 from ..module_utils.core.errors import EvenkeelError
+from ..module_utils.core.redaction import without_variables
 from ..module_utils.engine.docker_client import DockerClient
 from ..module_utils.overview.look import Overview
 from ..module_utils.overview.options import overview_arguments
@@ -173,6 +174,8 @@ def main() -> None:
     """Entry point."""
     module = AnsibleModule(argument_spec=argument_spec(), supports_check_mode=True)
     params = dict(module.params)
+    # Ansible shows a module's options with -vvv.
+    module.params = without_variables(module.params)
     if params["balancer"]:
         checked = ArgumentSpecValidator(balancer_arguments()).validate(params["balancer"])
         if checked.error_messages:
