@@ -87,7 +87,7 @@ def test_a_replacement_that_was_interrupted_is_finished(cluster: docker.DockerCl
 @pytest.mark.parametrize(
     "variables, message",
     [
-        ({"load_balancer_memory": "much"}, "memory: got 'much', want a size such as 1g"),
+        ({"load_balancer_memory": "much"}, "load_balancer_memory: got 'much', want a size of at least 6m"),
         ({"load_balancer_drain_seconds": -1}, "drain_seconds: got -1, want a number from 0 to 600"),
         (
             {"load_balancer_static_extra": {"entryPoints": {"other": {"address": ":8001"}}}},
