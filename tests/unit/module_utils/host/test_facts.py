@@ -13,6 +13,7 @@ from pathlib import Path
 import pytest
 from tests.unit.other_user import as_nobody, needs_root
 
+from ansible_collections.evenkeel.cluster.plugins.module_utils.engine.docker_proxies import parse_port_proxy
 from ansible_collections.evenkeel.cluster.plugins.module_utils.host import facts as machine
 from ansible_collections.evenkeel.cluster.plugins.module_utils.host.facts import (
     PortProxy,
@@ -22,7 +23,6 @@ from ansible_collections.evenkeel.cluster.plugins.module_utils.host.facts import
     parse_memory_total,
     parse_open_files,
     parse_os_release,
-    parse_port_proxy,
     parse_processor,
     read_disk,
     read_listeners,

@@ -4,10 +4,13 @@
 
 from __future__ import annotations
 
+import contextlib
 import socket
 from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Any
+
+from ..engine.docker_proxies import parse_port_proxy
 
 _PROC = Path("/proc")
 _SECONDS = 2.0
@@ -72,10 +75,6 @@ def _carried(proc: Path) -> set[int]:
     """The ports that have a process of Docker's."""
     found: set[int] = set()
     for command in proc.glob("[0-9]*/cmdline"):
-        try:
-            words = command.read_bytes().decode(errors="replace").split("\0")
-        except OSError:
-            continue
-        if words[0].endswith("docker-proxy") and "-host-port" in words:
-            found.add(int(words[words.index("-host-port") + 1]))
-    return found
+        with contextlib.suppress(OSError):  # it has ended meanwhile
+            found.add(parse_port_proxy(command.read_bytes().decode(errors="replace")))
+    return found - {0}

@@ -11,7 +11,6 @@ from __future__ import annotations
 import contextlib
 import dataclasses
 import importlib.util
-import itertools
 import json
 import os
 import platform
@@ -21,6 +20,8 @@ import subprocess
 import sys
 from collections.abc import Iterable, Mapping
 from pathlib import Path
+
+from ..engine.docker_proxies import parse_port_proxy
 
 #: What our modules import on the machine, and what Docker's own modules do.
 PYTHON_PACKAGES = ("docker", "requests", "aiohttp")
@@ -178,15 +179,6 @@ class PortProxy:
 
     port: int
     open_files: int
-
-
-def parse_port_proxy(command: str) -> int:
-    """The published port of a docker-proxy's command line, with its words apart by NUL; 0 for another process."""
-    words = command.split("\0")
-    if os.path.basename(words[0]) != "docker-proxy":
-        return 0
-    port = next((after for word, after in itertools.pairwise(words) if word.lstrip("-") == "host-port"), "")
-    return int(port) if port.isdecimal() else 0
 
 
 def parse_open_files(text: str) -> int:
