@@ -54,7 +54,21 @@ _TIERS: dict[str, dict[str, Any]] = {
 _GUESTS = "evenkeel.faults=yes"
 _BEGIN = ("site.yml", "--tags", "balancer,nodes")
 _REMOVE = "docker rm --force $(members node) $(members edge) $(members balancer)"
+# Ends when what was killed runs again: until then the cluster may still look as before.
+_KILL_BALANCER = """
+balancer=$(pid "$BALANCER")
+kill -KILL "$balancer"
+await 20 anew "$BALANCER" "$balancer"
+"""
+_KILL_EDGE = """
+edge=$(pid "$EDGE") balancer=$(pid "$BALANCER")
+kill -KILL "$edge"
+await 20 anew "$EDGE" "$edge"
+await 20 anew "$BALANCER" "$balancer"
+"""
 _SETTLE_SECONDS = 20.0
+# What an operation costs is known when nothing more has failed for this long.
+_QUIET_SECONDS = 2.0
 # A lost request is known at the latest after its time-out.
 _ENDED_SECONDS = 6.0
 _EVERY = 0.2
@@ -125,8 +139,8 @@ class Cluster:
 
     def _shell(self, text: str) -> str:
         known = {
-            model.KILL_BALANCER: 'kill -KILL "$(pid "$BALANCER")"',
-            model.KILL_EDGE: 'kill -KILL "$(pid "$EDGE")"',
+            model.KILL_BALANCER: _KILL_BALANCER,
+            model.KILL_EDGE: _KILL_EDGE,
             model.RESTART_ENGINE: "engine_restart TERM",
         }
         with tempfile.TemporaryDirectory(prefix="life-") as folder:
@@ -158,7 +172,10 @@ class Cluster:
         return Seen(running, guests, serving, statuses)
 
     def _with_losses(self, seen: Seen) -> Seen:
-        """Counts what was due since the last look, when all of it has ended."""
+        """Counts what was due since the last look, when all of it has ended and nothing more fails."""
+        end = time.monotonic() + _SETTLE_SECONDS
+        while time.monotonic() < end and self._fails_still():
+            time.sleep(_EVERY)
         now = self._load.now()
         deadline = time.monotonic() + _ENDED_SECONDS
         while True:
@@ -171,6 +188,10 @@ class Cluster:
         gets = sum(record.method == GET for record in failed)
         twice = sum(record.replayed for record in records)
         return dataclasses.replace(seen, lost_gets=gets, lost_posts=len(failed) - gets, twice=twice)
+
+    def _fails_still(self) -> bool:
+        since = max(self._load.now() - _QUIET_SECONDS, self._looked_at)
+        return bool(lost([record for record in self._load.records if record.at >= since]))
 
 
 def _is_paused(container: str) -> bool:
@@ -226,8 +247,9 @@ def play(operations: Sequence[Operation], rate: float, seed: int) -> Failure | N
     """One life from the beginning."""
     host = Host()
     begin(host)
+    start = dataclasses.replace(model.START, live_restore=bool(engine.api().info()["LiveRestoreEnabled"]))
     with Beside(rate, seed) as load:
-        return model.live(operations, Cluster(host, load, rate), lambda text: say(f"  {text}"))
+        return model.live(operations, Cluster(host, load, rate), lambda text: say(f"  {text}"), start)
 
 
 def shortest(operations: Sequence[Operation], failure: Failure, options: argparse.Namespace) -> list[Operation]:

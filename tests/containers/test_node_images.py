@@ -192,7 +192,8 @@ def test_a_node_ends_when_one_of_its_servers_does(start: Start, process: str) ->
         'for p in /proc/[0-9]*; do grep -q "^PPid:.1$" "$p/status" || continue; '
         f'case $(tr "\\0" " " <"$p/cmdline") in {process}*) kill -KILL "${{p#/proc/}}"; exit;; esac; done; exit 9'
     )
-    assert node.run("sh", "-c", script)[0] == 0
+    # 137: the container ended, and this shell with it, before the shell could
+    assert node.run("sh", "-c", script)[0] in (0, 137)
     assert node.exit_code(5) == 1
     assert "ended by itself" in node.container.logs().decode()
 

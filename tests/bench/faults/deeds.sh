@@ -10,6 +10,13 @@ pid() { docker inspect --format '{{.State.Pid}}' "$1"; }
 # members ROLE: the cluster's containers of a role, in any state.
 members() { docker ps --all --filter "label=evenkeel.cluster=$CLUSTER" --filter "label=evenkeel.role=$1" --format '{{.Names}}'; }
 
+# anew NAME PROCESS: its first process is another one than before, and runs.
+anew() {
+  local now
+  now=$(pid "$1")
+  [ "$now" -gt 0 ] && [ "$now" != "$2" ]
+}
+
 exists() { docker inspect "$1" >/dev/null 2>&1; }
 
 # nodes TIER: its running managed nodes.

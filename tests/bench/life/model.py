@@ -89,12 +89,16 @@ class State:
         running: tier -> how many of its managed nodes run and answer.
         guests: tier -> how many of its guests run.
         sticky: the tiers with sticky sessions.
+        live_restore: whether containers go on without the engine.
+        paused: tier -> how many of its managed nodes are paused.
     """
 
     declared: Mapping[str, int]
     running: Mapping[str, int]
     guests: Mapping[str, int]
     sticky: frozenset[str]
+    live_restore: bool = False
+    paused: Mapping[str, int] = dataclasses.field(default_factory=dict)
 
 
 @dataclasses.dataclass(frozen=True)
@@ -161,17 +165,23 @@ def step(state: State, operation: Operation) -> State | None:
         if state.running.get(tier, 0) < 2:
             return None
         left = state.running[tier] - (kind != KILL)
-        return dataclasses.replace(state, running={**state.running, tier: left})
+        paused = {**state.paused, tier: state.paused.get(tier, 0) + (kind == PAUSE)}
+        return dataclasses.replace(state, running={**state.running, tier: left}, paused=paused)
     if kind == GUEST_JOINS:
         return dataclasses.replace(state, guests={**state.guests, tier: state.guests[tier] + 1})
     if kind == GUEST_LEAVES:
         if not state.guests[tier]:
             return None
         return dataclasses.replace(state, guests={**state.guests, tier: state.guests[tier] - 1})
-    if kind == RESTART_ENGINE:
-        # What was started by hand has no restart policy.
-        return dataclasses.replace(state, guests=dict.fromkeys(state.guests, 0))
-    return state
+    return _after_restart(state) if kind == RESTART_ENGINE else state
+
+
+def _after_restart(state: State) -> State:
+    if state.live_restore:
+        return state
+    # A guest has no restart policy; a paused node ends with the engine and is started again.
+    running = {tier: count + state.paused.get(tier, 0) for tier, count in state.running.items()}
+    return dataclasses.replace(state, running=running, guests=dict.fromkeys(state.guests, 0), paused={})
 
 
 def _after_run(state: State, operation: Operation) -> State | None:
@@ -186,7 +196,7 @@ def _after_run(state: State, operation: Operation) -> State | None:
     elif operation.kind == STICKY:
         sticky = sticky ^ {tier}
     # A run starts what is missing and takes every guest away.
-    return State(declared, dict(declared), dict.fromkeys(declared, 0), sticky)
+    return State(declared, dict(declared), dict.fromkeys(declared, 0), sticky, state.live_restore)
 
 
 def allowed(operation: Operation) -> tuple[float, float]:
@@ -251,9 +261,11 @@ class Failure:
         return f"operation {self.number} ({self.operation}): " + "; ".join(self.reasons)
 
 
-def live(operations: Sequence[Operation], world: World, say: Callable[[str], None] = lambda _: None) -> Failure | None:
+def live(
+    operations: Sequence[Operation], world: World, say: Callable[[str], None] = lambda _: None, start: State = START
+) -> Failure | None:
     """Play a life; where it went wrong, None when it did not."""
-    state = START
+    state = start
     for number, operation in enumerate(operations):
         after = step(state, operation)
         if after is None:

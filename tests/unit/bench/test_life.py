@@ -134,6 +134,7 @@ def test_any_part_of_a_life_can_be_lived(seed: int, part: int) -> None:
         ([Operation(GUEST_JOINS, STATIC)] * 2, {STATIC: 3, DYNAMIC: 3}, 2),
         ([Operation(GUEST_JOINS, STATIC), Operation(GUEST_LEAVES, STATIC)], {STATIC: 3, DYNAMIC: 3}, 0),
         ([Operation(GUEST_JOINS, STATIC), Operation(RESTART_ENGINE)], {STATIC: 3, DYNAMIC: 3}, 0),
+        ([Operation(PAUSE, STATIC), Operation(RESTART_ENGINE)], {STATIC: 3, DYNAMIC: 3}, 0),
         ([Operation(GUEST_LEAVES, STATIC)], {STATIC: 3, DYNAMIC: 3}, 0),
         ([Operation(ADD_TIER, EXTRA, 2)], {STATIC: 3, DYNAMIC: 3, EXTRA: 2}, 0),
         ([Operation(ADD_TIER, EXTRA, 2), Operation(REMOVE_TIER, EXTRA)], {STATIC: 3, DYNAMIC: 3}, 0),
@@ -147,6 +148,13 @@ def test_what_must_be_there(operations: Sequence[Operation], running: dict[str, 
         state = step(state, operation) or state
     assert state.running == running
     assert state.guests[STATIC] == guests
+
+
+def test_with_live_restore_a_restart_of_the_engine_changes_nothing() -> None:
+    state = dataclasses.replace(START, live_restore=True)
+    for operation in [Operation(PAUSE, STATIC), Operation(GUEST_JOINS, STATIC), Operation(RESTART_ENGINE)]:
+        state = step(state, operation) or state
+    assert (state.running[STATIC], state.guests[STATIC], state.live_restore) == (2, 1, True)
 
 
 def test_a_change_of_policy_is_taken_back_by_the_next() -> None:
