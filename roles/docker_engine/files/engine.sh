@@ -4,6 +4,8 @@
 set -euo pipefail
 
 pid_file=/run/docker.pid
+# Installed beside an engine of this role; see hold.sh.
+hold=/usr/local/sbin/docker-hold-connections
 
 # runs PID NAME: whether the process runs and is that program. The PID may belong to another program by now, and a process that
 # was killed keeps its name until its parent has taken note.
@@ -47,11 +49,27 @@ remove_remains() {
   done
 }
 
+# hold on|off: new connections wait until dockerd has written its packet filter rules.
+hold() {
+  if [ -x "$hold" ]; then "$hold" "$1" || true; fi
+}
+
+# await_ready: until dockerd answers, has ended, or 60 s are over.
+await_ready() {
+  tries=0
+  until docker version >/dev/null 2>&1; do
+    tries=$((tries + 1))
+    if [ "$tries" -gt 600 ] || { [ "$tries" -gt 50 ] && ! dockerd_runs; }; then return; fi
+    sleep 0.1
+  done
+}
+
 start() {
   if dockerd_runs; then
     return
   fi
   remove_remains
+  hold on
   ulimit -n 1048576 2>/dev/null || ulimit -n "$(ulimit -H -n)"
   # A clean environment: only what a service manager would set, and the proxy settings for pulls.
   environment=(PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin HOME=/root)
@@ -68,6 +86,10 @@ start() {
     done
     exec setsid --fork env --ignore-environment "${environment[@]}" dockerd </dev/null >>"$1" 2>&1
   )
+  if [ -x "$hold" ]; then
+    await_ready
+    hold off
+  fi
   echo "started dockerd"
 }
 
