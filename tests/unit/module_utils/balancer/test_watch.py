@@ -120,7 +120,7 @@ def script(docker: Docker, tmp_path: Path) -> Path:
     file = tmp_path / "watch.pl"
     text = watch_script("shop", str(docker.path), [docker.port])
     assert "(1, 5, 40)" in text
-    file.write_text(text.replace("(1, 5, 40)", "(0.2, 1, 8)"))
+    file.write_text(text.replace("(1, 5, 40)", "(0.2, 1, 8)").replace("undef, 0.25", "undef, 0.05"))
     return file
 
 
@@ -139,30 +139,29 @@ def test_the_script_compiles_without_a_warning(script: Path) -> None:
 
 
 @pytest.mark.parametrize(
-    "state, began, order",
+    "state, began, order, reason",
     [
         # The order in which Docker starts them is not the one that they need.
-        ("exited", "2026-03-01T00:00:01.25", f"{BLUE}/start"),
-        ("created", "2026-03-01T00:00:01.25", f"{BLUE}/start"),
-        # It runs in the network of an edge that has ended.
-        ("running", "2026-03-01T00:00:01.25", f"{BLUE}/restart?t=0"),
-        ("running", "2026-02-28T23:59:59", f"{BLUE}/restart?t=0"),
-        # It hangs: that takes some seconds longer.
-        ("running", "2026-03-01T00:00:02", f"{BLUE}/restart?t=0"),
-        ("paused", "2026-03-01T00:00:02", f"{BLUE}/unpause"),
+        ("exited", "2026-03-01T00:00:01.25", "start", "it had ended"),
+        ("created", "2026-03-01T00:00:01.25", "start", "it had ended"),
+        ("running", "2026-03-01T00:00:01.25", "restart?t=0", "its network has gone"),
+        ("running", "2026-02-28T23:59:59", "restart?t=0", "its network has gone"),
+        # One that hangs takes some seconds longer.
+        ("running", "2026-03-01T00:00:02", "restart?t=0", "it did not answer"),
+        ("paused", "2026-03-01T00:00:02", "unpause", "it was paused"),
     ],
 )
 def test_a_balancer_that_does_not_answer_is_started_once(
-    docker: Docker, script: Path, state: str, began: str, order: str
+    docker: Docker, script: Path, state: str, began: str, order: str, reason: str
 ) -> None:
     docker.states[BLUE] = state
     docker.began[BLUE] = began
     with running(str(script)) as process:
-        assert docker.awaited() == [order]
+        assert docker.awaited() == [f"{BLUE}/{order}"]
         assert process.stdout is not None
-        assert process.stdout.readline().startswith(order.split("/")[1])
+        assert process.stdout.readline() == f"{order} of {BLUE[:12]}, because {reason}: 200\n"
         time.sleep(0.8)
-        assert docker.orders == [order]
+        assert docker.orders == [f"{BLUE}/{order}"]
 
 
 def test_a_balancer_that_answers_is_left_alone(docker: Docker, script: Path) -> None:

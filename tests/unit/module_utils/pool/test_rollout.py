@@ -330,3 +330,33 @@ def test_a_new_tier_whose_route_does_not_come_leaves_no_route(cluster: FakeClust
     assert "tier more was returned to what it was, 2 nodes removed" in problem
     assert "more" not in cluster.routes.table().routes
     assert states(cluster, "more") == {}
+
+
+@pytest.mark.parametrize("text", ["", "[garbage", "{}"])
+def test_lost_routes_of_tiers_that_serve_come_back_in_one_write(cluster: FakeCluster, text: str) -> None:
+    """The balancer keeps what it has read last from a file that it cannot read: no write may lack a tier."""
+    cluster.routes.path.write_text(text, encoding="utf-8")
+    written: list[set[str]] = []
+    point_to = cluster.routes.point_to
+
+    def noted(changes: Mapping[str, Any]) -> None:
+        point_to(changes)
+        written.append(set(cluster.routes.table().routes))
+
+    cluster.routes.point_to = noted  # type: ignore[method-assign]
+    _, problem = reconciled(cluster, cluster.tiers)
+    assert problem == ""
+    assert written
+    assert all(tiers == {"shop", "dates"} for tiers in written)
+
+
+def test_a_lost_route_waits_for_the_nodes_that_its_tier_lacks(cluster: FakeCluster) -> None:
+    cluster.routes.path.write_text("", encoding="utf-8")
+    for node in cluster.engine.nodes():
+        if node.tier == "dates":
+            cluster.engine.remove(node.id)
+    cluster.routes.calls.clear()
+    _, problem = reconciled(cluster, cluster.tiers)
+    assert problem == ""
+    assert cluster.routes.calls[0].startswith("route shop to")
+    assert not any("dates" in call for call in cluster.routes.calls[:1])

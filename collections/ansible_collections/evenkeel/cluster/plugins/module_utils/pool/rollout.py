@@ -20,12 +20,13 @@ from ..cluster.node import Node
 from ..core.errors import EvenkeelError
 from ..core.poll import SYSTEM_CLOCK, Clock
 from ..traefik.api import TraefikApiError
+from ..traefik.routes import Route
 from . import steps
 from .context import Declaration, Ports
 from .handover import Handover
 from .mending import mend
 from .plan import DRAIN, MEND, REMOVE, ROUTE, START, PoolAction, free_names
-from .rollout_parts import RollbackState, all_over, ended, node_words, of_kind
+from .rollout_parts import RollbackState, all_over, ended, lost_routes, node_words, of_kind
 from .rotation import ReconcileError, RotationWatch
 from .steps import Step, no_step
 
@@ -96,6 +97,7 @@ class Rollout:
         self._clock = clock
         self._handovers: dict[str, Handover] = {}
         self._coming: set[str] = set()
+        self._lost_routes: dict[str, Route | None] = {}
         self._began = 0.0
         self.timings: dict[str, NodeTiming] = {}
         #: Tier to when its route was switched, seconds since the reconciliation began.
@@ -114,6 +116,7 @@ class Rollout:
         groups = {action.together: Handover(action.together, self._switch) for action in actions if action.together}
         self._handovers = {tier: handover for group, handover in groups.items() for tier in group}
         self._coming = {action.node for action in of_kind(actions, START)}
+        self._lost_routes = lost_routes(actions, self._routes.of, self._declaration.route)
         workers = self._limits.workers
         with (
             ThreadPoolExecutor(workers, thread_name_prefix="start") as self._starters,
@@ -177,7 +180,7 @@ class Rollout:
                 rollback.handed_over = True
             else:
                 rollback.rerouted = True
-                self._routes.point_to({action.tier: self._declaration.route(action.tier)})
+                self._routes.point_to({**self._lost_routes, action.tier: self._declaration.route(action.tier)})
             self._routed(watch, action)
         if of_kind(actions, DRAIN) and self._is_served(watch, actions[0].tier):
             self._enter_staying(watch, actions[0].tier, rollback)

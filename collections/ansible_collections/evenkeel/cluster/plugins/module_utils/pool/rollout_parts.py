@@ -5,12 +5,12 @@
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Iterable, Sequence, Sized
+from collections.abc import Callable, Iterable, Sequence, Sized
 from concurrent.futures import Future
 
 from ..cluster.node import Node
 from ..traefik.routes import Route
-from .plan import PoolAction
+from .plan import ROUTE, START, PoolAction
 
 
 @dataclasses.dataclass
@@ -55,3 +55,23 @@ def node_words(names: Sized) -> str:
 def of_kind(actions: Iterable[PoolAction], kind: str) -> list[PoolAction]:
     """The actions of one kind."""
     return [action for action in actions if action.kind == kind]
+
+
+def lost_routes(
+    actions: Sequence[PoolAction], now: Callable[[str], Route | None], wanted: Callable[[str], Route | None]
+) -> dict[str, Route | None]:
+    """Tier to the route that is gone although none of its nodes must start first.
+
+    The balancer may still have these routes from a file that was broken since: the first write must not lack them.
+
+    Args:
+        actions: of all tiers.
+        now: tells a tier's route as the file has it.
+        wanted: tells it as declared.
+    """
+    starting = {action.tier for action in of_kind(actions, START)}
+    return {
+        action.tier: wanted(action.tier)
+        for action in of_kind(actions, ROUTE)
+        if action.tier not in starting and not action.together and now(action.tier) is None
+    }
