@@ -58,13 +58,13 @@ _REMOVE = "docker rm --force $(members node) $(members edge) $(members balancer)
 _KILL_BALANCER = """
 balancer=$(pid "$BALANCER")
 kill -KILL "$balancer"
-await 20 anew "$BALANCER" "$balancer"
+await 20 another_process "$BALANCER" "$balancer"
 """
 _KILL_EDGE = """
 edge=$(pid "$EDGE") balancer=$(pid "$BALANCER")
 kill -KILL "$edge"
-await 20 anew "$EDGE" "$edge"
-await 20 anew "$BALANCER" "$balancer"
+await 20 another_process "$EDGE" "$edge"
+await 20 another_process "$BALANCER" "$balancer"
 """
 _SETTLE_SECONDS = 20.0
 # What an operation costs is known when nothing more has failed for this long.

@@ -1,7 +1,7 @@
 #!/bin/sh
 # Holds new connections to the published ports back while dockerd starts.
 #
-# A dockerd that starts deletes its packet filter rules and writes them anew. With live-restore the containers go on
+# A dockerd that starts deletes its packet filter rules and writes new ones. With live-restore the containers go on
 # serving, but a connection that is opened in that moment reaches no container and is refused. Here its first packet is
 # dropped instead: the client sends it again after a second, and is served.
 #

@@ -10,8 +10,8 @@ pid() { docker inspect --format '{{.State.Pid}}' "$1"; }
 # members ROLE: the cluster's containers of a role, in any state.
 members() { docker ps --all --filter "label=evenkeel.cluster=$CLUSTER" --filter "label=evenkeel.role=$1" --format '{{.Names}}'; }
 
-# anew NAME PROCESS: its first process is another one than before, and runs.
-anew() {
+# another_process NAME PROCESS: its first process is another one than before, and runs.
+another_process() {
   local now
   now=$(pid "$1")
   [ "$now" -gt 0 ] && [ "$now" != "$2" ]

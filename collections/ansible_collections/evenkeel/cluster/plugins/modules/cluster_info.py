@@ -77,17 +77,8 @@ options:
     description: Free disk space that a run requires, such as V(500m); empty means the usual one.
     type: str
     default: ""
-  require_agreement:
-    description:
-      - Fail unless declaration, Docker and the balancer agree for every tier. The other parts do not fail it.
-      - Right after a change the balancer may need a moment; the module then looks again for up to O(settle_timeout).
-    type: bool
-    default: false
-  settle_timeout:
-    description: Seconds to wait for agreement.
-    type: int
-    default: 5
 extends_documentation_fragment:
+  - evenkeel.cluster.agreement
   - evenkeel.cluster.pool
   - evenkeel.cluster.api
   - evenkeel.cluster.routes

@@ -12,18 +12,8 @@ version_added: 0.1.0
 description:
   - Returns per tier how many nodes are declared, running and in rotation, and what a reconciliation would change.
   - Changes nothing. If the balancer's API does not answer, this is reported in RV(balancer) and is not an error.
-options:
-  require_agreement:
-    description:
-      - Fail unless declaration, Docker and the balancer agree for every tier.
-      - Right after a change the balancer may need a moment; the module then checks again for up to O(settle_timeout).
-    type: bool
-    default: false
-  settle_timeout:
-    description: Seconds to wait for agreement.
-    type: int
-    default: 5
 extends_documentation_fragment:
+  - evenkeel.cluster.agreement
   - evenkeel.cluster.pool
   - evenkeel.cluster.api
   - evenkeel.cluster.routes
