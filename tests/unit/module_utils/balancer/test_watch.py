@@ -130,7 +130,8 @@ def running(*command: str) -> Iterator[subprocess.Popen[str]]:
         try:
             yield process
         finally:
-            os.killpg(process.pid, signal.SIGKILL)
+            with contextlib.suppress(ProcessLookupError):
+                os.killpg(process.pid, signal.SIGKILL)
 
 
 def test_the_script_compiles_without_a_warning(script: Path) -> None:
@@ -181,6 +182,16 @@ def test_the_holder_runs_the_file_again_when_that_has_changed(docker: Docker, sc
         assert docker.orders == []
         script.write_text(good)
         assert docker.awaited() == [f"{BLUE}/start"]
+
+
+def test_the_holder_ends_when_the_machine_shuts_down(tmp_path: Path) -> None:
+    (tmp_path / "child.pl").write_text("print qq(runs\\n); close STDOUT; sleep 60")
+    with running("-e", HOLDER, str(tmp_path / "child.pl")) as process:
+        assert process.stdout is not None
+        assert process.stdout.readline() == "runs\n"
+        process.terminate()
+        # Not ended by the signal itself, which process 1 of a container would ignore.
+        assert process.wait(LONG) == 0
 
 
 @pytest.mark.parametrize(

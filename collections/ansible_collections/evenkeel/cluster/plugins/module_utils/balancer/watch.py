@@ -19,9 +19,11 @@ from .log_rotation import ROTATE_LOG
 #: In the folder with the balancer's configuration.
 WATCH_FILE = "edge-watch.pl"
 #: Process 1 of the edge. It does little, so that it does not end: the network would go with it. What can fail is a
-#: child, in a file of its own, so that a new version of that needs no new edge.
+#: child, in a file of its own, so that a new version of that needs no new edge. A machine that shuts down asks with
+#: SIGTERM; process 1 of a container does not hear it without a handler, and the machine would wait for 90 s.
 HOLDER = (
-    "while (1) {"
+    "$SIG{TERM} = sub { exit 0 };"
+    " while (1) {"
     ' my $child = fork; if (defined $child && !$child) { exec "perl", @ARGV; exit 1 }'
     " while ((my $ended = wait) != -1) { last if $ended == $child }"
     " sleep 1 }"
