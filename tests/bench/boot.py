@@ -210,14 +210,20 @@ def moved(client: requests.Session, home: str | None, web: str) -> bool:
     return answer.headers.get("X-Served-By") != home
 
 
-def control(machine: Machine, kind: str) -> bool:
-    """Whether the site stays down without the watch; it is brought back."""
+def control(machine: Machine, kind: str, nodes: int) -> bool:
+    """Whether the site stays down without the watch; it is brought back.
+
+    Raises:
+        BenchError: it does not come back.
+    """
     machine.shell(f"cp {WATCH} /root/watch; echo 'sleep 1 while 1;' >{WATCH}; sleep 3")
     down = one_round(machine, kind, live=False, patience=_CONTROL_SECONDS).serves is None
     machine.shell(
-        f"cp /root/watch {WATCH}; for one in $(docker ps -aq --filter label=evenkeel.role=edge); do "
-        "docker restart --time 1 $one; done"
+        f"cp /root/watch {WATCH}; docker restart --time 1 $(docker ps --all --quiet --filter label=evenkeel.role=edge)"
     )
+    time.sleep(3)
+    # Docker takes the nodes for stopped by a person where it was killed.
+    resized(nodes)
     if awaited(lambda: serves(machine.web()), _PATIENCE_SECONDS) is None:
         raise BenchError("control: got no site with the watch in its place again, want one")
     return down
@@ -267,7 +273,7 @@ def measure(options: argparse.Namespace) -> tuple[list[Round], list[tuple[str, b
                 resized(options.nodes)
         if not live:
             for kind in options.kinds:
-                controls.append((kind, control(machine, kind)))
+                controls.append((kind, control(machine, kind, options.nodes)))
                 say(f"control, {kind}: {'down' if controls[-1][1] else 'serves'}")
     return found, controls
 
