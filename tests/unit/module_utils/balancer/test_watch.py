@@ -24,7 +24,8 @@ from ansible_collections.evenkeel.cluster.plugins.module_utils.balancer.log_rota
 from ansible_collections.evenkeel.cluster.plugins.module_utils.balancer.watch import HOLDER, watch_script
 
 PERL = shutil.which("perl") or "perl"
-EDGE, BLUE, NODE = "e" * 64, "b" * 64, "a" * 64
+EDGE, BLUE, GREEN, NODE, PORTAINER = "e" * 64, "b" * 64, "c" * 64, "a" * 64, "d" * 64
+NEVER = "0001-01-01T00:00:00"
 LONG = 20.0
 
 
@@ -35,8 +36,13 @@ class Docker:
         self.path = folder / "docker.sock"
         self.states = {EDGE: "running", BLUE: "running", NODE: "running"}
         self.began = {EDGE: "2026-03-01T00:00:01.5", BLUE: "2026-03-01T00:00:01.25", NODE: "2026-02-01T00:00:00"}
-        self.ended = dict.fromkeys(self.began, "0001-01-01T00:00:00")
+        self.ended = dict.fromkeys(self.began, NEVER)
+        self.roles = {EDGE: "edge", BLUE: "balancer", NODE: "node"}
         self.orders: list[str] = []
+        #: Whether a balancer answers once it was told to start.
+        self.heals = True
+        #: Seconds that each order takes.
+        self.takes = 0.0
         with socket.create_server(("127.0.0.1", 0)) as free:
             self.port = free.getsockname()[1]
         outer = self
@@ -47,15 +53,16 @@ class Docker:
                 if parts.path == "/containers/json":
                     self._send(outer.listed(json.loads(parse_qs(parts.query)["filters"][0])))
                 else:
-                    found = parts.path.split("/")[2]
+                    found = next(one for one in outer.began if one.startswith(parts.path.split("/")[2]))
                     moments = {"StartedAt": f"{outer.began[found]}Z", "FinishedAt": f"{outer.ended[found]}Z"}
                     self._send({"State": {"Status": "running", **moments}})
 
             def do_POST(self) -> None:
+                time.sleep(outer.takes)
                 outer.orders.append(self.path.removeprefix("/containers/"))
-                if BLUE in self.path:
-                    outer.serve()
                 found = self.path.split("/")[2]
+                if outer.heals and outer.roles[found] == "balancer":
+                    outer.serve()
                 outer.states[found], outer.began[found] = "running", "2026-03-01T00:10:00"
                 self._send({})
 
@@ -82,9 +89,16 @@ class Docker:
 
     def listed(self, filters: dict[str, list[str]]) -> list[dict[str, str]]:
         assert "evenkeel.cluster=shop" in filters["label"]
-        roles = {"evenkeel.role=edge": EDGE, "evenkeel.role=balancer": BLUE, "evenkeel.role=node": NODE}
-        (wanted,) = (roles[label] for label in filters["label"] if label in roles)
-        return [{"Id": wanted, "ImageID": "sha256:" + "f" * 64}] if self.states[wanted] in filters["status"] else []
+        (role,) = [label.split("=")[1] for label in filters["label"] if label.startswith("evenkeel.role=")]
+        return [
+            {"Id": one, "ImageID": "sha256:" + "f" * 64}
+            for one, its in self.roles.items()
+            if its == role and self.states[one] in filters["status"]
+        ]
+
+    def add(self, one: str, role: str, state: str, began: str, ended: str = NEVER) -> None:
+        """One more container."""
+        self.roles[one], self.states[one], self.began[one], self.ended[one] = role, state, began, ended
 
     def serve(self) -> None:
         """The balancer answers from now on."""
@@ -126,7 +140,10 @@ def script(docker: Docker, tmp_path: Path) -> Path:
 
 @contextlib.contextmanager
 def running(*command: str) -> Iterator[subprocess.Popen[str]]:
-    with subprocess.Popen([PERL, *command], stdout=subprocess.PIPE, text=True, start_new_session=True) as process:
+    environment = {**os.environ, "HOSTNAME": EDGE[:12]}
+    with subprocess.Popen(
+        [PERL, *command], env=environment, stdout=subprocess.PIPE, text=True, start_new_session=True
+    ) as process:
         try:
             yield process
         finally:
@@ -217,6 +234,69 @@ def test_nodes_that_docker_stopped_with_the_edge_are_started(
             docker.awaited()
         time.sleep(0.6)
     assert docker.orders == orders
+
+
+def test_an_edge_that_never_ended_starts_nothing(docker: Docker, script: Path) -> None:
+    """A person had stopped the node; a run has made a new edge."""
+    docker.states[NODE], docker.ended[NODE] = "exited", "2026-03-01T00:00:01"
+    docker.serve()
+    with running("-e", HOLDER, str(script)):
+        time.sleep(0.6)
+    assert docker.orders == []
+
+
+def test_portainer_that_docker_stopped_with_the_edge_is_started(docker: Docker, script: Path) -> None:
+    docker.ended[EDGE] = "2026-03-01T00:00:00"
+    docker.add(PORTAINER, "portainer", "exited", "2026-02-01T00:00:00", ended="2026-03-01T00:00:01")
+    docker.serve()
+    with running("-e", HOLDER, str(script)):
+        assert docker.awaited() == [f"{PORTAINER}/start"]
+
+
+def test_the_balancer_does_not_wait_for_all_nodes_to_be_started(docker: Docker, script: Path) -> None:
+    docker.ended[EDGE] = "2026-03-01T00:00:00"
+    docker.takes = 0.05
+    docker.states[BLUE] = "exited"
+    for number in range(30):
+        docker.add(f"{number:064x}", "node", "exited", "2026-02-01T00:00:00", ended="2026-03-01T00:00:01")
+    with running("-e", HOLDER, str(script)):
+        limit = time.monotonic() + LONG
+        while len(docker.orders) < 31 and time.monotonic() < limit:
+            time.sleep(0.05)
+    assert sorted(docker.orders) == sorted([*(f"{number:064x}/start" for number in range(30)), f"{BLUE}/start"])
+    assert docker.orders.index(f"{BLUE}/start") < 20
+
+
+def test_a_balancer_that_a_run_has_retired_is_not_started_beside_one_that_runs(docker: Docker, script: Path) -> None:
+    docker.states[BLUE] = "exited"
+    docker.add(GREEN, "balancer", "running", "2026-03-01T00:00:05")
+    with running(str(script)):
+        assert docker.awaited() == [f"{GREEN}/restart?t=0"]
+    assert docker.orders == [f"{GREEN}/restart?t=0"]
+
+
+def test_a_balancer_that_is_always_older_than_the_edge_is_not_restarted_in_a_loop(docker: Docker, script: Path) -> None:
+    """The clock was set back after the edge began."""
+    docker.began[EDGE] = "2026-03-01T02:00:00"
+    docker.heals = False
+    with running(str(script)) as process:
+        assert docker.awaited() == [f"{BLUE}/restart?t=0"]
+        assert process.stdout is not None
+        assert "its network has gone" in process.stdout.readline()
+        time.sleep(0.6)
+        assert len(docker.orders) == 1
+        assert "it did not answer" in process.stdout.readline()
+
+
+def test_a_balancer_has_its_time_from_its_own_start(docker: Docker, script: Path) -> None:
+    docker.states[BLUE] = "dead-and-gone"
+    with running(str(script)):
+        time.sleep(1.5)
+        # A run has started it just now.
+        docker.states[BLUE], docker.began[BLUE] = "running", "2026-03-01T00:00:09"
+        time.sleep(0.6)
+        assert docker.orders == []
+        assert docker.awaited() == [f"{BLUE}/restart?t=0"]
 
 
 def test_an_old_edge_starts_no_nodes(docker: Docker, script: Path) -> None:

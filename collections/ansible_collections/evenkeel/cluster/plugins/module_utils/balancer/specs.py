@@ -23,7 +23,8 @@ MIGRATE = "net.ipv4.tcp_migrate_req"
 #: Also when Docker stopped it: it takes that for the wish of a person when it starts again after a crash.
 _RESTART = "always"
 _EDGE_MEMORY = 32 * 1024**2
-_EDGE_PIDS = 8
+# Docker's exec adds some threads to the two processes.
+_EDGE_PIDS = 32
 _CONFIG = "/etc/traefik"
 _LOG = str(Path(ACCESS_LOG).parent)
 

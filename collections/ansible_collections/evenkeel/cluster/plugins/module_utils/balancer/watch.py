@@ -38,10 +38,11 @@ use Socket;
 my ($ENDED, $SILENT, $SILENT_MOST) = (1, 5, 40);
 my $version = file_version();
 my ($silent_since, $acted, $patience) = (undef, 0, $SILENT);
+my (%first_seen, %freed);
 # Docker that starts again after a crash stops what still runs, and then takes it for stopped by a person. In the first
-# seconds of an edge, nodes that ended together with the one before are started.
+# seconds of an edge, what ended together with the one before is started.
 my ($NEW, $TOGETHER) = (60, 2);
-my ($looked, $rotated, $told) = (0, 0, "");
+my ($looked, $more, $rotated, $told) = (0, 0, 0, "");
 $| = 1;
 
 while (1) {
@@ -52,45 +53,54 @@ while (1) {
     $silent_since = now() unless defined $silent_since;
     mend() if now() - $silent_since >= $ENDED;
   }
-  if (now() - $looked >= 1 && now() - born(getppid) < $NEW) { revive(); $looked = now() }
+  if ($more || now() - $looked >= 1 && now() - born(getppid) < $NEW) { revive(); $looked = now() }
   if (now() - $rotated >= 1) {
     my $problem = rotate();
     print "access log: $problem\n" if $problem && $problem ne $told;
     ($rotated, $told) = (now(), $problem);
   }
-  select undef, undef, undef, 0.25;
+  select undef, undef, undef, 0.25 unless $more;
 }
 
+# One at a time: the balancer comes first.
 sub revive {
-  my ($me) = listed($edge) or return;
+  $more = 0;
   my ($began, $ended_before) = moments($me);
-  for my $id (listed($nodes)) {
+  return unless $ended_before;
+  for my $id (map { listed($_) } @stopped) {
     my (undef, $when) = moments($id);
-    order("start", $id, "Docker had stopped it with the edge") if $ended_before - $TOGETHER < $when && $when < $began;
+    next unless $ended_before - $TOGETHER < $when && $when < $began;
+    return $more = 1 if order("start", $id, "Docker had stopped it with the edge");
   }
 }
 
 # One kind of order at a time: what has just been started needs a moment until it answers.
 sub mend {
   return if now() - $acted < $ENDED;
-  my @ended = listed($ended);
-  for my $id (@ended) { order("start", $id, "it had ended") }
-  if (@ended) { $acted = now(); return }
-  my $silent = now() - ($acted > $silent_since ? $acted : $silent_since) >= $patience;
-  my @paused = $silent ? listed($paused) : ();
-  for my $id (@paused) { order("unpause", $id, "it was paused") }
-  if (@paused) { $acted = now(); return }
-  my ($me) = listed($edge);
-  my ($began) = defined $me ? moments($me) : 0;
-  for my $id (listed($running)) {
-    # One that is older than this edge is in the network of an edge that has ended.
+  my $quiet = $acted > $silent_since ? $acted : $silent_since;
+  my ($began) = moments($me);
+  my ($hung, @running) = (0, listed($running));
+  for my $id (@running) {
+    # One that is older than this edge is in the network of an edge that has ended. After the clock was set back, each
+    # is older, also when it was started again.
     my ($since) = moments($id);
-    my $lost = $began > $since;
-    next unless $lost || $silent;
+    my $lost = $began > $since && !$freed{"$id $began"}++;
+    # It has its time from its own start, not from the edge's.
+    $first_seen{"$id $since"} = now() unless defined $first_seen{"$id $since"};
+    my $from = $first_seen{"$id $since"} > $quiet ? $first_seen{"$id $since"} : $quiet;
+    next unless $lost || now() - $from >= $patience;
     order("restart?t=0", $id, $lost ? "its network has gone" : "it did not answer");
     $acted = now();
+    $hung = 1 unless $lost;
   }
-  $patience = $patience * 2 < $SILENT_MOST ? $patience * 2 : $SILENT_MOST if $silent;
+  $patience = $patience * 2 < $SILENT_MOST ? $patience * 2 : $SILENT_MOST if $hung;
+  # Beside one that runs, those that a run has retired stay as they are.
+  return if @running;
+  my @ended = listed($ended);
+  for my $id (@ended) { order("start", $id, "it had ended") }
+  my @paused = @ended || now() - $quiet < $patience ? () : listed($paused);
+  for my $id (@paused) { order("unpause", $id, "it was paused") }
+  $acted = now() if @ended || @paused;
 }
 
 sub listed {
@@ -108,6 +118,8 @@ sub moments {
 
 sub seconds {
   my ($year, $month, $day, $hour, $minute, $second) = $_[0] =~ /(\d+)-(\d+)-(\d+)T(\d+):(\d+):([\d.]+)/ or return 0;
+  # Of a container that has not ended, Docker tells the year 1.
+  return 0 if $year < 1970;
   if ($month < 3) { $year -= 1; $month += 12 }
   my $days = 365 * $year + int($year / 4) - int($year / 100) + int($year / 400) + int((153 * $month - 457) / 5) + $day;
   return (($days * 24 + $hour) * 60 + $minute) * 60 + $second;
@@ -117,6 +129,7 @@ sub order {
   my ($verb, $id, $why) = @_;
   my ($status) = docker("POST", "/containers/$id/$verb") =~ m{^HTTP/\S+ (\d+)};
   printf "%s of %.12s, because %s: %s\n", $verb, $id, $why, defined $status ? $status : "no answer";
+  return defined $status && $status < 300;
 }
 
 sub docker {
@@ -181,11 +194,16 @@ def watch_script(cluster: str, socket: str, ports: Iterable[int], rotation: str 
         "ended": _query(balancers, "exited", "created", "dead"),
         "paused": _query(balancers, "paused"),
         "running": _query(balancers, "running", "restarting"),
-        "edge": _query(labels.selector(cluster, labels.EDGE), "running"),
-        "nodes": _query([*labels.selector(cluster, labels.NODE), f"{labels.MANAGED}=true"], "exited"),
     }
     values = {"socket": socket, **queries}
     lines = [f"my ${name} = '{_quoted(value)}';" for name, value in values.items()]
+    stopped = [
+        _query([*labels.selector(cluster, labels.NODE), f"{labels.MANAGED}=true"], "exited"),
+        _query(labels.selector(cluster, labels.PORTAINER), "exited"),
+    ]
+    lines.append("my @stopped = (" + ", ".join(f"'{_quoted(query)}'" for query in stopped) + ");")
+    # Docker gives a container the first digits of its own identifier as host name.
+    lines.append("my $me = defined $ENV{HOSTNAME} ? $ENV{HOSTNAME} : '';")
     numbers = ", ".join(str(port) for port in ports)
     rotate = f"sub rotate {{ return {rotation} }}"
     return "\n".join(

@@ -143,7 +143,7 @@ def engine_facts(
         "images": dict(docker.images),
         "drill_remains": drill_remains(spec, docker),
         "live_restore": docker.live_restore,
-        "rules_missing": rules_missing(root=machine.root, published=_publishes(docker)),
+        "rules_missing": rules_missing(root=machine.root, published=_publishes(docker), config=machine.daemon_config),
         "switched_off": list(switched_off(spec, docker)),
         "full_disks": [str(problem) for problem in full_disks],
     }
