@@ -360,3 +360,24 @@ def test_a_lost_route_waits_for_the_nodes_that_its_tier_lacks(cluster: FakeClust
     assert problem == ""
     assert cluster.routes.calls[0].startswith("route shop to")
     assert not any("dates" in call for call in cluster.routes.calls[:1])
+
+
+def test_a_node_that_was_started_since_it_was_planned_to_be_removed_drains_first(cluster: FakeCluster) -> None:
+    """As the edge does in the first minute after a crash of Docker."""
+    node = cluster.engine.node("shop-1")
+    cluster.engine.kill(node.id)
+    nodes = cluster.engine.nodes
+    started: list[str] = []
+
+    def started_meanwhile() -> list[Any]:
+        found = nodes()
+        if not started:
+            started.append(node.id)
+            cluster.engine.start_again(node.id)
+        return found
+
+    cluster.engine.nodes = started_meanwhile  # type: ignore[method-assign]
+    cluster.engine.calls.clear()
+    _, problem = reconciled(cluster, cluster.tiers)
+    assert problem == ""
+    assert first_after(cluster.engine.calls, "stop shop-1 30", "remove shop-1")

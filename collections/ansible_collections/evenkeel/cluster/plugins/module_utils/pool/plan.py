@@ -20,6 +20,8 @@ from ..traefik.routes import Route
 from .takeover import takeover_words, takeovers
 
 REMOVE = "remove"
+#: Why a node is removed whatever its state.
+TAKEN_DOWN = "the cluster is taken down"
 MEND = "mend"
 START = "start"
 ROUTE = "route"
@@ -313,9 +315,7 @@ def free_names(prefix: str, taken: Container[str], count: int) -> list[str]:
 
 def plan_removal(nodes: Iterable[Node]) -> list[PoolAction]:
     """Remove every node of the cluster at once, in any state; for taking the whole cluster down."""
-    return [
-        PoolAction(REMOVE, node.tier, node.name, 0, "the cluster is taken down", node.id) for node in _ordered(nodes)
-    ]
+    return [PoolAction(REMOVE, node.tier, node.name, 0, TAKEN_DOWN, node.id) for node in _ordered(nodes)]
 
 
 def drift(nodes: Iterable[Node], targets: Iterable[TierTarget], table: RouteTable) -> dict[str, list[str]]:

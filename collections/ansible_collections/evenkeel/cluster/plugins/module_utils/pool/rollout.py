@@ -26,7 +26,7 @@ from .context import Declaration, Ports
 from .handover import Handover
 from .mending import mend
 from .plan import DRAIN, MEND, REMOVE, ROUTE, START, PoolAction, free_names
-from .rollout_parts import RollbackState, all_over, ended, lost_routes, node_words, of_kind
+from .rollout_parts import RollbackState, all_over, ended, lost_routes, node_words, of_kind, started_since
 from .rotation import ReconcileError, RotationWatch
 from .steps import Step, no_step
 
@@ -166,7 +166,7 @@ class Rollout:
         return RotationWatch(self._engine, self._balancer(), self._limits.ready_timeout, probe_each, self._clock)
 
     def _step(self, watch: RotationWatch | None, actions: Sequence[PoolAction], rollback: RollbackState) -> None:
-        self._each(self._starters, self._remove, of_kind(actions, REMOVE))
+        self._remove_step(of_kind(actions, REMOVE))
         if watch is None:
             return
         self._mend_step(watch, of_kind(actions, MEND), rollback)
@@ -242,7 +242,13 @@ class Rollout:
 
     # -- joining -----------------------------------------------------------------
 
-    def _remove(self, action: PoolAction) -> None:
+    def _remove_step(self, actions: Sequence[PoolAction]) -> None:
+        alive = started_since(actions, self._engine.nodes)
+        self._each(self._starters, lambda action: self._remove(action, drains=action.id in alive), actions)
+
+    def _remove(self, action: PoolAction, *, drains: bool) -> None:
+        if drains:
+            self._engine.stop(action.id, self._stop_seconds(action.tier))
         self._engine.remove(action.id)
         self._tell(action.tier, action.node, steps.REMOVED)
         self.done.append(action)

@@ -10,7 +10,7 @@ from concurrent.futures import Future
 
 from ..cluster.node import Node
 from ..traefik.routes import Route
-from .plan import ROUTE, START, PoolAction
+from .plan import ROUTE, START, TAKEN_DOWN, PoolAction
 
 
 @dataclasses.dataclass
@@ -75,3 +75,15 @@ def lost_routes(
         for action in of_kind(actions, ROUTE)
         if action.tier not in starting and not action.together and now(action.tier) is None
     }
+
+
+def started_since(removals: Sequence[PoolAction], nodes: Callable[[], Iterable[Node]]) -> set[str]:
+    """The identifiers of nodes that run by now: one that was started after its removal was planned serves.
+
+    Args:
+        removals: what was planned of nodes that had ended, or of all when the cluster is taken down.
+        nodes: looks at the nodes again.
+    """
+    if all(action.reason == TAKEN_DOWN for action in removals):
+        return set()
+    return {node.id for node in nodes() if node.running}
