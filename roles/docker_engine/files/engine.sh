@@ -69,6 +69,7 @@ start() {
     return
   fi
   remove_remains
+  trap 'hold off' EXIT
   hold on
   ulimit -n 1048576 2>/dev/null || ulimit -n "$(ulimit -H -n)"
   # A clean environment: only what a service manager would set, and the proxy settings for pulls.
@@ -86,10 +87,7 @@ start() {
     done
     exec setsid --fork env --ignore-environment "${environment[@]}" dockerd </dev/null >>"$1" 2>&1
   )
-  if [ -x "$hold" ]; then
-    await_ready
-    hold off
-  fi
+  if [ -x "$hold" ]; then await_ready; fi
   echo "started dockerd"
 }
 
