@@ -55,7 +55,7 @@ def edge_spec(options: BalancerOptions, revision: str, *, migrate: bool) -> Cont
         mounts=_sockets(options),
         binds=(f"{options.config_dir}:{_CONFIG}:ro", f"{options.log_dir}:{_LOG}"),
         restart=_RESTART,
-        # It has nothing to lose, and process 1 ignores SIGTERM.
+        # It has nothing to lose: who stops it need not wait until process 1 has heard SIGTERM.
         stop_signal="SIGKILL",
     )
 
