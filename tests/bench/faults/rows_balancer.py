@@ -255,4 +255,16 @@ ROWS = (
         says="balancer",
         clean='never_again "$BALANCER"',
     ),
+    Fault(
+        "edge-limits-changed",
+        EDGE,
+        "docker update gives the edge another memory limit and no restart policy",
+        'docker update --memory 64m --memory-swap 64m --restart no "$EDGE"',
+        ends=MENDS,
+        seconds=0,
+        moved=0,
+        says="edge",
+        then='test "$(docker inspect --format "{{.HostConfig.RestartPolicy.Name}}" "$EDGE")" = always',
+        clean='never_again "$EDGE"',
+    ),
 )

@@ -11,6 +11,7 @@ from ansible_collections.evenkeel.cluster.plugins.module_utils.balancer.config i
 from ansible_collections.evenkeel.cluster.plugins.module_utils.balancer.files import static_text
 from ansible_collections.evenkeel.cluster.plugins.module_utils.balancer.options import BalancerOptions
 from ansible_collections.evenkeel.cluster.plugins.module_utils.balancer.plan import BalancerContainer, Desired
+from ansible_collections.evenkeel.cluster.plugins.module_utils.engine.container_spec import ContainerSpec
 from ansible_collections.evenkeel.cluster.plugins.module_utils.engine.port import EngineError, Image
 from ansible_collections.evenkeel.cluster.plugins.module_utils.traefik.api import TraefikApiError
 
@@ -181,6 +182,12 @@ class FakeHost:
         (name,) = (item.name for item in self.found.values() if item.id == edge)
         found = self.found[name]
         self.found[name] = dataclasses.replace(found, networks=found.networks | {network})
+
+    def mend(self, container: str, spec: ContainerSpec) -> None:
+        (name,) = (item.name for item in self.found.values() if item.id == container)
+        self._note("mend", f"mend {name} as {spec.name}")
+        settings = {"RestartPolicy": {"Name": spec.restart}, "Memory": spec.memory, "PidsLimit": spec.pids}
+        self.found[spec.name] = dataclasses.replace(self.found.pop(name), name=spec.name, settings=settings)
 
     def unpause(self, container: str) -> None:
         (name,) = (item.name for item in self.found.values() if item.id == container)

@@ -21,6 +21,7 @@ from ansible_collections.evenkeel.cluster.plugins.module_utils.balancer.specs im
     baseline_balancer_spec,
     edge_spec,
 )
+from ansible_collections.evenkeel.cluster.plugins.module_utils.engine.alterations import resources
 from ansible_collections.evenkeel.cluster.plugins.module_utils.engine.container_spec import ContainerSpec
 from ansible_collections.evenkeel.cluster.plugins.module_utils.engine.docker_client import (
     DockerClient,
@@ -92,6 +93,12 @@ class RecordingClient:
     def unpause(self, container: str) -> None:
         self.calls.append(("unpause", container))
 
+    def rename(self, container: str, name: str) -> None:
+        self.calls.append(("rename", container, name))
+
+    def update(self, container: str, wanted: dict[str, Any]) -> None:
+        self.calls.append(("update", container, wanted))
+
     def remove(self, container: str) -> None:
         self.calls.append(("remove", container))
 
@@ -141,6 +148,7 @@ def test_edge_and_balancers_are_found_by_their_labels(pool: BalancerPool, client
             revision="e1",
             started="2026-01-01T00:00:00.5",
             networks=frozenset({"bridge", "shop-net"}),
+            made_as="shop-edge",
         ),
         BalancerContainer(
             id="id-shop-balancer-blue",
@@ -150,6 +158,7 @@ def test_edge_and_balancers_are_found_by_their_labels(pool: BalancerPool, client
             revision="b1",
             network="id-shop-edge",
             started="2026-01-01T00:00:01",
+            made_as="shop-balancer-blue",
         ),
         BalancerContainer("0123456789abcdef", "0123456789ab", "", "created", "", ""),
     ]
@@ -160,6 +169,30 @@ def test_an_edge_is_mended_by_its_name_or_id(pool: BalancerPool, client: Recordi
     pool.connect_edge("id-edge", "shop-net")
     pool.unpause("id-edge")
     assert client.calls == [("join", "id-edge", "shop-net"), ("unpause", "id-edge")]
+
+
+def test_names_that_were_changed_are_known_by_labels(pool: BalancerPool, client: RecordingClient) -> None:
+    client.listed = [listed("gateway", "edge"), {**balancer("blue"), "Names": ["/proxy"]}]
+    settings = {"RestartPolicy": {"Name": "no"}}
+    client.records = {"id-gateway": {"HostConfig": settings}, "id-shop-balancer-blue": {}}
+    assert [(item.name, item.own_name, item.settings) for item in pool.containers()] == [
+        ("gateway", "shop-edge", settings),
+        ("proxy", "shop-balancer-blue", {}),
+    ]
+
+
+def test_a_container_is_mended_while_it_runs(pool: BalancerPool, client: RecordingClient, tmp_path: Path) -> None:
+    spec = edge_spec(made_options(tmp_path), "e1", migrate=False)
+    client.records["id-edge"] = {"Name": "/gateway"}
+    pool.mend("id-edge", spec)
+    update = ("update", "id-edge", resources(spec))
+    assert client.calls == [("rename", "id-edge", "shop-edge"), update]
+    client.calls.clear()
+    client.records["id-edge"] = {"Name": "/shop-edge"}
+    pool.mend("id-edge", spec)
+    assert client.calls == [update]
+    with pytest.raises(EngineError, match=r"^container shop-edge: got .*, want it there"):
+        pool.mend("id-none", spec)
 
 
 def test_balancers_are_ordered_by_their_start(pool: BalancerPool, client: RecordingClient) -> None:

@@ -176,6 +176,62 @@ FIRST = "start shop-balancer-blue (none runs)"
                 FIRST,
             ],
         ),
+        # What was changed by hand is set back before anything else needs it.
+        (
+            [
+                dataclasses.replace(EDGE, name="gateway", made_as="shop-edge", altered="is gateway, renamed by hand"),
+                balancer("blue", "old"),
+            ],
+            "",
+            [
+                "mend shop-edge (is gateway, renamed by hand)",
+                "start shop-balancer-green (image or configuration changed)",
+                "retire shop-balancer-blue (is replaced)",
+            ],
+        ),
+        (
+            [
+                dataclasses.replace(EDGE, state="paused", altered="restart policy no, want always"),
+                dataclasses.replace(
+                    balancer("blue", state="paused"), name="proxy", made_as="shop-balancer-blue", altered="is proxy"
+                ),
+            ],
+            "",
+            [
+                "unpause shop-edge (is paused)",
+                "unpause proxy (is paused)",
+                "mend shop-edge (restart policy no, want always)",
+                "mend shop-balancer-blue (is proxy)",
+            ],
+        ),
+        # Docker cannot set that back while it runs.
+        (
+            [EDGE, dataclasses.replace(balancer("blue"), altered="CPUs 0.5, want without limit", mendable=False)],
+            "",
+            [
+                "start shop-balancer-green (CPUs 0.5, want without limit)",
+                "retire shop-balancer-blue (is replaced)",
+            ],
+        ),
+        # Of two edges the one that balancers are in serves.
+        (
+            [
+                dataclasses.replace(EDGE, id="e0"),
+                dataclasses.replace(EDGE, name="gateway", made_as="shop-edge"),
+                balancer("blue"),
+            ],
+            "",
+            ["remove shop-edge (has another network)"],
+        ),
+        (
+            [
+                dataclasses.replace(EDGE, id="e0", state="exited"),
+                dataclasses.replace(EDGE, name="gateway", made_as="shop-edge", altered="is gateway"),
+                balancer("blue"),
+            ],
+            "",
+            ["remove shop-edge (is exited)", "mend shop-edge (is gateway)"],
+        ),
         # The balancer of an earlier version published the ports itself.
         (
             [BalancerContainer("b0", "shop-balancer", "", "running", "")],
@@ -232,6 +288,20 @@ def test_every_plan_leads_to_one_balancer_of_the_declared_revision(
         for number in range(len(actions) + 1):
             there = predict(DESIRED, containers, actions[:number])
             assert any(container.slot and container.running for container in there)
+
+
+def test_a_prediction_has_the_names_and_states_that_are_set_back() -> None:
+    found = [
+        dataclasses.replace(EDGE, name="gateway", made_as="shop-edge", altered="is gateway"),
+        dataclasses.replace(
+            balancer("blue", state="paused"), name="proxy", made_as="shop-balancer-blue", altered="is proxy"
+        ),
+    ]
+    after = predict(DESIRED, found, plan(DESIRED, found, ""))
+    assert [(item.name, item.state, item.altered) for item in after] == [
+        ("shop-edge", "running", ""),
+        ("shop-balancer-blue", "running", ""),
+    ]
 
 
 def test_removal_takes_the_edge_last() -> None:

@@ -98,6 +98,30 @@ def test_an_edge_that_is_paused_or_off_its_network_is_mended_in_place(
     assert told(done(host, request_)) == []
 
 
+def test_what_was_changed_by_hand_is_set_back_without_a_start(host: FakeHost, request_: BalancerRequest) -> None:
+    done(host, request_)
+    host.found["gateway"] = dataclasses.replace(
+        host.found.pop("shop-edge"),
+        name="gateway",
+        made_as="shop-edge",
+        settings={"RestartPolicy": {"Name": "no"}, "Memory": 2**25, "PidsLimit": 8},
+    )
+    host.found["proxy"] = dataclasses.replace(
+        host.found.pop("shop-balancer-blue"), name="proxy", made_as="shop-balancer-blue"
+    )
+    expected = preview(request_, Ports(host, host.api))
+    assert told(expected) == [
+        "mend shop-edge (is gateway, renamed by hand, restart policy no, want always)",
+        "mend shop-balancer-blue (is proxy, renamed by hand)",
+    ]
+    host.log.clear()
+    outcome = done(host, request_)
+    assert told(outcome) == told(expected)
+    assert diff(outcome) == diff(expected)
+    assert host.log == ["mend gateway as shop-edge", "mend proxy as shop-balancer-blue"]
+    assert told(done(host, request_)) == []
+
+
 def test_a_port_that_refuses_is_published_again(host: FakeHost, request_: BalancerRequest) -> None:
     done(host, request_)
     host.refusal = "Docker's proxy of port 80 has ended"

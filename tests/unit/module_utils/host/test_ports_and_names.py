@@ -70,6 +70,8 @@ def test_port_of_a_container() -> None:
         ("shop-edge", {}, 2),
         ("shop-edge", {"evenkeel.cluster": "other"}, 2),
         ("other-edge", OURS, 2),
+        ("gateway", {**OURS, "evenkeel.role": "edge"}, 0),
+        ("gateway", {"evenkeel.cluster": "other", "evenkeel.role": "edge"}, 2),
     ],
 )
 def test_ports_of_our_balancer(name: str, labels: dict[str, str], problems: int) -> None:

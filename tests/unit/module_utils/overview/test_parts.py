@@ -47,6 +47,13 @@ def test_containers_are_told_with_what_a_run_would_do() -> None:
     assert container_parts("shop", EngineParts(), [], "not told")[1]["lines"] == ["not told"]
 
 
+def test_an_edge_that_was_renamed_is_the_edge() -> None:
+    renamed = PartContainer("e", "gateway", "edge")
+    edge, balancer = container_parts("shop", EngineParts((renamed, BLUE)), [Announced("shop-edge", "mend it")], "")
+    assert edge == {"part": "edge", "state": "gateway running", "lines": [], "to_do": ["mend it"]}
+    assert balancer["to_do"] == []
+
+
 def test_network_and_portainer() -> None:
     assert network_part("shop", EngineParts())["to_do"] == []
     assert network_part("shop", EngineParts(network=False))["to_do"] == ["create network shop"]

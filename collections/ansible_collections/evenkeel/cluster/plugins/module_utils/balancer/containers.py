@@ -11,7 +11,10 @@ from pathlib import Path
 from typing import Any
 
 from ..cluster import labels
-from ..engine.docker_client import DockerClient, DockerNotFoundError
+from ..cluster.names import balancer_name, edge_name
+from ..engine.alterations import resources
+from ..engine.container_spec import ContainerSpec
+from ..engine.docker_client import DockerClient, DockerNotFoundError, present
 from ..engine.docker_nodes import container_name
 from ..engine.port import Image
 from .host_view import ended_proxies, is_blind
@@ -75,7 +78,7 @@ class BalancerPool:
         for item in self._client.containers(labels.selector(self._cluster)):
             if item["Labels"].get(labels.ROLE) in {labels.EDGE, labels.BALANCER}:
                 with contextlib.suppress(DockerNotFoundError):  # it has gone meanwhile
-                    found.append(_container(item, self._client.inspect(item["Id"])))
+                    found.append(_container(self._cluster, item, self._client.inspect(item["Id"])))
         return found
 
     def in_order(self) -> list[BalancerContainer]:
@@ -122,6 +125,15 @@ class BalancerPool:
         """Let the edge join a network."""
         self._client.join(edge, network)
 
+    def mend(self, container: str, spec: ContainerSpec) -> None:
+        """Give a container its name, its limits and its restart policy back, while it runs."""
+        try:
+            if str(self._client.inspect(container)["Name"]).lstrip("/") != spec.name:
+                self._client.rename(container, spec.name)
+            self._client.update(container, resources(spec))
+        except DockerNotFoundError as error:
+            raise present(f"container {spec.name}", error) from error
+
     def unpause(self, container: str) -> None:
         """Let the processes of a paused container run on."""
         self._client.unpause(container)
@@ -152,19 +164,24 @@ class BalancerPool:
         return self._client.logs(container)
 
 
-def _container(item: Mapping[str, Any], record: Mapping[str, Any]) -> BalancerContainer:
+def _container(cluster: str, item: Mapping[str, Any], record: Mapping[str, Any]) -> BalancerContainer:
     """One container, from the list's record of it and from its own."""
     found = item["Labels"]
     mode = str((item.get("HostConfig") or {}).get("NetworkMode") or "")
     state = record.get("State") or {}
+    slot = found.get(labels.SLOT, "")
+    # Names may be changed by hand, labels may not.
+    made_as = edge_name(cluster) if found.get(labels.ROLE) == labels.EDGE else balancer_name(cluster, slot)
     return BalancerContainer(
         id=item["Id"],
         name=container_name(item),
-        slot=found.get(labels.SLOT, ""),
+        slot=slot,
         state=item["State"],
         revision=found.get(labels.REVISION, ""),
         network=mode.removeprefix("container:") if mode.startswith("container:") else "",
         started=str(state.get("StartedAt") or "").rstrip("Z"),
         networks=frozenset((record.get("NetworkSettings") or {}).get("Networks") or ()),
         blind=is_blind(int(state.get("Pid") or 0), record.get("Mounts") or ()),
+        made_as=made_as if slot or found.get(labels.ROLE) == labels.EDGE else "",
+        settings=record.get("HostConfig") or {},
     )

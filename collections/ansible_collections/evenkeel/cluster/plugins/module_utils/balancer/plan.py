@@ -19,6 +19,7 @@ from .config import SLOTS
 
 REMOVE = "remove"
 UNPAUSE = "unpause"
+MEND = "mend"
 CONNECT = "connect"
 WRITE = "write"
 START_EDGE = "start edge"
@@ -43,6 +44,10 @@ class BalancerContainer:
         started: when its process began, as text that sorts by time; empty when not known.
         networks: the networks that it has joined; those of a balancer are the edge's.
         blind: folders that it has mounted are no longer those of the host.
+        made_as: the name that it was started under; empty if that is the one it has.
+        settings: ``HostConfig`` of Docker's record; empty when not known.
+        altered: what was changed by hand since its start, in words; empty for nothing.
+        mendable: what was changed can be set back while it runs.
     """
 
     id: str
@@ -54,6 +59,15 @@ class BalancerContainer:
     started: str = ""
     networks: frozenset[str] = frozenset()
     blind: bool = False
+    made_as: str = ""
+    settings: Mapping[str, Any] = dataclasses.field(default_factory=dict, compare=False, repr=False)
+    altered: str = ""
+    mendable: bool = True
+
+    @property
+    def own_name(self) -> str:
+        """The name that it was started under."""
+        return self.made_as or self.name
 
     @property
     def running(self) -> bool:
@@ -120,8 +134,8 @@ def plan(
         refused: why a published port is not served although all runs; empty if it is.
     """
     found = sorted(containers, key=lambda container: container.name)
-    edge = next((container for container in found if container.name == desired.edge_name), None)
-    balancers = [container for container in found if container.name != desired.edge_name]
+    edge = _edge_of(desired, found)
+    balancers = [container for container in found if container is not edge]
     why = _edge_unusable(desired, edge) or refused
     if edge is None or why:
         return _start_over(desired, edge, balancers, why)
@@ -131,8 +145,20 @@ def plan(
         *_mend_edge(desired, edge),
         *(BalancerAction(REMOVE, balancer.name, why, balancer.id) for balancer, why in unusable.items()),
         *(BalancerAction(UNPAUSE, item.name, "is paused", item.id) for item in usable if not item.running),
+        *(
+            BalancerAction(MEND, item.own_name, item.altered, item.id, item.slot)
+            for item in (edge, *usable)
+            if item.altered and item.mendable
+        ),
         *_plan_balancers(desired, usable, draining),
     ]
+
+
+def _edge_of(desired: Desired, found: Sequence[BalancerContainer]) -> BalancerContainer | None:
+    """The edge, whatever its name is now; of several the one that serves."""
+    edges = [container for container in found if container.own_name == desired.edge_name]
+    used = {container.network for container in found}
+    return min(edges, key=lambda it: (not it.alive, it.id not in used, it.name != it.own_name), default=None)
 
 
 def _edge_unusable(desired: Desired, edge: BalancerContainer | None) -> str:
@@ -178,7 +204,7 @@ def _balancer_unusable(balancer: BalancerContainer, edge: BalancerContainer) -> 
 
 
 def _plan_balancers(desired: Desired, running: Sequence[BalancerContainer], draining: str) -> list[BalancerAction]:
-    fresh = [balancer for balancer in running if balancer.revision == desired.balancer and not balancer.blind]
+    fresh = [item for item in running if item.revision == desired.balancer and not item.blind and item.mendable]
     actions: list[BalancerAction] = []
     if fresh:
         slot = fresh[0].slot
@@ -203,7 +229,9 @@ def _plan_balancers(desired: Desired, running: Sequence[BalancerContainer], drai
 def _start_reason(running: Sequence[BalancerContainer]) -> str:
     if not running:
         return "none runs"
-    return "its folders were removed" if running[0].blind else "image or configuration changed"
+    if running[0].blind:
+        return "its folders were removed"
+    return "image or configuration changed" if running[0].mendable else running[0].altered
 
 
 def plan_renewal(desired: Desired, containers: Iterable[BalancerContainer]) -> list[BalancerAction]:
@@ -254,17 +282,21 @@ def predict(
     desired: Desired, containers: Iterable[BalancerContainer], actions: Iterable[BalancerAction]
 ) -> list[BalancerContainer]:
     """The containers as they will be after the actions."""
-    found = {container.name: container for container in containers}
+    found = list(containers)
     for action in actions:
         if action.kind in {REMOVE, RETIRE}:
-            found.pop(action.name, None)
+            found = [item for item in found if item.id != action.id]
         elif action.kind == UNPAUSE:
-            found[action.name] = dataclasses.replace(found[action.name], state="running")
+            found = [dataclasses.replace(it, state="running") if it.id == action.id else it for it in found]
+        elif action.kind == MEND:
+            found = [
+                dataclasses.replace(it, name=it.own_name, altered="") if it.id == action.id else it for it in found
+            ]
         elif action.kind == START_EDGE:
-            found[action.name] = BalancerContainer("", action.name, "", "running", desired.edge)
+            found.append(BalancerContainer("", action.name, "", "running", desired.edge))
         elif action.kind == START:
-            found[action.name] = BalancerContainer("", action.name, action.slot, "running", desired.balancer)
-    return list(found.values())
+            found.append(BalancerContainer("", action.name, action.slot, "running", desired.balancer))
+    return found
 
 
 def summary(containers: Iterable[BalancerContainer]) -> list[str]:

@@ -8,6 +8,7 @@ import dataclasses
 from collections.abc import Callable, Iterable
 from typing import Any, Protocol
 
+from ..engine.container_spec import ContainerSpec
 from ..engine.port import Image
 from ..traefik.api import TraefikApi
 from .options import BalancerOptions
@@ -50,6 +51,9 @@ class Containers(Protocol):
 
     def connect_edge(self, edge: str, network: str) -> None:
         """Let the edge join a network."""
+
+    def mend(self, container: str, spec: ContainerSpec) -> None:
+        """Give a container its name, its limits and its restart policy back, while it runs."""
 
     def unpause(self, container: str) -> None:
         """Let the processes of a paused container run on."""

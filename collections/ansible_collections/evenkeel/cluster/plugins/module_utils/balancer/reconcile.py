@@ -17,6 +17,7 @@ from ..core.files import write_atomically
 from ..core.lock import cluster_lock, discard_lock
 from ..core.poll import SYSTEM_CLOCK, Clock
 from ..traefik.api import read_password
+from .alterations import with_alterations
 from .config import draining_slot, edge_config
 from .files import own_files
 from .options import BalancerOptions, read_lock_timeout, read_options
@@ -166,6 +167,7 @@ def _look(request: BalancerRequest, ports: Ports, *, built: bool) -> _Look:
             Problem(f"image {options.image}", "none on this host", "it built or pulled", "ansible-playbook site.yml")
         )
     desired = options.desired(image.id if image else _NOT_BUILT)
+    found = with_alterations(options, desired, found)
     text = _text(options.edge_file)
     steps = plan(desired, found, draining_slot(text), ports.containers.refused(options))
     files = own_files(options, found, desired.balancer)

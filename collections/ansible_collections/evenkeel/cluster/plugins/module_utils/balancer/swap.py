@@ -14,12 +14,14 @@ from ..core.files import write_atomically
 from ..core.poll import SYSTEM_CLOCK, Clock, wait_until
 from ..engine.port import EngineError
 from ..traefik.api import TraefikApiError
+from .alterations import spec_of
 from .config import SLOTS, edge_config, reload_config, static_name
 from .files import file_of, static_text
 from .options import BalancerOptions
 from .plan import (
     CANCEL_DRAIN,
     CONNECT,
+    MEND,
     REMOVE,
     RETIRE,
     START,
@@ -134,6 +136,7 @@ class BalancerSwap:
         work: dict[str, Callable[[BalancerAction], None]] = {
             REMOVE: lambda action: self._containers.remove(action.id),
             UNPAUSE: lambda action: self._containers.unpause(action.id),
+            MEND: lambda action: self._containers.mend(action.id, spec_of(self._options, self._desired, action.slot)),
             CONNECT: lambda action: self._containers.connect_edge(action.id, action.network),
             WRITE: lambda action: write_atomically(*file_of(self._options, action.name)),
             START_EDGE: lambda _: self._containers.start_edge(self._options, self._desired.edge),
@@ -297,7 +300,7 @@ def renew(containers: Containers, api: Callable[[str], BalancerApi], clock: Cloc
         raise BalancerError(
             Problem("balancer", f"{len(running)} running and {have}", "one and its edge", "ansible-playbook site.yml")
         )
-    desired = Desired(edge.name.removesuffix("-edge"), edge.revision, running[0].revision)
+    desired = Desired(edge.own_name.removesuffix("-edge"), edge.revision, running[0].revision)
     swap = BalancerSwap(containers, containers.options_of(running[0]), desired, api, clock)
     swap.apply(plan_renewal(desired, found))
     if swap.warnings:

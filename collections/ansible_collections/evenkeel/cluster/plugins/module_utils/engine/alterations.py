@@ -1,6 +1,6 @@
 # Copyright: Evenkeel contributors
 # SPDX-License-Identifier: MIT
-"""What a user has changed about a node's container with Docker's commands or in a management tool. Pure."""
+"""What a user has changed about a container with Docker's commands or in a management tool. Pure."""
 
 from __future__ import annotations
 
@@ -39,13 +39,20 @@ def alteration(node: Node, record: Mapping[str, Any], spec: ContainerSpec) -> Al
         words.append(f"is {node.own_name}, renamed by hand")
     if spec.network not in (record["NetworkSettings"].get("Networks") or {}):
         words.append(f"is off the network {spec.network}")
-    words += _policy(host, spec)
-    limits = _limits(host, spec)
-    fixed = [f"{name} {host[key]}, want none" for key, name in _UNLIMITED.items() if host.get(key)]
-    words += [*(words_of for words_of, _mendable in limits), *fixed]
-    if not words:
-        return None
-    return Alteration(tuple(words), mendable=not fixed and all(mendable for _words, mendable in limits))
+    settings = changed_settings(host, spec)
+    words += [words_of for words_of, _mendable in settings]
+    return Alteration(tuple(words), mendable=all(mendable for _words, mendable in settings)) if words else None
+
+
+def changed_settings(host: Mapping[str, Any], spec: ContainerSpec) -> list[tuple[str, bool]]:
+    """The limits and the restart policy that differ, and whether Docker can set them back while the container runs.
+
+    Args:
+        host: ``HostConfig`` of Docker's record of the container.
+        spec: what it was made with.
+    """
+    fixed = [(f"{name} {host[key]}, want none", False) for key, name in _UNLIMITED.items() if host.get(key)]
+    return [*((words, True) for words in _policy(host, spec)), *_limits(host, spec), *fixed]
 
 
 def _policy(host: Mapping[str, Any], spec: ContainerSpec) -> list[str]:

@@ -218,9 +218,10 @@ def check_ports(spec: ClusterSpec, docker: Docker, listeners: Mapping[int, Liste
     for knob, port, owner in published_ports(spec):
         publisher = publishers.get(port)
         if publisher is not None:
-            # Earlier versions let the balancer itself publish them; it gives way to the edge.
-            former = owner == edge_name(spec.name) and publisher.labels.get(labels.ROLE) == labels.BALANCER
-            if is_ours(publisher, spec) and (publisher.name == owner or former):
+            # The edge may have been renamed. Earlier versions let the balancer itself publish them.
+            role = publisher.labels.get(labels.ROLE)
+            has_role = owner == edge_name(spec.name) and role in {labels.EDGE, labels.BALANCER}
+            if is_ours(publisher, spec) and (publisher.name == owner or has_role):
                 continue
             got = f"container {publisher.name} (image {publisher.image}) publishing it"
             fix = f"stop it, or choose another port with -e {knob}=..."

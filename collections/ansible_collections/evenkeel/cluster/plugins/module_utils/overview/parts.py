@@ -8,6 +8,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
+from ..cluster import labels
 from ..cluster.names import edge_name
 from ..core.errors import Problem, join_some
 from ..core.results import PartView, PoolView
@@ -47,12 +48,11 @@ def container_parts(cluster: str, found: EngineParts, announced: Sequence[Announ
         told: why that is not known; empty when it is.
     """
     edge = edge_name(cluster)
-    edges = [item for item in found.containers if item.name == edge]
     balancers = [item for item in found.containers if item.slot]
     of_edge = [item.text for item in announced if item.name == edge]
     others = [item.text for item in announced if item.name != edge]
     return [
-        part("edge", _states(edges), (), of_edge),
+        part("edge", _states(found.of(labels.EDGE)), (), of_edge),
         part("balancer", _states(balancers), [told] if told else [], others),
     ]
 
