@@ -12,6 +12,7 @@ import docker.errors
 import pytest
 from tests.unit.module_utils.balancer.fakes import made_options
 
+from ansible_collections.evenkeel.cluster.plugins.module_utils.balancer import containers
 from ansible_collections.evenkeel.cluster.plugins.module_utils.balancer.config import static_config
 from ansible_collections.evenkeel.cluster.plugins.module_utils.balancer.containers import BalancerPool
 from ansible_collections.evenkeel.cluster.plugins.module_utils.balancer.plan import BalancerContainer, Desired
@@ -118,9 +119,9 @@ def pool(client: RecordingClient, tmp_path: Path) -> BalancerPool:
 
 
 def test_it_is_what_the_replacement_needs(pool: BalancerPool) -> None:
-    containers: Containers = pool
-    assert containers.connect() == "29.1"
-    assert containers.image("res/traefik:1") == Image("sha256:res/traefik:1")
+    found: Containers = pool
+    assert found.connect() == "29.1"
+    assert found.image("res/traefik:1") == Image("sha256:res/traefik:1")
 
 
 def test_edge_and_balancers_are_found_by_their_labels(pool: BalancerPool, client: RecordingClient) -> None:
@@ -210,6 +211,19 @@ def test_balancers_are_ordered_by_their_start(pool: BalancerPool, client: Record
     assert [container.slot for container in pool.in_order()] == ["blue", "green"]
     client.listed[2]["State"] = "exited"
     assert [container.slot for container in pool.in_order()] == ["green"]
+
+
+def test_a_clock_that_was_set_back_does_not_change_the_order(
+    pool: BalancerPool, client: RecordingClient, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(containers, "born", {0: 0, 7: 100, 8: 200}.__getitem__)
+    monkeypatch.setattr(containers, "network_of", {0: "", 7: "net:[1]", 8: "net:[1]"}.__getitem__)
+    client.listed = [balancer("green"), balancer("blue")]
+    client.records = {
+        "id-shop-balancer-green": {"State": {"StartedAt": "2025-01-01T00:00:00Z", "Pid": 8}},
+        "id-shop-balancer-blue": {"State": {"StartedAt": "2026-01-01T00:00:00Z", "Pid": 7}},
+    }
+    assert [(item.slot, item.namespace) for item in pool.in_order()] == [("blue", "net:[1]"), ("green", "net:[1]")]
 
 
 def test_a_balancer_that_vanishes_while_it_is_looked_at_has_no_place(

@@ -2,13 +2,19 @@
 
 from __future__ import annotations
 
+import os
 import socket
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
-from ansible_collections.evenkeel.cluster.plugins.module_utils.balancer.host_view import ended_proxies, is_blind
+from ansible_collections.evenkeel.cluster.plugins.module_utils.balancer.host_view import (
+    born,
+    ended_proxies,
+    is_blind,
+    network_of,
+)
 
 
 @pytest.fixture
@@ -39,6 +45,24 @@ def test_what_cannot_be_looked_into_is_not_called_blind(proc: Path) -> None:
     assert not is_blind(0, [other], proc)
     assert not is_blind(8, [other], proc)
     assert not is_blind(7, [mount(proc.parent / "again", "volume")], proc)
+
+
+def test_the_network_and_the_begin_of_a_process(proc: Path) -> None:
+    (proc / "7/ns").mkdir()
+    (proc / "7/ns/net").symlink_to("net:[4026531840]")
+    (proc / "7/stat").write_text("7 (a (b) c) S 1 7 7 0 -1 0 0 0 0 0 0 0 0 0 20 0 1 0 4711 100 200\n")
+    assert network_of(7, proc) == "net:[4026531840]"
+    assert born(7, proc) == 4711
+    assert 0 < born(os.getpid()) >= born(os.getppid())
+    assert network_of(os.getpid()) == os.readlink("/proc/self/ns/net")
+
+
+@pytest.mark.parametrize("stat", [None, "", "8 (x) S 1", "8 (x) " + "- " * 30])
+def test_what_cannot_be_told_of_a_process(proc: Path, stat: str | None) -> None:
+    if stat is not None:
+        (proc / "8").mkdir()
+        (proc / "8/stat").write_text(stat)
+    assert [(network_of(pid, proc), born(pid, proc)) for pid in (0, 8)] == [("", 0), ("", 0)]
 
 
 @pytest.fixture

@@ -157,6 +157,40 @@ FIRST = "start shop-balancer-blue (none runs)"
             "",
             [],
         ),
+        # The clock was set back before the balancer was started again: neither network nor machine minds.
+        (
+            [
+                dataclasses.replace(EDGE, started="2026-01-01T00:00:02", born=20, namespace="net:[7]"),
+                dataclasses.replace(balancer("blue"), started="2025-01-01T00:00:01", born=10, namespace="net:[7]"),
+            ],
+            "",
+            [],
+        ),
+        (
+            [
+                dataclasses.replace(EDGE, started="2026-01-01T00:00:02", born=20),
+                dataclasses.replace(balancer("blue"), started="2025-01-01T00:00:01", born=20, namespace="net:[7]"),
+            ],
+            "",
+            [],
+        ),
+        # The clock was set forward, and the edge started again.
+        (
+            [
+                dataclasses.replace(EDGE, started="2026-01-01T00:00:02", namespace="net:[8]"),
+                dataclasses.replace(balancer("blue"), started="2027-01-01T00:00:00", namespace="net:[7]"),
+            ],
+            "",
+            ["remove shop-balancer-blue (its network has gone)", FIRST],
+        ),
+        (
+            [
+                dataclasses.replace(EDGE, started="2026-01-01T00:00:02", born=21),
+                dataclasses.replace(balancer("blue"), started="2027-01-01T00:00:00", born=20),
+            ],
+            "",
+            ["remove shop-balancer-blue (its network has gone)", FIRST],
+        ),
         # The folder with the configuration was deleted and made again.
         (
             [EDGE, dataclasses.replace(balancer("blue"), blind=True)],

@@ -17,7 +17,7 @@ from ..engine.container_spec import ContainerSpec
 from ..engine.docker_client import DockerClient, DockerNotFoundError, present
 from ..engine.docker_nodes import container_name
 from ..engine.port import Image
-from .host_view import ended_proxies, is_blind
+from .host_view import born, ended_proxies, is_blind, network_of
 from .options import BalancerOptions
 from .plan import BalancerContainer, Desired
 from .specs import MIGRATE, balancer_spec, baseline_balancer_spec, edge_spec, options_from, static_file
@@ -84,7 +84,7 @@ class BalancerPool:
     def in_order(self) -> list[BalancerContainer]:
         """The running balancers in the order in which they started, which is that in which they began to listen."""
         running = [container for container in self.containers() if container.slot and container.running]
-        return sorted(running, key=lambda container: container.started)
+        return sorted(running, key=lambda container: (container.born, container.started))
 
     def start_edge(self, options: BalancerOptions, revision: str) -> None:
         """Create and start the edge."""
@@ -169,6 +169,7 @@ def _container(cluster: str, item: Mapping[str, Any], record: Mapping[str, Any])
     found = item["Labels"]
     mode = str((item.get("HostConfig") or {}).get("NetworkMode") or "")
     state = record.get("State") or {}
+    pid = int(state.get("Pid") or 0)
     slot = found.get(labels.SLOT, "")
     # Names may be changed by hand, labels may not.
     made_as = edge_name(cluster) if found.get(labels.ROLE) == labels.EDGE else balancer_name(cluster, slot)
@@ -181,7 +182,9 @@ def _container(cluster: str, item: Mapping[str, Any], record: Mapping[str, Any])
         network=mode.removeprefix("container:") if mode.startswith("container:") else "",
         started=str(state.get("StartedAt") or "").rstrip("Z"),
         networks=frozenset((record.get("NetworkSettings") or {}).get("Networks") or ()),
-        blind=is_blind(int(state.get("Pid") or 0), record.get("Mounts") or ()),
+        born=born(pid),
+        namespace=network_of(pid),
+        blind=is_blind(pid, record.get("Mounts") or ()),
         made_as=made_as if slot or found.get(labels.ROLE) == labels.EDGE else "",
         settings=record.get("HostConfig") or {},
     )

@@ -5,6 +5,7 @@
 from __future__ import annotations
 
 import contextlib
+import os
 import socket
 from collections.abc import Iterable, Mapping
 from pathlib import Path
@@ -45,6 +46,24 @@ def _is_other(inside: Path, outside: Path) -> bool:
     except OSError:
         return True
     return (seen.st_dev, seen.st_ino) != (there.st_dev, there.st_ino)
+
+
+def network_of(pid: int, proc: Path = _PROC) -> str:
+    """What identifies the network that a process is in; empty when that cannot be told, which only root can."""
+    try:
+        return os.readlink(proc / str(pid) / "ns/net") if pid else ""
+    except OSError:
+        return ""
+
+
+def born(pid: int, proc: Path = _PROC) -> int:
+    """When a process began, in ticks since the machine did, whatever its clock was set to; 0 when not known."""
+    try:
+        # The name of the program, which is in brackets, may have spaces and brackets.
+        fields = (proc / str(pid) / "stat").read_text(errors="replace").rpartition(")")[2].split()
+        return int(fields[19]) if pid else 0
+    except (OSError, ValueError, IndexError):
+        return 0
 
 
 def ended_proxies(endpoints: Iterable[tuple[str, int]], proc: Path = _PROC) -> list[int]:

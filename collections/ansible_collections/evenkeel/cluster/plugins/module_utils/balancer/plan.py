@@ -41,7 +41,9 @@ class BalancerContainer:
         state: Docker's word for its state.
         revision: identifies what it was made with.
         network: the id of the container whose network it shares; empty for the edge.
-        started: when its process began, as text that sorts by time; empty when not known.
+        started: when its process began by the machine's clock, as text that sorts by time; empty when not known.
+        born: when its process began by a clock that nobody sets, in ticks; 0 when not known.
+        namespace: identifies the network that its process is in; empty when not known.
         networks: the networks that it has joined; those of a balancer are the edge's.
         blind: folders that it has mounted are no longer those of the host.
         made_as: the name that it was started under; empty if that is the one it has.
@@ -57,6 +59,8 @@ class BalancerContainer:
     revision: str
     network: str = ""
     started: str = ""
+    born: int = 0
+    namespace: str = ""
     networks: frozenset[str] = frozenset()
     blind: bool = False
     made_as: str = ""
@@ -200,7 +204,16 @@ def _balancer_unusable(balancer: BalancerContainer, edge: BalancerContainer) -> 
     if balancer.network != edge.id:
         return "has another network"
     # An edge that ends takes its network along; what was in it runs on without one.
-    return "its network has gone" if balancer.started < edge.started else ""
+    return "its network has gone" if _is_cut_off(balancer, edge) else ""
+
+
+def _is_cut_off(balancer: BalancerContainer, edge: BalancerContainer) -> bool:
+    if balancer.namespace and edge.namespace:
+        return balancer.namespace != edge.namespace
+    # Only root may look into a network. The machine's clock is the last resort: it may have been set back meanwhile.
+    if balancer.born and edge.born:
+        return balancer.born < edge.born
+    return balancer.started < edge.started
 
 
 def _plan_balancers(desired: Desired, running: Sequence[BalancerContainer], draining: str) -> list[BalancerAction]:
