@@ -256,8 +256,9 @@ ROWS = (
         'rm -f "$STATE/log/access.log"',
         ends=MENDS,
         seconds=0,
-        told=False,
         moved=0,
+        says="log",
+        then='test -e "$STATE/log/access.log"',
     ),
     Fault(
         "access-log-of-10-GB",

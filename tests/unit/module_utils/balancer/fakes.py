@@ -88,6 +88,7 @@ class FakeHost:
         crashes: new balancers end at once.
         silent: slots whose API does not answer.
         refuse: name of a method that fails.
+        logless: ids of balancers whose access log was removed.
         accepted: the password in the users' file; a process reads it when it starts and when its configuration changes.
     """
 
@@ -105,6 +106,7 @@ class FakeHost:
         self.images = {options.image: Image("sha256:1")}
         self.perl_problem = ""
         self.refusal = ""
+        self.logless: set[str] = set()
 
     # -- what a test sets up and asks ----------------------------------------------
 
@@ -196,6 +198,9 @@ class FakeHost:
 
     def refused(self, options: BalancerOptions) -> str:
         return self.refusal
+
+    def lost_logs(self, options: BalancerOptions, found: Iterable[BalancerContainer]) -> set[str]:
+        return self.logless & {item.id for item in found}
 
     def stop(self, container: str, seconds: int) -> int | None:
         (name,) = (item.name for item in self.found.values() if item.id == container)

@@ -75,6 +75,15 @@ def test_what_was_changed(tmp_path: Path, container: BalancerContainer, words: s
     assert marked(tmp_path, container) == [(words, mendable)]
 
 
+def test_a_balancer_without_its_log_is_replaced(tmp_path: Path) -> None:
+    other = changed(BLUE, PidsLimit=100)
+    containers = with_alterations(made_options(tmp_path), DESIRED, [EDGE, other], {"b"})
+    assert [(container.altered, container.mendable) for container in containers] == [
+        ("", True),
+        ("processes 100, want 512, its access log was removed", False),
+    ]
+
+
 def test_a_copy_with_all_labels_is_not_renamed_to_a_name_that_is_taken(tmp_path: Path) -> None:
     copy = dataclasses.replace(BLUE, id="c", name="copy")
     assert marked(tmp_path, EDGE, BLUE, copy) == [("", True)] * 3

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import json
+import os
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
@@ -224,6 +225,24 @@ def test_a_clock_that_was_set_back_does_not_change_the_order(
         "id-shop-balancer-blue": {"State": {"StartedAt": "2026-01-01T00:00:00Z", "Pid": 7}},
     }
     assert [(item.slot, item.namespace) for item in pool.in_order()] == [("blue", "net:[1]"), ("green", "net:[1]")]
+
+
+def test_only_a_running_balancer_with_a_declared_log_may_have_lost_it(pool: BalancerPool, tmp_path: Path) -> None:
+    options = made_options(tmp_path)
+    logging = dataclasses.replace(
+        options, static={**options.static, "accessLog": {"filePath": "/var/log/traefik/access.log"}}
+    )
+    found = [
+        BalancerContainer("e", "shop-edge", "", "running", "e1", pid=os.getpid()),
+        BalancerContainer("b", "shop-balancer-blue", "blue", "running", "b1", pid=os.getpid()),
+        BalancerContainer("g", "shop-balancer-green", "green", "exited", "b1"),
+    ]
+    assert pool.lost_logs(logging, found) == {"b"}
+    assert pool.lost_logs(options, found) == set()
+    assert pool.lost_logs(dataclasses.replace(options, static={"accessLog": {}}), found) == set()
+    options.log_dir.mkdir()
+    (options.log_dir / "access.log").touch()
+    assert pool.lost_logs(logging, found) == set()
 
 
 def test_a_balancer_that_vanishes_while_it_is_looked_at_has_no_place(

@@ -12,6 +12,7 @@ import pytest
 from ansible_collections.evenkeel.cluster.plugins.module_utils.balancer.host_view import (
     born,
     ended_proxies,
+    has_lost_log,
     is_blind,
     network_of,
 )
@@ -45,6 +46,50 @@ def test_what_cannot_be_looked_into_is_not_called_blind(proc: Path) -> None:
     assert not is_blind(0, [other], proc)
     assert not is_blind(8, [other], proc)
     assert not is_blind(7, [mount(proc.parent / "again", "volume")], proc)
+
+
+@pytest.fixture
+def log(proc: Path) -> Path:
+    """The access log that process 7 has open, and the log itself."""
+    log = proc.parent / "log/access.log"
+    log.parent.mkdir()
+    log.write_text("line\n")
+    return log
+
+
+def opened(log: Path) -> int:
+    return os.open(log, os.O_WRONLY | os.O_APPEND)
+
+
+def test_a_log_that_is_emptied_in_place_is_not_lost(log: Path) -> None:
+    descriptor = opened(log)
+    log.with_name("access.log.1").write_bytes(log.read_bytes())
+    os.truncate(log, 0)
+    assert not has_lost_log(os.getpid(), str(log), log)
+    os.close(descriptor)
+    assert not has_lost_log(os.getpid(), str(log), log)
+
+
+def test_a_log_that_was_removed_made_again_or_moved_is_lost(log: Path) -> None:
+    descriptor = opened(log)
+    log.unlink()
+    assert has_lost_log(os.getpid(), str(log), log)
+    log.touch()
+    assert has_lost_log(os.getpid(), str(log), log)
+    os.close(descriptor)
+    descriptor = opened(log)
+    log.rename(log.with_name("access.log.1"))
+    log.touch()
+    assert has_lost_log(os.getpid(), str(log), log)
+    os.close(descriptor)
+
+
+def test_where_a_process_cannot_be_looked_into_a_log_is_lost_when_there_is_none(proc: Path, log: Path) -> None:
+    assert not has_lost_log(7, str(log), log, proc)
+    log.unlink()
+    assert has_lost_log(7, str(log), log, proc)
+    assert not has_lost_log(0, str(log), log, proc)
+    assert not has_lost_log(7, str(log), proc.parent / "config" / ("x" * 300), proc)
 
 
 def test_the_network_and_the_begin_of_a_process(proc: Path) -> None:

@@ -122,6 +122,19 @@ def test_what_was_changed_by_hand_is_set_back_without_a_start(host: FakeHost, re
     assert told(done(host, request_)) == []
 
 
+def test_a_balancer_whose_access_log_was_removed_is_replaced(host: FakeHost, request_: BalancerRequest) -> None:
+    done(host, request_)
+    host.clock.sleep(60)
+    host.logless = {"id-blue"}
+    expected = preview(request_, Ports(host, host.api))
+    assert told(expected) == [
+        "start shop-balancer-green (its access log was removed)",
+        "retire shop-balancer-blue (is replaced)",
+    ]
+    assert told(done(host, request_)) == told(expected)
+    assert told(done(host, request_)) == []
+
+
 def test_a_port_that_refuses_is_published_again(host: FakeHost, request_: BalancerRequest) -> None:
     done(host, request_)
     host.refusal = "Docker's proxy of port 80 has ended"

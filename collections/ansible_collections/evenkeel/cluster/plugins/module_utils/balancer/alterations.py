@@ -5,7 +5,7 @@
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Iterable, Sequence
+from collections.abc import Collection, Iterable, Sequence
 
 from ..engine.alterations import changed_settings
 from ..engine.container_spec import ContainerSpec
@@ -21,7 +21,7 @@ def spec_of(options: BalancerOptions, desired: Desired, slot: str) -> ContainerS
 
 
 def with_alterations(
-    options: BalancerOptions, desired: Desired, found: Sequence[BalancerContainer]
+    options: BalancerOptions, desired: Desired, found: Sequence[BalancerContainer], logless: Collection[str] = ()
 ) -> list[BalancerContainer]:
     """The containers; those that are as declared but for what was changed by hand have that in words.
 
@@ -29,10 +29,21 @@ def with_alterations(
         options: what is declared.
         desired: its revisions.
         found: the edge and all balancers.
+        logless: the ids of those whose access log is gone.
     """
     # Those that have ended are removed before.
     names = {container.name for container in found if container.alive}
-    return [_marked(options, desired, container, names) for container in found]
+    marked = [_marked(options, desired, container, names) for container in found]
+    return [
+        dataclasses.replace(item, altered=_joined(item.altered, "its access log was removed"), mendable=False)
+        if item.id in logless
+        else item
+        for item in marked
+    ]
+
+
+def _joined(*words: str) -> str:
+    return ", ".join(filter(None, words))
 
 
 def _marked(

@@ -17,7 +17,8 @@ from ..engine.container_spec import ContainerSpec
 from ..engine.docker_client import DockerClient, DockerNotFoundError, present
 from ..engine.docker_nodes import container_name
 from ..engine.port import Image
-from .host_view import born, ended_proxies, is_blind, network_of
+from .config import ACCESS_LOG
+from .host_view import born, ended_proxies, has_lost_log, is_blind, network_of
 from .options import BalancerOptions
 from .plan import BalancerContainer, Desired
 from .specs import MIGRATE, balancer_spec, baseline_balancer_spec, edge_spec, options_from, static_file
@@ -147,6 +148,13 @@ class BalancerPool:
         ended = ended_proxies(options.ports.values())
         return f"Docker's proxy of port {', '.join(map(str, ended))} has ended" if ended else ""
 
+    def lost_logs(self, options: BalancerOptions, found: Iterable[BalancerContainer]) -> set[str]:
+        """The ids of the running balancers whose access log was removed or moved: nobody reads what they write."""
+        if (options.static.get("accessLog") or {}).get("filePath") != ACCESS_LOG:
+            return set()
+        log = options.log_dir / Path(ACCESS_LOG).name
+        return {item.id for item in found if item.slot and item.running and has_lost_log(item.pid, ACCESS_LOG, log)}
+
     def stop(self, container: str, seconds: int) -> int | None:
         """SIGTERM, wait for its end, SIGKILL after that many seconds; the exit code, None when it vanished."""
         return self._client.stop(container, seconds)
@@ -182,6 +190,7 @@ def _container(cluster: str, item: Mapping[str, Any], record: Mapping[str, Any])
         network=mode.removeprefix("container:") if mode.startswith("container:") else "",
         started=str(state.get("StartedAt") or "").rstrip("Z"),
         networks=frozenset((record.get("NetworkSettings") or {}).get("Networks") or ()),
+        pid=pid,
         born=born(pid),
         namespace=network_of(pid),
         blind=is_blind(pid, record.get("Mounts") or ()),

@@ -48,6 +48,39 @@ def _is_other(inside: Path, outside: Path) -> bool:
     return (seen.st_dev, seen.st_ino) != (there.st_dev, there.st_ino)
 
 
+def has_lost_log(pid: int, inside: str, outside: Path, proc: Path = _PROC) -> bool:
+    """Whether a process writes to a log that is no longer where it was, because that was removed or moved.
+
+    Args:
+        pid: the process; 0 for none.
+        inside: the log as the process sees it. A log that is emptied in place is still there.
+        outside: the log on the host.
+        proc: where the processes are.
+
+    Returns:
+        Where the process cannot be looked into, which only root can: whether there is none on the host.
+    """
+    try:
+        there = outside.stat()
+    except FileNotFoundError:
+        return bool(pid)
+    except OSError:
+        return False
+    held = _held(proc / str(pid) / "fd", inside)
+    return bool(held) and not any((seen.st_dev, seen.st_ino) == (there.st_dev, there.st_ino) for seen in held)
+
+
+def _held(descriptors: Path, path: str) -> list[os.stat_result]:
+    """What a process has open that bears a path, or bore it until it was removed or moved beside itself."""
+    held = []
+    with contextlib.suppress(OSError):  # not ours to see, or it has ended
+        for name in os.listdir(descriptors):
+            with contextlib.suppress(OSError):  # closed meanwhile
+                if os.readlink(descriptors / name).startswith(path):
+                    held.append((descriptors / name).stat())
+    return held
+
+
 def network_of(pid: int, proc: Path = _PROC) -> str:
     """What identifies the network that a process is in; empty when that cannot be told, which only root can."""
     try:

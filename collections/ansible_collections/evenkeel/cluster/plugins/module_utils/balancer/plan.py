@@ -42,6 +42,7 @@ class BalancerContainer:
         revision: identifies what it was made with.
         network: the id of the container whose network it shares; empty for the edge.
         started: when its process began by the machine's clock, as text that sorts by time; empty when not known.
+        pid: its process; 0 for none.
         born: when its process began by a clock that nobody sets, in ticks; 0 when not known.
         namespace: identifies the network that its process is in; empty when not known.
         networks: the networks that it has joined; those of a balancer are the edge's.
@@ -59,6 +60,7 @@ class BalancerContainer:
     revision: str
     network: str = ""
     started: str = ""
+    pid: int = 0
     born: int = 0
     namespace: str = ""
     networks: frozenset[str] = frozenset()

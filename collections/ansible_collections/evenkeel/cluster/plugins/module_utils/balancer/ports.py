@@ -61,6 +61,9 @@ class Containers(Protocol):
     def refused(self, options: BalancerOptions) -> str:
         """Why a published port is not served although edge and balancer run; empty if it is."""
 
+    def lost_logs(self, options: BalancerOptions, found: Iterable[BalancerContainer]) -> set[str]:
+        """The ids of the running balancers whose access log was removed or moved: nobody reads what they write."""
+
     def stop(self, container: str, seconds: int) -> int | None:
         """SIGTERM, wait for its end, SIGKILL after that many seconds; the exit code."""
 

@@ -167,7 +167,7 @@ def _look(request: BalancerRequest, ports: Ports, *, built: bool) -> _Look:
             Problem(f"image {options.image}", "none on this host", "it built or pulled", "ansible-playbook site.yml")
         )
     desired = options.desired(image.id if image else _NOT_BUILT)
-    found = with_alterations(options, desired, found)
+    found = with_alterations(options, desired, found, ports.containers.lost_logs(options, found))
     text = _text(options.edge_file)
     steps = plan(desired, found, draining_slot(text), ports.containers.refused(options))
     files = own_files(options, found, desired.balancer)
