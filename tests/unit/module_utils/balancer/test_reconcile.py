@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import dataclasses
+import errno
+import os
 from pathlib import Path
 
 import pytest
@@ -201,9 +203,15 @@ def test_a_step_that_fails_tells_what_was_done_before(host: FakeHost, request_: 
     assert isinstance(caught.value.__cause__, BalancerError)
 
 
-def test_a_file_that_cannot_be_written_is_one_line(host: FakeHost, request_: BalancerRequest) -> None:
-    (host.options.config_dir / "traefik-blue.yml").mkdir()
-    with pytest.raises(BalancerRunError, match="Is a directory") as caught:
+def test_a_file_that_cannot_be_written_is_one_line(
+    host: FakeHost, request_: BalancerRequest, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def full(_descriptor: int) -> None:
+        if host.log:
+            raise OSError(errno.ENOSPC, "No space left on device")
+
+    monkeypatch.setattr(os, "fsync", full)
+    with pytest.raises(BalancerRunError, match=r"got 'No space left on device', want .*fix: make room") as caught:
         done(host, request_)
     assert told(caught.value.outcome) == FIRST[:1]
 

@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import errno
+import os
 import stat
 from pathlib import Path
 
 import pytest
 
-from ansible_collections.evenkeel.cluster.plugins.module_utils.core.files import write_atomically
+from ansible_collections.evenkeel.cluster.plugins.module_utils.core.errors import EvenkeelError
+from ansible_collections.evenkeel.cluster.plugins.module_utils.core.files import WriteError, write_atomically
 
 
 def test_a_new_file_has_its_text_its_mode_and_no_other_beside_it(tmp_path: Path) -> None:
@@ -41,3 +44,49 @@ def test_the_temporary_file_is_no_configuration_to_the_balancer(
     write_atomically(tmp_path / "tiers.yml", "new")
     assert seen
     assert not {".yml", ".yaml", ".toml"} & set(seen)
+
+
+@pytest.mark.parametrize(
+    "number, fix",
+    [
+        (errno.ENOSPC, "make room on its disk; df {0} and df -i {0} tell what is short"),
+        (errno.EDQUOT, "make room on its disk; df {0} and df -i {0} tell what is short"),
+        (errno.EROFS, "mount the disk of {0} with write access"),
+        (errno.EACCES, "run it as the owner of {0}, or as root"),
+        (errno.EIO, "repair its disk, or choose another path"),
+    ],
+)
+def test_a_failed_write_is_one_line_with_a_fix(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, number: int, fix: str
+) -> None:
+    path = tmp_path / "tiers.yml"
+    path.write_text("old", encoding="utf-8")
+
+    def failed(_descriptor: int) -> None:
+        raise OSError(number, os.strerror(number))
+
+    monkeypatch.setattr(os, "fsync", failed)
+    with pytest.raises(WriteError) as caught:
+        write_atomically(path, "new")
+    want = f"got '{os.strerror(number)}', want a file that can be written (fix: {fix.format(tmp_path)})"
+    assert str(caught.value) == f"{path}: {want}"
+    assert isinstance(caught.value, EvenkeelError)
+    assert isinstance(caught.value, OSError), "for callers that do not know the class"
+    assert list(tmp_path.iterdir()) == [path]
+
+
+@pytest.mark.parametrize("user, fix", [(0, "chattr -i {0}/tiers.yml {0}"), (1000, "run it as the owner of {0}")])
+def test_what_root_may_not_write_is_immutable(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, user: int, fix: str
+) -> None:
+    def refused(_temporary: Path, _target: Path) -> Path:
+        raise PermissionError(errno.EPERM, "Operation not permitted")
+
+    monkeypatch.setattr(Path, "replace", refused)
+    monkeypatch.setattr(os, "geteuid", lambda: user)
+    with pytest.raises(WriteError) as caught:
+        write_atomically(tmp_path / "tiers.yml", "new")
+    assert f"got 'Operation not permitted', want a file that can be written (fix: {fix.format(tmp_path)}" in str(
+        caught.value
+    )
+    assert list(tmp_path.iterdir()) == []

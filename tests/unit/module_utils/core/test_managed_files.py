@@ -278,7 +278,9 @@ def test_a_full_disk_keeps_the_old_file_and_tells_what_was_written(
             raise OSError(errno.ENOSPC, "No space left on device")
 
     monkeypatch.setattr(os, "fsync", full)
-    with pytest.raises(ManagedFilesError, match="users: got 'No space left on device', want a file that can") as caught:
+    with pytest.raises(
+        ManagedFilesError, match=r"users: got 'No space left on device', want a file .*fix: make room"
+    ) as caught:
         manage(declared(tmp_path), write=True)
     assert caught.value.changed_paths == (f"{tmp_path}/etc/shop/base.yml",)
     assert {path.name: path.read_text() for path in (tmp_path / "etc/shop").iterdir()} == {**old, "base.yml": "a: 1\n"}
@@ -367,7 +369,8 @@ def test_another_user_writes_its_own_files(shared: Path, owner: str | None) -> N
         (
             [],
             [{"path": "{}/roots/new", "content": "", "mode": "0644"}],
-            "{}/roots/new: got 'Permission denied', want a file that can be read and written (fix: run it as root)",
+            "{0}/roots/new: got 'Permission denied', want a file that can be written "
+            "(fix: run it as the owner of {0}/roots, or as root)",
         ),
     ],
 )

@@ -4,9 +4,18 @@
 
 from __future__ import annotations
 
+import errno
 import os
 import tempfile
 from pathlib import Path
+
+from .errors import EvenkeelError, Problem
+
+_NO_SPACE = {errno.ENOSPC, errno.EDQUOT}
+
+
+class WriteError(EvenkeelError, OSError):
+    """A file cannot be written. It is one line for people; callers that expect an :class:`OSError` get one."""
 
 
 def write_atomically(path: Path, text: str, mode: int = 0o644, *, owner: int = -1, group: int = -1) -> None:
@@ -14,7 +23,18 @@ def write_atomically(path: Path, text: str, mode: int = 0o644, *, owner: int = -
 
     The temporary name does not end in .yml: the balancer watches the folder. Owner and group are numbers; -1 is that of
     this process.
+
+    Raises:
+        WriteError: it cannot be written; the old file is as it was.
     """
+    try:
+        _write(path, text, mode, owner, group)
+    except OSError as error:
+        got = f"'{error.strerror or error}'"
+        raise WriteError(Problem(str(path), got, "a file that can be written", _fix(path, error.errno))) from error
+
+
+def _write(path: Path, text: str, mode: int, owner: int, group: int) -> None:
     descriptor, temporary = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.")
     try:
         with os.fdopen(descriptor, "w", encoding="utf-8") as stream:
@@ -28,3 +48,16 @@ def write_atomically(path: Path, text: str, mode: int = 0o644, *, owner: int = -
     except BaseException:
         Path(temporary).unlink(missing_ok=True)
         raise
+
+
+def _fix(path: Path, number: int | None) -> str:
+    """What to do about a failed system call."""
+    if number in _NO_SPACE:
+        return f"make room on its disk; df {path.parent} and df -i {path.parent} tell what is short"
+    if number == errno.EROFS:
+        return f"mount the disk of {path.parent} with write access"
+    if number == errno.EPERM and os.geteuid() == 0:
+        return f"chattr -i {path} {path.parent}"
+    if number in {errno.EPERM, errno.EACCES}:
+        return f"run it as the owner of {path.parent}, or as root"
+    return "repair its disk, or choose another path"

@@ -15,7 +15,7 @@ from pathlib import Path
 from typing import Any
 
 from .errors import EvenkeelError, Problem, quote
-from .files import write_atomically
+from .files import WriteError, write_atomically
 
 _MODE = re.compile(r"0[0-7]{3}", re.ASCII)
 _UID = re.compile(r"[0-9]{1,10}", re.ASCII)
@@ -318,6 +318,8 @@ def _check_rights(step: Step) -> None:
 
 def _unusable(entry: Entry, error: OSError) -> ManagedFilesError:
     """A failed system call as one line."""
+    if isinstance(error, WriteError):
+        return ManagedFilesError(*error.problems)
     got = f"'{error.strerror or error}'"
     fix = "run it as root" if isinstance(error, PermissionError) else "repair the disk, or choose another path"
     return ManagedFilesError(Problem(str(entry.path), got, f"{entry.kind} that can be read and written", fix))
