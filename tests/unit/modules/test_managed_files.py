@@ -66,11 +66,12 @@ def test_a_secret_is_neither_in_the_result_nor_in_the_log(run: Run, differs: dic
 
 
 def test_an_error_is_one_line_and_tells_what_was_written(run: Run, tmp_path: Path) -> None:
-    (tmp_path / "etc/users").mkdir(parents=True)
+    (tmp_path / "etc").mkdir()
+    (tmp_path / "etc/users").symlink_to("/")
     code, result, _ = run()
     assert code == 1
     assert {name: result[name] for name in ("msg", "changed", "changed_paths")} == {
-        "msg": f"{tmp_path}/etc/users: got a folder, want a file (fix: move it away, or choose another path)",
+        "msg": f"{tmp_path}/etc/users: got a link, want a file (fix: move it away, or choose another path)",
         "changed": False,
         "changed_paths": [],
     }

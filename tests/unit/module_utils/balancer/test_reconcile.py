@@ -216,6 +216,22 @@ def test_a_file_that_cannot_be_written_is_one_line(
     assert told(caught.value.outcome) == FIRST[:1]
 
 
+def test_a_folder_in_the_place_of_a_file_is_moved_aside(host: FakeHost, request_: BalancerRequest) -> None:
+    done(host, request_)
+    static = host.options.config_dir / "traefik-blue.yml"
+    for path in (static, host.options.watch_file, host.options.edge_file):
+        path.unlink()
+        path.mkdir()
+    assert [action for action in told(done(host, request_)) if action.startswith("write")] == [
+        "write edge-watch.pl (is not as declared)",
+        "write traefik-blue.yml (is not as declared)",
+    ]
+    assert static.is_file()
+    assert host.options.watch_file.read_text() == host.options.watch_script
+    assert host.edge_text == edge_config("")
+    assert told(done(host, request_)) == []
+
+
 def test_warnings_reach_the_caller(host: FakeHost, request_: BalancerRequest) -> None:
     done(host, request_)
     host.perl_problem = "perl: not found"

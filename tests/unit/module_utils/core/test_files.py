@@ -90,3 +90,25 @@ def test_what_root_may_not_write_is_immutable(
         caught.value
     )
     assert list(tmp_path.iterdir()) == []
+
+
+def test_a_folder_in_the_place_is_moved_aside_to_a_free_name(tmp_path: Path) -> None:
+    path = tmp_path / "tiers.yml"
+    for text in ("first", "second"):
+        path.unlink(missing_ok=True)
+        path.mkdir()
+        (path / "inside").write_text(text, encoding="utf-8")
+        write_atomically(path, "new")
+        assert path.read_text(encoding="utf-8") == "new"
+    asides = {"tiers.yml.was-a-folder": "first", "tiers.yml.was-a-folder-2": "second"}
+    assert {name: (tmp_path / name / "inside").read_text(encoding="utf-8") for name in asides} == asides
+    assert {item.name for item in tmp_path.iterdir()} == {"tiers.yml", *asides}
+
+
+def test_a_link_to_a_folder_is_replaced_and_the_folder_left_alone(tmp_path: Path) -> None:
+    (tmp_path / "folder").mkdir()
+    path = tmp_path / "tiers.yml"
+    path.symlink_to("folder")
+    write_atomically(path, "new")
+    assert not path.is_symlink()
+    assert {item.name for item in tmp_path.iterdir()} == {"folder", "tiers.yml"}

@@ -221,7 +221,6 @@ def make_folder_link(path: Path) -> None:
     "name, make, problem",
     [
         ("etc/shop/base.yml", make_link, "got a link, want a file"),
-        ("etc/shop/base.yml", Path.mkdir, "got a folder, want a file"),
         ("etc/shop/base.yml", os.mkfifo, "got a device, pipe or socket, want a file"),
         ("log", make_folder_link, "got a link, want a folder"),
         ("log", Path.touch, "got a file, want a folder"),

@@ -46,11 +46,23 @@ def test_files_differ_as_their_module_would_say(tmp_path: Path) -> None:
 
 
 def test_what_cannot_be_made_as_declared_is_a_line(tmp_path: Path) -> None:
-    (tmp_path / "x").mkdir()
+    (tmp_path / "x").symlink_to("/")
     managed = {"files": [{"path": f"{tmp_path}/x", "content": "", "mode": "0644"}]}
     assert files_part(managed, {})["lines"] == [
-        f"{tmp_path}/x: got a folder, want a file (fix: move it away, or choose another path)"
+        f"{tmp_path}/x: got a link, want a file (fix: move it away, or choose another path)"
     ]
+
+
+def test_a_folder_in_the_place_of_a_file_is_written_over(tmp_path: Path) -> None:
+    for name in ("base.yml", "edge.yml"):
+        (tmp_path / name).mkdir()
+    managed = {"files": [{"path": f"{tmp_path}/base.yml", "content": "", "mode": "0644"}]}
+    found = files_part(managed, {tmp_path / "edge.yml": "http:\n"})
+    assert found["to_do"] == [
+        f"write {tmp_path}/base.yml (a folder is in its place)",
+        f"write {tmp_path}/edge.yml (a folder is in its place)",
+    ]
+    assert found["lines"] == []
 
 
 def test_secrets_are_there_and_for_their_user_alone(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

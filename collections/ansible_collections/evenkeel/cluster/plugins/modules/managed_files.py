@@ -13,8 +13,10 @@ description:
   - Compares content, owner and mode of all folders and files, and then writes those that differ - first the folders,
     then the files, each in the order of its list.
   - A file is written beside its place and then renamed, so that a reader sees the old or the new file, never a part.
-  - If an option cannot be used, or something of another kind is in the place of a folder or file, nothing is written. A
-    link is not followed and not replaced. Links in the folders above are followed.
+  - A folder in the place of a file is moved aside, to a free name that begins with that of the file and
+    C(.was-a-folder). Docker makes a folder like this for a mount whose file is gone.
+  - If an option cannot be used, or anything else of another kind is in the place of a folder or file, nothing is
+    written. A link is not followed and not replaced. Links in the folders above are followed.
   - One call takes a fraction of the time of one task of M(ansible.builtin.copy) per file.
 options:
   folders:

@@ -22,7 +22,8 @@ def write_atomically(path: Path, text: str, mode: int = 0o644, *, owner: int = -
     """Replace a file so that a reader sees the old or the new text, never a part.
 
     The temporary name does not end in .yml: the balancer watches the folder. Owner and group are numbers; -1 is that of
-    this process.
+    this process. A folder in the file's place, as Docker makes one for a mount whose file is gone, is moved aside to a
+    name with ``.was-a-folder``: a run mends it, and nobody's files are lost.
 
     Raises:
         WriteError: it cannot be written; the old file is as it was.
@@ -44,10 +45,26 @@ def _write(path: Path, text: str, mode: int, owner: int, group: int) -> None:
             os.fchown(stream.fileno(), owner, group)
             os.fsync(stream.fileno())
         Path(temporary).chmod(mode)
+        if is_folder(path):
+            path.rename(free_name(path, ".was-a-folder"))
         Path(temporary).replace(path)
     except BaseException:
         Path(temporary).unlink(missing_ok=True)
         raise
+
+
+def is_folder(path: Path) -> bool:
+    """Whether a folder itself is there, not a link to one."""
+    return path.is_dir() and not path.is_symlink()
+
+
+def free_name(path: Path, suffix: str) -> Path:
+    """The path with the suffix, and a number if something has that name already."""
+    place, count = path.with_name(f"{path.name}{suffix}"), 1
+    while os.path.lexists(place):
+        count += 1
+        place = path.with_name(f"{path.name}{suffix}-{count}")
+    return place
 
 
 def _fix(path: Path, number: int | None) -> str:

@@ -15,7 +15,7 @@ from pathlib import Path
 from typing import Any
 
 from .errors import EvenkeelError, Problem, quote
-from .files import WriteError, write_atomically
+from .files import WriteError, is_folder, write_atomically
 
 _MODE = re.compile(r"0[0-7]{3}", re.ASCII)
 _UID = re.compile(r"[0-9]{1,10}", re.ASCII)
@@ -71,7 +71,7 @@ class Found:
 
 @dataclass(frozen=True)
 class Step:
-    """One folder or file that differs from what is there; ``found`` is None if nothing is."""
+    """One folder or file that differs from what is there; ``found`` is None if there is no such file or folder."""
 
     entry: Entry
     found: Found | None
@@ -266,7 +266,7 @@ def _with_parents(folders: Sequence[Entry]) -> Iterator[Entry]:
 
 
 def _found(entry: Entry) -> Found | None:
-    """What is there now.
+    """What is there now; None also for a folder in the place of a file, which is moved aside when the file is written.
 
     Raises:
         ManagedFilesError: something of another kind.
@@ -275,6 +275,8 @@ def _found(entry: Entry) -> Found | None:
     try:
         status = entry.path.lstat()
     except (FileNotFoundError, NotADirectoryError):
+        return None
+    if entry.text is not None and is_folder(entry.path):
         return None
     kind = next((name for test, name in _KINDS if test(status.st_mode)), "a device, pipe or socket")
     if kind != entry.kind:

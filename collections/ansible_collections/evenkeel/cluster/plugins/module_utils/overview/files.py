@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from ..core.errors import EvenkeelError, Problem
+from ..core.files import is_folder
 from ..core.managed_files import Step, plan, read_entries
 from ..core.results import PartView
 from ..host.capacity import DISK_OTHERWISE, check_disks, size
@@ -32,7 +33,7 @@ def files_part(managed: Mapping[str, Any], more: Mapping[Path, str]) -> PartView
         return part("files", "not as declared", str(error).splitlines())
     to_do = [f"write {step.entry.path} ({_why(step)})" for step in steps]
     differs = [(path, _text(path)) for path, text in sorted(more.items()) if _text(path) != text]
-    to_do += [f"write {path} ({'is missing' if text is None else 'content differs'})" for path, text in differs]
+    to_do += [f"write {path} ({_absence(path) if text is None else 'content differs'})" for path, text in differs]
     count = len(entries[0]) + len(entries[1]) + len(more)
     return part("files", f"{max(0, count - len(to_do))} of {count} as declared", (), to_do)
 
@@ -44,10 +45,14 @@ def _text(path: Path) -> str | None:
         return None
 
 
+def _absence(path: Path) -> str:
+    return "a folder is in its place" if is_folder(path) else "is missing"
+
+
 def _why(step: Step) -> str:
     entry, found = step.entry, step.found
     if found is None:
-        return "is missing"
+        return _absence(entry.path)
     if entry.text is not None and found.content != entry.text.encode():
         return "content differs"
     if found.mode != entry.mode:
