@@ -15,7 +15,7 @@ from ansible_collections.evenkeel.cluster.plugins.module_utils.overview.parts im
     Announced,
     container_parts,
     network_part,
-    portainer_part,
+    portainer_parts,
     provider_part,
     routes_part,
 )
@@ -58,8 +58,21 @@ def test_network_and_portainer() -> None:
     assert network_part("shop", EngineParts())["to_do"] == []
     assert network_part("shop", EngineParts(network=False))["to_do"] == ["create network shop"]
     running = PartContainer("p", "shop-portainer", "portainer")
-    assert portainer_part("shop-portainer", [running])["to_do"] == []
-    assert portainer_part("shop-portainer", [])["to_do"] == ["start shop-portainer"]
+    assert [part["to_do"] for part in portainer_parts("shop-portainer", [running])] == [[]]
+    assert [part["to_do"] for part in portainer_parts("shop-portainer", [])] == [["start shop-portainer"]]
+
+
+def test_a_portainer_that_is_switched_off_and_still_there_is_drift() -> None:
+    left = PartContainer("p", "shop-portainer", "portainer", state="exited")
+    assert portainer_parts("", [left]) == [
+        {
+            "part": "portainer",
+            "state": "shop-portainer exited",
+            "lines": [],
+            "to_do": ["remove shop-portainer (cluster_portainer is false)"],
+        }
+    ]
+    assert portainer_parts("", []) == []
 
 
 def test_a_provider_that_hears_the_engine() -> None:

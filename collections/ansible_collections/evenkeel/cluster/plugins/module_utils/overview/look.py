@@ -34,7 +34,7 @@ from .parts import (
     container_parts,
     network_part,
     part,
-    portainer_part,
+    portainer_parts,
     provider_part,
     restart_fix,
     routes_part,
@@ -99,7 +99,7 @@ class Overview:
         return [
             *self._addresses,
             *container_parts(params["cluster"], found, actions, told),
-            *([portainer_part(params["portainer"], found.of(labels.PORTAINER))] if params["portainer"] else []),
+            *portainer_parts(params["portainer"], found.of(labels.PORTAINER)),
             network_part(params["network"], found),
             self._routes(pool, found),
             provider_part(pool, found),

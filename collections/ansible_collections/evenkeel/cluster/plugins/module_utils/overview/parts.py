@@ -70,10 +70,20 @@ def network_part(name: str, found: EngineParts) -> PartView:
     return part("network", name, (), []) if found.network else part("network", "none", (), [f"create network {name}"])
 
 
-def portainer_part(name: str, containers: Sequence[PartContainer]) -> PartView:
-    """Portainer, when it is declared."""
+def portainer_parts(name: str, containers: Sequence[PartContainer]) -> list[PartView]:
+    """Portainer, when it is declared or there.
+
+    Args:
+        name: of its container; empty when it is switched off.
+        containers: what there is of it.
+    """
+    if not name and not containers:
+        return []
+    if not name:
+        removals = [f"remove {item.name} (cluster_portainer is false)" for item in containers]
+        return [part("portainer", _states(containers), (), removals)]
     running = any(item.name == name and item.running for item in containers)
-    return part("portainer", _states(containers), (), [] if running else [f"start {name}"])
+    return [part("portainer", _states(containers), (), [] if running else [f"start {name}"])]
 
 
 # --------------------------------------------------------------------------
