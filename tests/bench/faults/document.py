@@ -40,7 +40,9 @@ def merged(before: Mapping[str, Any], campaign: Mapping[str, Any]) -> dict[str, 
 
 def _head(campaign: Mapping[str, Any]) -> str:
     text = HEAD.read_text(encoding="utf-8")
-    return text.replace("COUNT", str(len(ROWS))).replace("RATE", f"{campaign.get('rate', 100):g}")
+    controls = str(sum(bool(row.control) for row in ROWS))
+    text = text.replace("COUNT", str(len(ROWS))).replace("CONTROLS", controls)
+    return text.replace("RATE", f"{campaign.get('rate', 100):g}")
 
 
 def _machine(campaign: Mapping[str, Any], seen: Mapping[str, Sequence[Measured]]) -> str:
