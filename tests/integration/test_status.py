@@ -49,6 +49,10 @@ def file_changed(_: docker.DockerClient) -> None:
         file.write("# by hand\n")
 
 
+def file_added(_: docker.DockerClient) -> None:
+    (DYNAMIC / "foreign.yml").write_text("http: {middlewares: {foreign: {compress: {}}}}\n")
+
+
 def password_open(_: docker.DockerClient) -> None:
     (STATE / "secrets/dashboard_password").chmod(0o644)
 
@@ -59,6 +63,8 @@ def whole(cluster: docker.DockerClient) -> Iterator[docker.DockerClient]:
     yield cluster
     (STATE / "secrets/dashboard_password").chmod(0o600)
     played("site.yml", "--tags", "balancer")
+    for path in DYNAMIC.glob("*.set-aside*"):
+        path.unlink()
 
 
 def test_without_drift_the_exit_code_is_zero(cluster: docker.DockerClient, tmp_path: Path) -> None:
@@ -79,6 +85,7 @@ def test_without_drift_the_exit_code_is_zero(cluster: docker.DockerClient, tmp_p
         (balancer_stopped, "(is exited)"),
         (users_removed, f"files: would write {DYNAMIC}/dashboard_users (is missing)"),
         (file_changed, f"files: would write {DYNAMIC}/base.yml (content differs)"),
+        (file_added, f"files: would set aside {DYNAMIC}/foreign.yml (is not declared)"),
         (password_open, "dashboard_password: got mode 0644, want 0600 (fix: chmod 600"),
     ],
 )

@@ -65,6 +65,15 @@ def test_a_folder_in_the_place_of_a_file_is_written_over(tmp_path: Path) -> None
     assert found["lines"] == []
 
 
+def test_a_file_that_is_not_ours_is_named(tmp_path: Path) -> None:
+    for name in ("tiers.yml", "edge.yml", "foreign.yml"):
+        (tmp_path / name).write_text("http:\n")
+    sole = {"folder": str(tmp_path), "endings": ["yml"], "keep": ["tiers.yml", "edge.yml"]}
+    found = files_part({"set_aside": [sole]}, {tmp_path / "edge.yml": "http:\n"})
+    assert found["to_do"] == [f"set aside {tmp_path}/foreign.yml (is not declared)"]
+    assert found["state"] == "1 of 1 as declared"
+
+
 def test_secrets_are_there_and_for_their_user_alone(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     secret = tmp_path / "password"
     assert secrets_part([str(secret)])["to_do"] == [f"generate {secret}"]

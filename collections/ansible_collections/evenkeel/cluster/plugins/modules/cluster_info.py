@@ -23,8 +23,9 @@ options:
     type: dict
     default: {}
   files:
-    description: Options O(evenkeel.cluster.managed_files#module:folders) and
-      O(evenkeel.cluster.managed_files#module:files) of M(evenkeel.cluster.managed_files), to tell what it would write.
+    description: Options O(evenkeel.cluster.managed_files#module:folders),
+      O(evenkeel.cluster.managed_files#module:files) and O(evenkeel.cluster.managed_files#module:set_aside) of
+      M(evenkeel.cluster.managed_files), to tell what it would write.
     type: dict
     default: {}
   secret_contents:

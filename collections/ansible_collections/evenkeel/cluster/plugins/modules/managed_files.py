@@ -64,6 +64,28 @@ options:
       - They are neither in the diff nor in the log of the managed host. Inside O(files), Ansible would log them.
     type: dict
     default: {}
+  set_aside:
+    description:
+      - Folders of which every file counts, because a program reads all of them. A file there that is not declared gets
+        the ending C(.set-aside), before anything is written. It is not removed.
+    type: list
+    elements: dict
+    default: []
+    suboptions:
+      folder:
+        description: Absolute path. The folders in it are looked through too; links are not followed.
+        type: path
+        required: true
+      endings:
+        description: The endings of the files that count, without the dot.
+        type: list
+        elements: str
+        required: true
+      keep:
+        description: Names of files that others write into the folder, beside those in O(files).
+        type: list
+        elements: str
+        default: []
 attributes:
   check_mode:
     description: Predicts exactly what a run would write.
@@ -97,7 +119,8 @@ EXAMPLES = r"""
 RETURN = r"""
 changed_paths:
   description:
-    - The folders and files that were written, or in check mode would be written, in order.
+    - The files that were set aside, then the folders and files that were written, in order. In check mode those that
+      would be.
     - If the module fails, those that were written before.
   returned: always
   type: list
@@ -125,6 +148,16 @@ def argument_spec() -> dict[str, Any]:
             "options": {**entry, "content": {"type": "raw"}, "mode": mode},
         },
         "secret_contents": {"type": "dict", "default": {}, "no_log": True},
+        "set_aside": {
+            "type": "list",
+            "elements": "dict",
+            "default": [],
+            "options": {
+                "folder": {"type": "path", "required": True},
+                "endings": {"type": "list", "elements": "str", "required": True},
+                "keep": {"type": "list", "elements": "str", "default": []},
+            },
+        },
     }
 
 

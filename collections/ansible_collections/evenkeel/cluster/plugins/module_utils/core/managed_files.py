@@ -5,6 +5,7 @@
 from __future__ import annotations
 
 import dataclasses
+import functools
 import os
 import pwd
 import re
@@ -16,6 +17,7 @@ from typing import Any
 
 from .errors import EvenkeelError, Problem, quote
 from .files import WriteError, is_folder, write_atomically
+from .strays import diff_of_stray, find_strays, set_aside
 
 _MODE = re.compile(r"0[0-7]{3}", re.ASCII)
 _UID = re.compile(r"[0-9]{1,10}", re.ASCII)
@@ -332,21 +334,26 @@ def _unusable(entry: Entry, error: OSError) -> ManagedFilesError:
 # --------------------------------------------------------------------------
 
 
-def apply(steps: Iterable[Step]) -> None:
-    """Write what differs.
+def apply(steps: Iterable[Step], strays: Iterable[Path] = ()) -> None:
+    """Set aside what is not declared, then write what differs.
 
     Raises:
-        ManagedFilesError: a folder or file could not be written; those before it were.
+        ManagedFilesError: something could not be renamed or written; what is before it was.
     """
     done: list[str] = []
-    for step in steps:
+    renamed = [(Entry(path, 0, text=""), functools.partial(set_aside, path)) for path in strays]
+    written = [
+        (step.entry, functools.partial(_make_folder if step.entry.text is None else _write_file, step))
+        for step in steps
+    ]
+    for entry, act in [*renamed, *written]:
         try:
-            (_make_folder if step.entry.text is None else _write_file)(step)
+            act()
         except OSError as error:
-            failure = _unusable(step.entry, error)
+            failure = _unusable(entry, error)
             failure.changed_paths = tuple(done)
             raise failure from error
-        done.append(str(step.entry.path))
+        done.append(str(entry.path))
 
 
 def _make_folder(step: Step) -> None:
@@ -372,7 +379,7 @@ def manage(options: Mapping[str, Any], *, write: bool) -> dict[str, Any]:
     """Make folders and files as the module's options declare.
 
     Args:
-        options: ``folders``, ``files`` and ``secret_contents``.
+        options: ``folders``, ``files``, ``secret_contents`` and ``set_aside``.
         write: False only compares.
 
     Returns:
@@ -381,11 +388,13 @@ def manage(options: Mapping[str, Any], *, write: bool) -> dict[str, Any]:
     Raises:
         ManagedFilesError: an option, a folder or a file that cannot be used.
     """
-    steps = plan(*read_entries(options["folders"], options["files"], options["secret_contents"]))
+    folders, files = read_entries(options["folders"], options["files"], options["secret_contents"])
+    steps = plan(folders, files)
+    strays = find_strays(options.get("set_aside") or (), [entry.path for entry in files])
     if write:
-        apply(steps)
+        apply(steps, strays)
     return {
-        "changed": bool(steps),
-        "changed_paths": [str(step.entry.path) for step in steps],
-        "diff": [step.diff() for step in steps],
+        "changed": bool(steps or strays),
+        "changed_paths": [*map(str, strays), *(str(step.entry.path) for step in steps)],
+        "diff": [*map(diff_of_stray, strays), *(step.diff() for step in steps)],
     }

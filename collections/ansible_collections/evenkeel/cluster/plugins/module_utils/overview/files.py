@@ -14,6 +14,7 @@ from ..core.errors import EvenkeelError, Problem
 from ..core.files import is_folder
 from ..core.managed_files import Step, plan, read_entries
 from ..core.results import PartView
+from ..core.strays import find_strays
 from ..host.capacity import DISK_OTHERWISE, check_disks, size
 from ..host.facts import read_disk
 from .parts import part
@@ -28,14 +29,17 @@ def files_part(managed: Mapping[str, Any], more: Mapping[Path, str]) -> PartView
     """
     entries = [list(managed.get(key) or ()) for key in ("folders", "files")]
     try:
-        steps = plan(*read_entries(entries[0], entries[1], managed.get("secret_contents") or {}))
+        folders, files = read_entries(entries[0], entries[1], managed.get("secret_contents") or {})
+        steps = plan(folders, files)
     except EvenkeelError as error:
         return part("files", "not as declared", str(error).splitlines())
     to_do = [f"write {step.entry.path} ({_why(step)})" for step in steps]
     differs = [(path, _text(path)) for path, text in sorted(more.items()) if _text(path) != text]
     to_do += [f"write {path} ({_absence(path) if text is None else 'content differs'})" for path, text in differs]
     count = len(entries[0]) + len(entries[1]) + len(more)
-    return part("files", f"{max(0, count - len(to_do))} of {count} as declared", (), to_do)
+    strays = find_strays(managed.get("set_aside") or (), [entry.path for entry in files])
+    renames = [f"set aside {path} (is not declared)" for path in strays]
+    return part("files", f"{max(0, count - len(to_do))} of {count} as declared", (), [*renames, *to_do])
 
 
 def _text(path: Path) -> str | None:
