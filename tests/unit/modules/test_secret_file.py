@@ -37,6 +37,10 @@ def test_a_password_is_made_and_read(run: Run, tmp_path: Path) -> None:
     for check in (True, False):
         code, found = run(_ansible_check_mode=check)
         assert (code, found["changed"], found["value"]) == (0, False, made["value"])
+    (tmp_path / "secrets/password").chmod(0o644)
+    for check, changed in ((True, True), (False, True), (False, False)):
+        code, found = run(_ansible_check_mode=check)
+        assert (code, found["changed"], found["value"]) == (0, changed, made["value"])
 
 
 def test_a_file_without_a_password_is_one_line(run: Run, tmp_path: Path) -> None:

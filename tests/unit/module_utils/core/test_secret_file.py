@@ -36,14 +36,47 @@ def test_only_the_owner_may_read_it(tmp_path: Path) -> None:
     assert [stat.S_IMODE(place.stat().st_mode) for place in (path.parent, path)] == [0o700, 0o600]
 
 
-def test_what_is_there_is_read_and_left(tmp_path: Path) -> None:
-    path = tmp_path / "password"
+def modes(path: Path) -> tuple[int, int]:
+    """Of its folder and of the file."""
+    return stat.S_IMODE(path.parent.stat().st_mode), stat.S_IMODE(path.stat().st_mode)
+
+
+@pytest.fixture
+def of_my_own(tmp_path: Path) -> Path:
+    path = tmp_path / "secrets/password"
+    path.parent.mkdir(mode=0o700)
     path.write_text(" of my own \n")
-    path.chmod(0o640)
-    tmp_path.chmod(0o750)
-    assert ensure_secret(path, 32, write=True) == Secret("of my own", made=False)
-    assert path.read_text() == " of my own \n"
-    assert [stat.S_IMODE(place.stat().st_mode) for place in (tmp_path, path)] == [0o750, 0o640]
+    path.chmod(0o600)
+    return path
+
+
+def test_what_is_there_is_read_and_left(of_my_own: Path) -> None:
+    for mode in (0o600, 0o400):
+        of_my_own.chmod(mode)
+        secret = ensure_secret(of_my_own, 32, write=True)
+        assert (secret, secret.changed) == (Secret("of my own", made=False), False)
+        assert of_my_own.read_text() == " of my own \n"
+        assert modes(of_my_own) == (0o700, mode)
+
+
+@pytest.mark.parametrize("folder, file", [(0o777, 0o666), (0o700, 0o640), (0o710, 0o600), (0o755, 0o400)])
+def test_what_other_users_can_use_is_taken_away_from_them(of_my_own: Path, folder: int, file: int) -> None:
+    of_my_own.parent.chmod(folder)
+    of_my_own.chmod(file)
+    secret = ensure_secret(of_my_own, 32, write=False)
+    assert (secret, secret.changed) == (Secret("of my own", made=False, closed=True), True)
+    assert modes(of_my_own) == (folder, file), "only foretold"
+    assert ensure_secret(of_my_own, 32, write=True) == secret
+    assert modes(of_my_own) == (0o700, 0o400 if file == 0o400 else 0o600)
+    assert not ensure_secret(of_my_own, 32, write=True).changed
+
+
+def test_what_belongs_to_another_user_is_left(of_my_own: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    of_my_own.chmod(0o640)
+    user = os.geteuid()
+    monkeypatch.setattr(os, "geteuid", lambda: user + 1)
+    assert not ensure_secret(of_my_own, 32, write=True).changed
+    assert modes(of_my_own) == (0o700, 0o640)
 
 
 def test_a_prediction_makes_nothing(tmp_path: Path) -> None:

@@ -75,22 +75,43 @@ def test_a_file_that_is_not_ours_is_named(tmp_path: Path) -> None:
 
 
 def test_secrets_are_there_and_for_their_user_alone(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    secret = tmp_path / "password"
-    assert secrets_part([str(secret)])["to_do"] == [f"generate {secret}"]
+    folder = tmp_path / "secrets"
+    folder.mkdir(mode=0o700)
+    secret = folder / "password"
+    assert secrets_part([str(secret)], str(folder))["to_do"] == [f"generate {secret}"]
     secret.write_text("secret\n")
     secret.chmod(0o600)
-    assert secrets_part([str(secret)]) == {
+    assert secrets_part([str(secret)], str(folder)) == {
         "part": "secrets",
         "state": "1 of 1 as they must be",
         "lines": [],
         "to_do": [],
     }
-    secret.chmod(0o644)
-    assert secrets_part([str(secret)])["lines"] == [f"{secret}: got mode 0644, want 0600 (fix: chmod 600 {secret})"]
-    secret.chmod(0o600)
     user = os.geteuid()
     monkeypatch.setattr(os, "geteuid", lambda: user + 1)
-    assert secrets_part([str(secret)])["lines"][0].startswith(f"{secret}: got owner {user}, want {user + 1}")
+    assert secrets_part([str(secret)], "")["lines"][0].startswith(f"{secret}: got owner {user}, want {user + 1}")
+
+
+def test_secrets_that_others_can_read_are_told_once(tmp_path: Path) -> None:
+    folder = tmp_path / "secrets"
+    folder.mkdir()
+    folder.chmod(0o777)
+    secrets = [folder / "dashboard", folder / "portainer"]
+    for path, mode in zip(secrets, (0o600, 0o644), strict=True):
+        path.write_text("secret\n")
+        path.chmod(mode)
+    found = secrets_part(map(str, secrets), str(folder))
+    assert found["to_do"] == [f"set mode 0700 of {folder} (is 0777)", f"set mode 0600 of {secrets[1]} (is 0644)"]
+    assert found["state"] == "0 of 2 as they must be"
+    assert found["lines"] == []
+    elsewhere = secrets_part([str(secrets[0])], f"{tmp_path}/other")
+    assert elsewhere["to_do"] == [], "the folder of a file that is elsewhere is not ours"
+
+
+def test_a_folder_in_the_place_of_a_secret_is_a_line(tmp_path: Path) -> None:
+    (tmp_path / "password").mkdir()
+    found = secrets_part([f"{tmp_path}/password"], str(tmp_path))
+    assert (len(found["lines"]), found["to_do"]) == (1, [])
 
 
 def test_free_disk_is_judged_as_before_a_run(tmp_path: Path) -> None:

@@ -11,12 +11,14 @@ short_description: Generate a password once, and read it
 version_added: 0.2.0
 description:
   - Returns the password in a file. If there is no file, generates a password and writes it there.
-  - A file that exists is never replaced. If it cannot be read, or is empty, the module fails.
+  - A file that exists is never replaced, but taken away from other users. If it cannot be read, or is empty, the module
+    fails.
   - The password is in the result, so a task needs C(no_log=true).
 options:
   path:
     description:
-      - The file. It is made with mode C(0600), and its folder has mode C(0700) then.
+      - The file. It has mode C(0600) and its folder mode C(0700). If other users can use them, a run sets these modes;
+        so choose a folder that holds secrets only. What belongs to another user is not changed, unless root runs it.
     type: path
     required: true
   length:
@@ -25,7 +27,7 @@ options:
     default: 32
 attributes:
   check_mode:
-    description: Predicts whether a password would be generated; the password is then empty.
+    description: Predicts whether a password would be generated, which is then empty, or a mode be set.
     support: full
   diff_mode:
     description: A password is not shown.
@@ -75,7 +77,7 @@ def main() -> None:
         secret = ensure_secret(Path(module.params["path"]), module.params["length"], write=not module.check_mode)
     except SecretFileError as error:
         module.fail_json(msg=str(error))
-    module.exit_json(changed=secret.made, value=secret.value)
+    module.exit_json(changed=secret.changed, value=secret.value)
 
 
 if __name__ == "__main__":

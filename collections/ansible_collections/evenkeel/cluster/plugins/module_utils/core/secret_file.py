@@ -6,6 +6,7 @@ from __future__ import annotations
 
 import os
 import secrets
+import stat
 import string
 from dataclasses import dataclass
 from pathlib import Path
@@ -23,16 +24,54 @@ class SecretFileError(EvenkeelError):
 
 @dataclass(frozen=True)
 class Secret:
-    """A password; ``value`` is empty if the file is yet to be made, ``made`` tells that it was or would be."""
+    """A password.
+
+    Attributes:
+        value: the password; empty if the file is yet to be made.
+        made: the file was, or would be, made.
+        closed: the file or its folder was, or would be, taken away from other users.
+    """
 
     value: str
     made: bool
+    closed: bool = False
+
+    @property
+    def changed(self) -> bool:
+        """Whether anything was, or would be, done."""
+        return self.made or self.closed
+
+
+def open_places(path: Path, *, folder: bool = True) -> dict[Path, tuple[int, int]]:
+    """What other users can use of a password's file and folder, with the mode found and the mode that it must have.
+
+    What belongs to another user is left out: only root and its owner can change it.
+
+    Args:
+        path: of the file.
+        folder: also look at its folder.
+
+    Raises:
+        OSError: they cannot be looked at.
+    """
+    found = {}
+    rules = [(path.parent, _FOLDER_MODE, 0o077)] if folder else []
+    for place, want, refused in [*rules, (path, _FILE_MODE, 0o177)]:
+        try:
+            status = place.stat()
+        except FileNotFoundError:
+            continue
+        mode = stat.S_IMODE(status.st_mode)
+        if mode & refused and os.geteuid() in {0, status.st_uid}:
+            found[place] = (mode, want)
+    return found
 
 
 def ensure_secret(path: Path, length: int, *, write: bool) -> Secret:
     """The password in the file; a generated one if there is no file.
 
-    A file that cannot be read is an error. It is never replaced.
+    A file that cannot be read is an error. It is never replaced. If other users can use it or its folder, these get the
+    mode that a generated one has: whatever opened them, a password that others can read is none.
 
     Args:
         path: of the file. Its folder is made for its owner alone.
@@ -44,7 +83,7 @@ def ensure_secret(path: Path, length: int, *, write: bool) -> Secret:
     """
     try:
         try:
-            return Secret(_read(path), made=False)
+            return Secret(_read(path), made=False, closed=_close(path, write=write))
         except FileNotFoundError:
             if write:
                 _make(path, length)
@@ -54,6 +93,14 @@ def ensure_secret(path: Path, length: int, *, write: bool) -> Secret:
         raise SecretFileError(Problem(str(path), got, "a file with a password", fix)) from error
     except UnicodeDecodeError as error:
         raise SecretFileError(Problem(str(path), "bytes that are not UTF-8", "text", _FIX)) from error
+
+
+def _close(path: Path, *, write: bool) -> bool:
+    places = open_places(path) if path.is_file() else {}
+    if write:
+        for place, (_found, want) in places.items():
+            place.chmod(want)
+    return bool(places)
 
 
 def _read(path: Path) -> str:

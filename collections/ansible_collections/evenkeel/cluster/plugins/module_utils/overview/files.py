@@ -14,6 +14,7 @@ from ..core.errors import EvenkeelError, Problem
 from ..core.files import is_folder
 from ..core.managed_files import Step, plan, read_entries
 from ..core.results import PartView
+from ..core.secret_file import open_places
 from ..core.strays import find_strays
 from ..host.capacity import DISK_OTHERWISE, check_disks, size
 from ..host.facts import read_disk
@@ -64,13 +65,19 @@ def _why(step: Step) -> str:
     return f"owner {found.owner}"
 
 
-def secrets_part(secrets: Iterable[str]) -> PartView:
-    """The files with passwords: there, and readable for the user of this run alone."""
+def secrets_part(secrets: Iterable[str], folder: str) -> PartView:
+    """The files with passwords: there, and readable for the user of this run alone.
+
+    Args:
+        secrets: the files.
+        folder: the one that is made for them; the folder of any other file is its user's business.
+    """
     lines, to_do, good = [], [], 0
     paths = list(secrets)
     for path in paths:
         try:
             found = Path(path).stat()
+            modes = open_places(Path(path), folder=path.startswith(f"{folder}/"))
         except FileNotFoundError:
             to_do.append(f"generate {path}")
             continue
@@ -79,22 +86,19 @@ def secrets_part(secrets: Iterable[str]) -> PartView:
             continue
         wrong = _wrong(path, found)
         lines += wrong
-        good += not wrong
-    return part("secrets", f"{good} of {len(paths)} as they must be", lines, to_do)
+        if stat.S_ISREG(found.st_mode):
+            to_do += [f"set mode {want:04o} of {place} (is {mode:04o})" for place, (mode, want) in modes.items()]
+        good += not (wrong or modes)
+    return part("secrets", f"{good} of {len(paths)} as they must be", lines, dict.fromkeys(to_do))
 
 
 def _wrong(path: str, found: os.stat_result) -> list[str]:
-    mode, user = stat.S_IMODE(found.st_mode), os.geteuid()
+    user = os.geteuid()
     if not stat.S_ISREG(found.st_mode):
         return [str(Problem(path, "no file", "a file with a password", f"remove {path}, then run site.yml"))]
-    lines = []
-    if mode & 0o177:
-        lines.append(str(Problem(path, f"mode {mode:04o}", "0600", f"chmod 600 {path}")))
     if found.st_uid != user:
-        lines.append(
-            str(Problem(path, f"owner {found.st_uid}", f"{user}, the user of this run", f"chown {user} {path}"))
-        )
-    return lines
+        return [str(Problem(path, f"owner {found.st_uid}", f"{user}, the user of this run", f"chown {user} {path}"))]
+    return []
 
 
 def disk_part(places: Sequence[tuple[str, str]], minimum: int | None) -> PartView:

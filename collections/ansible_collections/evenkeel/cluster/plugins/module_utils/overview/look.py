@@ -15,6 +15,7 @@ from ..balancer.ports import Ports as BalancerPorts
 from ..balancer.reconcile import BalancerOutcome, BalancerRequest, announce
 from ..balancer.reconcile import request_of as balancer_request_of
 from ..cluster import labels
+from ..cluster.paths import StatePaths
 from ..core.errors import EvenkeelError
 from ..core.http_client import first_answer
 from ..core.results import PartView, PoolView
@@ -104,7 +105,7 @@ class Overview:
             network_part(params["network"], found),
             self._routes(pool, found),
             provider_part(pool, found),
-            secrets_part(params["secrets"]),
+            secrets_part(params["secrets"], StatePaths(params["state_dir"] or "").secrets_dir),
             files_part({**params["files"], "secret_contents": params["secret_contents"]}, _edge_text(declared)),
             disk_part(
                 [("Docker's data", found.data_root), ("the state folder", params["state_dir"] or "")],
