@@ -54,7 +54,7 @@ ROWS = (
         ends=MENDS,
         seconds=None,
         lost=None,
-        clean=f"test ! -d {_ROUTES} || rmdir {_ROUTES}",
+        clean=f'test ! -d {_ROUTES} || rmdir {_ROUTES}; rm -rf "$STATE"/balancer/dynamic/*.was-a-folder*',
         says="route",
         because=_RELOADS,
     ),
@@ -81,12 +81,13 @@ ROWS = (
         "foreign-route",
         GROUP,
         "a file beside ours leads every request to a service that is not there",
-        "printf 'http: {routers: {all: {rule: \"PathPrefix(`/`)\", priority: 1000000, service: evenkeel-empty}}}\\n'"
-        ' >"$STATE/balancer/dynamic/foreign.yml"; sleep 1',
+        'printf \'http: {routers: {all: {entryPoints: [web], rule: "PathPrefix(`/`)", priority: 1000000,'
+        ' service: evenkeel-empty}}}\\n\' >"$STATE/balancer/dynamic/foreign.yml"; sleep 1',
         ends=MENDS,
         seconds=None,
         lost=None,
-        clean='rm -f "$STATE/balancer/dynamic/foreign.yml"',
+        clean='rm -f "$STATE"/balancer/dynamic/foreign.yml*',
+        says="set aside",
         because="the balancer reads every file of the folder",
     ),
     Fault(
@@ -145,6 +146,7 @@ ROWS = (
         ends=MENDS,
         seconds=0,
         moved=0,
+        says="set mode",
         then='test "$(mode_of "$STATE/secrets")-$(mode_of "$STATE/secrets/dashboard_password")" = 700-600',
         clean='chmod 0700 "$STATE/secrets"; chmod 0600 "$STATE"/secrets/*',
     ),
