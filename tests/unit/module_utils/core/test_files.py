@@ -53,6 +53,7 @@ def test_the_temporary_file_is_no_configuration_to_the_balancer(
         (errno.EDQUOT, "make room on its disk; df {0} and df -i {0} tell what is short"),
         (errno.EROFS, "mount the disk of {0} with write access"),
         (errno.EACCES, "run it as the owner of {0}, or as root"),
+        (errno.EBUSY, "umount {0}/tiers.yml"),
         (errno.EIO, "repair its disk, or choose another path"),
     ],
 )

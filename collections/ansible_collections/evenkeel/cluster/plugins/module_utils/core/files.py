@@ -73,6 +73,8 @@ def _fix(path: Path, number: int | None) -> str:
         return f"make room on its disk; df {path.parent} and df -i {path.parent} tell what is short"
     if number == errno.EROFS:
         return f"mount the disk of {path.parent} with write access"
+    if number == errno.EBUSY:
+        return f"umount {path}"
     if number == errno.EPERM and os.geteuid() == 0:
         return f"chattr -i {path} {path.parent}"
     if number in {errno.EPERM, errno.EACCES}:
