@@ -49,8 +49,8 @@ def test_the_temporary_file_is_no_configuration_to_the_balancer(
 @pytest.mark.parametrize(
     "number, fix",
     [
-        (errno.ENOSPC, "make room on its disk; df {0} and df -i {0} tell what is short"),
-        (errno.EDQUOT, "make room on its disk; df {0} and df -i {0} tell what is short"),
+        (errno.ENOSPC, "make room on its disk: see df and df -i {0}"),
+        (errno.EDQUOT, "make room on its disk: see df and df -i {0}"),
         (errno.EROFS, "mount the disk of {0} with write access"),
         (errno.EACCES, "run it as the owner of {0}, or as root"),
         (errno.EBUSY, "umount {0}/tiers.yml"),

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import dataclasses
+import errno
+import os
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -381,3 +383,15 @@ def test_a_node_that_was_started_since_it_was_planned_to_be_removed_drains_first
     _, problem = reconciled(cluster, cluster.tiers)
     assert problem == ""
     assert first_after(cluster.engine.calls, "stop shop-1 30", "remove shop-1")
+
+
+def test_a_disk_that_stays_full_is_told_once(cluster: FakeCluster, monkeypatch: pytest.MonkeyPatch) -> None:
+    reconcile_locked(cluster.request(), cluster.ports, clock=cluster.clock)
+
+    def full(_descriptor: int) -> None:
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    monkeypatch.setattr(os, "fsync", full)
+    _, problem = reconciled(cluster, new_policy(cluster))
+    assert problem.count("No space left on device") == 1, problem
+    assert "tier dates could not be returned to what it was for the same reason; its new nodes keep serving" in problem

@@ -70,7 +70,7 @@ def free_name(path: Path, suffix: str) -> Path:
 def _fix(path: Path, number: int | None) -> str:
     """What to do about a failed system call."""
     if number in _NO_SPACE:
-        return f"make room on its disk; df {path.parent} and df -i {path.parent} tell what is short"
+        return f"make room on its disk: see df and df -i {path.parent}"
     if number == errno.EROFS:
         return f"mount the disk of {path.parent} with write access"
     if number == errno.EBUSY:

@@ -151,7 +151,8 @@ class Rollout:
                 ) from error
             if watch is None or not (rollback.drained or rollback.rerouted):
                 raise  # no node has left yet
-            raise ReconcileError(f"{error}; {self._return(watch, tier, rollback)}") from error
+            returned = self._return(watch, tier, rollback).replace(f": {error};", " for the same reason;")
+            raise ReconcileError(f"{error}; {returned}") from error
         finally:
             if tier in self._handovers and not rollback.handed_over:
                 self._handovers[tier].give_up()
