@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import contextlib
+import itertools
 import json
+import threading
 import time
 from collections.abc import Iterator
 
@@ -124,3 +126,69 @@ def test_a_renamed_tier_takes_its_path_over_without_loss(cluster: docker.DockerC
         assert requests.get(WEB + PATHS["static"], timeout=5).headers["X-Served-By"].startswith("static-")
     assert watcher.sent > 500
     assert watcher.failed == []
+
+
+class Asking:
+    """One client per path, until it is stopped: what answered each request, as status and tier, in order."""
+
+    def __init__(self, *paths: str) -> None:
+        self.answers: dict[str, list[tuple[str, str]]] = {path: [] for path in paths}
+        self._over = threading.Event()
+        self._threads = [threading.Thread(target=self._ask, args=(path,)) for path in paths]
+
+    def _ask(self, path: str) -> None:
+        with requests.Session() as session:
+            while not self._over.wait(0.01):
+                try:
+                    answer = session.get(WEB + path, timeout=10)
+                    found = (str(answer.status_code), answer.headers.get("X-Served-By", "").rpartition("-")[0])
+                except requests.RequestException as error:
+                    found = (repr(error), "")
+                self.answers[path].append(found)
+
+    def turns(self, path: str) -> list[tuple[str, str]]:
+        """What answered, each once as long as it did not change."""
+        return [found for found, _ in itertools.groupby(self.answers[path])]
+
+    def __enter__(self) -> Asking:
+        for thread in self._threads:
+            thread.start()
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._over.set()
+        for thread in self._threads:
+            thread.join()
+
+
+def test_changed_hosts_and_exchanged_paths_lose_nothing(cluster: docker.DockerClient, as_declared: None) -> None:
+    def declare(**variables: object) -> None:
+        played("site.yml", "--tags", "images,nodes", "-e", json.dumps(variables))
+
+    exchanged = {
+        "static": {**STATIC, "path": PATHS["dynamic"], "strip_path": True},
+        "dynamic": {**DYNAMIC, "path": PATHS["static"], "strip_path": False},
+    }
+    with Watcher() as watcher:
+        declare(cluster_hosts=["localhost", "moved.example"])
+        assert requests.get(WEB, headers={"Host": "moved.example"}, timeout=5).status_code == 200
+        assert requests.get(WEB.replace("localhost", "127.0.0.1"), timeout=5).status_code == 404
+        declare()
+        assert requests.get(WEB.replace("localhost", "127.0.0.1"), timeout=5).status_code == 200
+    assert watcher.sent > 500
+    assert watcher.failed == []
+    with Asking(*PATHS.values()) as asking:
+        declare(cluster_tiers=exchanged)
+        declare()
+    static, dynamic = ("200", "static"), ("200", "dynamic")
+    assert asking.turns(PATHS["static"]) == [static, dynamic, static]
+    assert asking.turns(PATHS["dynamic"]) == [dynamic, static, dynamic]
+    moved = {"static": STATIC, "dynamic": {**DYNAMIC, "path": "/dates/"}}
+    with Asking(*PATHS.values(), "/dates/") as asking:
+        declare(cluster_tiers=moved)
+        declare()
+    # A path that no tier has is the static tier's, which has no such page; nothing else is answered at any time.
+    nobody = ("404", "static")
+    assert asking.turns(PATHS["static"]) == [static]
+    assert asking.turns(PATHS["dynamic"]) == [dynamic, nobody, dynamic]
+    assert asking.turns("/dates/") == [nobody, dynamic, nobody]
