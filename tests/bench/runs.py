@@ -41,7 +41,7 @@ _KILLED: tuple[tuple[tuple[str, ...], float], ...] = (
     (("site.yml", "--tags", "balancer", "-e", "load_balancer_pids=513"), 8.0),
     (("site.yml", "-e", '{"cluster_hosts": []}'), 9.0),
 )
-_AT_ONCE: tuple[tuple[str, ...], ...] = (
+AT_ONCE: tuple[tuple[str, ...], ...] = (
     ("playbooks/scale.yml", "-e", "static_nodes=4"),
     ("playbooks/scale.yml", "-e", "dynamic_nodes=2"),
     ("playbooks/roll.yml", "-e", "tier=static"),
@@ -53,8 +53,11 @@ _AT_ONCE: tuple[tuple[str, ...], ...] = (
     ("site.yml", "--tags", "images"),
     ("playbooks/scale.yml", "-e", "node_pool_lock_timeout=0"),
 )
+#: One of each kind, for the short form: one waits for the others, one is refused.
+AT_ONCE_SHORT = (AT_ONCE[0], AT_ONCE[3], AT_ONCE[4], AT_ONCE[9])
 _QUICK = ("--tags", "images,balancer,nodes")
-_HOLDER = re.compile(r"lock.*(held by|process \d+|pid \d+)", re.IGNORECASE)
+_HOLDER = re.compile(r"got a lock held by .+ \(process \d+")
+_BROKEN = ("Traceback (most recent call last)", "MODULE FAILURE")
 _SETTLED_SECONDS = 8.0
 _END_SECONDS = 600
 
@@ -122,12 +125,12 @@ def kills(options: argparse.Namespace, host: Host) -> list[dict[str, Any]]:
     return found
 
 
-def at_once(host: Host) -> list[dict[str, Any]]:
-    """Ten runs at once; how each ended."""
+def at_once(host: Host, chosen: Sequence[tuple[str, ...]] = AT_ONCE, quick: bool = False) -> list[dict[str, Any]]:
+    """Runs at once, then one that mends; how each ended."""
     began, found = time.monotonic(), []
     with contextlib.ExitStack() as files:
-        outputs = [files.enter_context(tempfile.TemporaryFile("w+")) for _ in _AT_ONCE]
-        runs = [(words, started(words, file), file) for words, file in zip(_AT_ONCE, outputs, strict=True)]
+        outputs = [files.enter_context(tempfile.TemporaryFile("w+")) for _ in chosen]
+        runs = [(words, started(words, file), file) for words, file in zip(chosen, outputs, strict=True)]
         for words, run, file in runs:
             try:
                 run.wait(timeout=_END_SECONDS)
@@ -135,17 +138,25 @@ def at_once(host: Host) -> list[dict[str, Any]]:
                 os.killpg(run.pid, signal.SIGKILL)
                 run.wait()
             file.seek(0)
-            found.append({"run": " ".join(words), **_ended(run.returncode, file.read())})
+            found.append({"run": " ".join(words), **ended(run.returncode, file.read())})
             found[-1]["seconds"] = round(time.monotonic() - began, 1)
             say(f"at once: {json.dumps(found[-1])}")
-    mended = host.run("site.yml")
-    found.append({"run": "site.yml", "good": not mended.problem and not host.differences(), "said": mended.problem})
+    mended = host.run("site.yml", *(_QUICK if quick else ()))
+    settled = host.await_declared(_SETTLED_SECONDS) is not None
+    found.append({"run": "site.yml", "good": not mended.problem and settled, "said": mended.problem})
     return found
 
 
-def _ended(status: int, output: str) -> dict[str, Any]:
-    refused = bool(status and _HOLDER.search(output))
-    good = status == 0 or refused
+def ended(status: int, output: str) -> dict[str, Any]:
+    """How a run ended: well, refused with a line that names the holder of the lock, or badly.
+
+    Args:
+        status: its exit status; below zero when it was killed, as one that waited for ever is.
+        output: all that it printed.
+    """
+    broken = any(words in output for words in _BROKEN)
+    refused = status > 0 and not broken and bool(_HOLDER.search(output))
+    good = (status == 0 and not broken) or refused
     return {"status": status, "refused": refused, "good": good, "said": "" if good else output[-1500:]}
 
 
