@@ -52,7 +52,8 @@ _TIERS: dict[str, dict[str, Any]] = {
     model.EXTRA: {"image": f"{EXTRA_IMAGE}:latest", "port": 3000, "path": "/extra/", "strip_path": True},
 }
 _GUESTS = "evenkeel.faults=yes"
-_BEGIN = ("site.yml", "--tags", "balancer,nodes")
+# The images too: their labels hold the policy that a life may have changed.
+_BEGIN = ("site.yml", "--tags", "images,balancer,nodes")
 _REMOVE = "docker rm --force $(members node) $(members edge) $(members balancer)"
 # Ends when what was killed runs again: until then the cluster may still look as before.
 _KILL_BALANCER = """
