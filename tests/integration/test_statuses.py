@@ -20,11 +20,12 @@ CONTEXT = "tests/integration/statuses"
 STATUSES = (500, 502, 503, 504)
 
 
-def deployed(**options: Any) -> None:
-    """The declared tiers and one that answers what it is asked for."""
+def deployed(*words: str, **options: Any) -> None:
+    """The declared tiers and one that answers what it is asked for; *words* are further arguments of the run."""
     tiers = yaml.safe_load((ROOT / "roles/cluster/defaults/main.yml").read_text(encoding="utf-8"))["cluster_tiers"]
     lab = {"image": "res/statuses", "context": CONTEXT, "port": 8000, "path": "/lab/", "strip_path": True, "nodes": 3}
-    played("site.yml", "-e", json.dumps({"cluster_tiers": {**tiers, "lab": {**lab, "sticky": True, **options}}}))
+    declared = {"cluster_tiers": {**tiers, "lab": {**lab, "sticky": True, **options}}}
+    played("site.yml", "-e", json.dumps(declared), *words)
 
 
 @pytest.fixture(scope="module")
@@ -105,14 +106,29 @@ def test_a_page_whose_requests_all_fail_moves_no_session_of_others(
     assert seen == [homes] * 8
 
 
-def test_a_tier_that_repeats_asks_twice_at_most(lab: docker.DockerClient) -> None:
-    """Only where the inventory says that a 502 is never the application's own; also the control of the count."""
+@pytest.fixture(scope="module")
+def repeating(lab: docker.DockerClient) -> Iterator[docker.DockerClient]:
+    """The tier repeats, as where the inventory says that a 502 is never the application's own."""
     try:
-        deployed(repeat=True)
-        before = executed(lab, 502)
-        requests.get(f"{LAB}status/502", timeout=60)
-        assert executed(lab, 502) == before + 2
-        requests.post(f"{LAB}status/502", timeout=60)
-        assert executed(lab, 502) == before + 3
+        deployed("-e", "load_balancer_repeat_limit=1s", repeat=True)
+        yield lab
     finally:
         deployed()
+
+
+def test_a_tier_that_repeats_asks_twice_at_most(repeating: docker.DockerClient) -> None:
+    """Also the control of the count."""
+    before = executed(repeating, 502)
+    requests.get(f"{LAB}status/502", timeout=60)
+    assert executed(repeating, 502) == before + 2
+    requests.post(f"{LAB}status/502", timeout=60)
+    assert executed(repeating, 502) == before + 3
+
+
+def test_an_answer_after_the_limit_is_not_asked_for_again(repeating: docker.DockerClient) -> None:
+    before = executed(repeating, 502)
+    began = time.monotonic()
+    answer = requests.get(f"{LAB}status/502?delay=2", timeout=60)
+    assert time.monotonic() - began < 2.5
+    assert (answer.status_code, answer.text) == (502, answer.headers["X-Served-By"])
+    assert executed(repeating, 502) == before + 1
