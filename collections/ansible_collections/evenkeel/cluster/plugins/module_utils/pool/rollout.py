@@ -26,7 +26,7 @@ from .context import Declaration, Ports
 from .handover import Handover
 from .mending import mend
 from .plan import DRAIN, MEND, REMOVE, ROUTE, START, PoolAction, free_names
-from .rollout_parts import RollbackState, all_over, ended, lost_routes, node_words, of_kind, started_since
+from .rollout_parts import RollbackState, all_over, ended, lost_routes, node_words, of_kind, started_since, told_once
 from .rotation import ReconcileError, RotationWatch
 from .steps import Step, no_step
 
@@ -151,8 +151,7 @@ class Rollout:
                 ) from error
             if watch is None or not (rollback.drained or rollback.rerouted):
                 raise  # no node has left yet
-            returned = self._return(watch, tier, rollback).replace(f": {error};", " for the same reason;")
-            raise ReconcileError(f"{error}; {returned}") from error
+            raise ReconcileError(told_once(error, self._return(watch, tier, rollback))) from error
         finally:
             if tier in self._handovers and not rollback.handed_over:
                 self._handovers[tier].give_up()

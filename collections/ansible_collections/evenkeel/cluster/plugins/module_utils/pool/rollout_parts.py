@@ -47,6 +47,11 @@ def ended(runs: Iterable[Future[None]]) -> None:
         raise errors[0]
 
 
+def told_once(error: Exception, words: str) -> str:
+    """Why it failed, and what was done then; words that end with the same reason do not repeat it."""
+    return f"{error}; " + words.replace(f": {error};", " for the same reason;")
+
+
 def node_words(names: Sized) -> str:
     """How many nodes, in words."""
     return "1 node" if len(names) == 1 else f"{len(names)} nodes"
