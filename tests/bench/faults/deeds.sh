@@ -93,33 +93,53 @@ engine_restart() {
   engine_start
 }
 
-# engine_option JSON: restarts the engine with these options beside those that it has.
+# engine_option JSON: restarts the engine with these options beside those that it has; does nothing when it has them.
 engine_option() {
-  cp --no-clobber "$daemon_file" "$daemon_file.before-faults" 2>/dev/null || echo '{}' >"$daemon_file.before-faults"
-  "$PYTHON" -c 'import json, sys
-before = json.load(open(sys.argv[1]))
-before.update(json.loads(sys.argv[2]))
-json.dump(before, open(sys.argv[3], "w"), indent=4)' "$daemon_file.before-faults" "$1" "$daemon_file"
-  engine_restart TERM
-  restart_all
+  local changed
+  engine_as_before
+  # An option that the file does not have is what the engine takes by itself.
+  changed=$("$PYTHON" -c 'import json, os, sys
+file, asked = sys.argv[1], json.loads(sys.argv[2])
+has = json.load(open(file)) if os.path.exists(file) else {}
+now = {"live-restore": False, "userland-proxy": True, **has}
+if any(now.get(name) != value for name, value in asked.items()):
+    json.dump(has, open(file + ".before-faults", "w"), indent=4)
+    json.dump({**has, **asked}, open(file, "w"), indent=4)
+    print("changed")' "$daemon_file" "$1")
+  if [ -n "$changed" ]; then engine_anew; fi
 }
 
 # engine_as_before: takes engine_option back.
 engine_as_before() {
   if [ -f "$daemon_file.before-faults" ]; then
     mv "$daemon_file.before-faults" "$daemon_file"
-    engine_restart TERM
-    restart_all
+    engine_anew
   fi
 }
 
-# restart_all: the cluster's own containers, edge first: the row begins with a cluster that serves.
+# engine_anew: the engine with its new options, and all that ran. An engine without live-restore takes what one with
+# live-restore has left for stopped by hand, so it starts none of that.
+engine_anew() {
+  local ran each
+  ran=$(docker ps --quiet)
+  engine_restart TERM
+  for each in $ran; do
+    docker start "$each" >/dev/null || true
+  done
+  restart_all
+}
+
+# restart_all: the cluster's own containers, edge first: the row begins with a cluster that serves. Their ports are
+# published anew, with or without docker-proxy.
 restart_all() {
   local each
   for each in $(members edge) $(members balancer); do
     docker restart --time 1 "$each" >/dev/null
   done
 }
+
+# port_proxy PORT: the docker-proxy of a published port.
+port_proxy() { pgrep --full "docker-proxy .*-host-port $1 " | head -1; }
 
 # joins: a guest that is started now gets requests within 15 s.
 joins() {
@@ -140,6 +160,8 @@ answers_from() {
   done
   return 1
 }
+
+portainer_answers() { [ "$(curl -s --max-time 2 -o /dev/null -w '%{http_code}' http://127.0.0.1:9090/api/system/status)" = 200 ]; }
 
 # never_again CONTAINER: removes it where its restart policy is off, which a run may not have mended.
 never_again() {

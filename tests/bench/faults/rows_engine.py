@@ -11,6 +11,9 @@ _PROXY = (
     "the engine's userland proxy ends with the engine, so this machine's own connections are refused until it is back"
 )
 _LIVE = """engine_option '{"live-restore": true, "userland-proxy": false}'"""
+_LIVE_PROXY = """engine_option '{"live-restore": true, "userland-proxy": true}'"""
+# Also where this project has installed Docker, which has live-restore.
+_DEAD = """engine_option '{"live-restore": false}'"""
 _NO_ENGINE = "engine_start; engine_as_before"
 
 ROWS = (
@@ -21,10 +24,10 @@ ROWS = (
         "engine_restart TERM",
         lost=None,
         needs=(ENGINE,),
-        clean="engine_start",
+        prepare=_DEAD,
+        clean=_NO_ENGINE,
         then="joins",
         because=_STOPS_ALL,
-        short=True,
     ),
     Fault(
         "engine-killed",
@@ -33,9 +36,10 @@ ROWS = (
         "engine_restart KILL",
         lost=None,
         needs=(ENGINE,),
-        clean="engine_start",
+        prepare=_DEAD,
+        clean=_NO_ENGINE,
         then="joins",
-        because="the new engine stops and starts the containers that the killed one has left",
+        because="without live-restore the new engine stops and starts the containers that the killed one has left",
     ),
     Fault(
         "engine-restarted-twice",
@@ -44,7 +48,8 @@ ROWS = (
         "engine_restart TERM; engine_restart TERM",
         lost=None,
         needs=(ENGINE,),
-        clean="engine_start",
+        prepare=_DEAD,
+        clean=_NO_ENGINE,
         because=_STOPS_ALL,
     ),
     Fault(
@@ -57,6 +62,7 @@ ROWS = (
         clean=_NO_ENGINE,
         then="joins",
         moved=0,
+        short=True,
     ),
     Fault(
         "engine-killed-live",
@@ -76,7 +82,7 @@ ROWS = (
         "engine_restart TERM",
         lost=None,
         needs=(ENGINE,),
-        prepare="""engine_option '{"live-restore": true}'""",
+        prepare=_LIVE_PROXY,
         clean=_NO_ENGINE,
         then="joins",
         moved=0,
@@ -121,7 +127,8 @@ ROWS = (
         ends=MENDS,
         lost=None,
         needs=(ENGINE,),
-        clean="engine_start",
+        prepare=_DEAD,
+        clean=_NO_ENGINE,
         because="a node that a person stopped stays stopped, and the status names it; " + _STOPS_ALL,
     ),
     Fault(
@@ -133,7 +140,8 @@ ROWS = (
         lost=None,
         told=False,
         needs=(ENGINE,),
-        clean="end_beside; engine_start",
+        prepare=_DEAD,
+        clean="end_beside; " + _NO_ENGINE,
         because=_STOPS_ALL,
     ),
     Fault(
@@ -145,8 +153,20 @@ ROWS = (
         lost=None,
         told=False,
         needs=(ENGINE,),
-        clean="end_beside; engine_start",
+        prepare=_DEAD,
+        clean="end_beside; " + _NO_ENGINE,
         because=_STOPS_ALL,
+    ),
+    Fault(
+        "engine-restarted-live-in-a-roll",
+        GROUP,
+        "with live-restore: dockerd is restarted in the middle of a roll",
+        "play playbooks/roll.yml -e tier=static; sleep 3; engine_restart TERM; finished",
+        ends=MENDS,
+        told=False,
+        needs=(ENGINE,),
+        prepare=_LIVE,
+        clean="end_beside; " + _NO_ENGINE,
     ),
     Fault(
         "engine-restarted-in-a-replacement",
@@ -157,7 +177,21 @@ ROWS = (
         lost=None,
         told=False,
         needs=(ENGINE,),
-        clean="end_beside; engine_start",
+        prepare=_DEAD,
+        clean="end_beside; " + _NO_ENGINE,
+        because=_STOPS_ALL,
+    ),
+    Fault(
+        "engine-killed-in-a-replacement",
+        GROUP,
+        "dockerd ends by SIGKILL and is started again while the balancer is replaced",
+        "play site.yml --tags balancer -e load_balancer_pids=513; sleep 3; engine_restart KILL; finished",
+        ends=MENDS,
+        lost=None,
+        told=False,
+        needs=(ENGINE,),
+        prepare=_DEAD,
+        clean="end_beside; " + _NO_ENGINE,
         because=_STOPS_ALL,
     ),
     Fault(

@@ -6,6 +6,7 @@ from tests.bench.faults.fault import IN_FLIGHT, MENDS, PRUNE, REFUSED, Fault
 
 GROUP = "by hand"
 RUNS = "runs"
+_NOT_OURS = "Evenkeel removes nothing that is not its own"
 
 ROWS = (
     Fault(
@@ -106,11 +107,13 @@ ROWS = (
         GROUP,
         "a node is removed, and another container takes its name",
         'docker rm --force "$STATIC"; stranger --name "$STATIC"',
-        ends=MENDS,
+        ends=REFUSED,
         seconds=0,
         posts=IN_FLIGHT,
+        lift="foreign_gone",
         clean="foreign_gone",
-        because="the new node has the next free name",
+        says="container static-",
+        because=_NOT_OURS,
     ),
     Fault(
         "edge-name-taken",
@@ -123,7 +126,20 @@ ROWS = (
         lift="foreign_gone",
         clean="foreign_gone",
         says="evenkeel-edge",
-        because="Evenkeel removes nothing that is not its own",
+        because=_NOT_OURS,
+    ),
+    Fault(
+        "balancer-name-taken",
+        GROUP,
+        "the balancer is removed, and another container takes its name",
+        'docker rm --force "$BALANCER"; stranger --name "$BALANCER"',
+        ends=REFUSED,
+        seconds=None,
+        lost=None,
+        lift="foreign_gone",
+        clean="foreign_gone",
+        says="balancer",
+        because=_NOT_OURS,
     ),
     Fault(
         "edge-renamed",
@@ -160,6 +176,20 @@ ROWS = (
         short=True,
     ),
     Fault(
+        "port-taken-by-a-container",
+        GROUP,
+        "the edge is removed, and a container takes the web port",
+        'docker rm --force "$EDGE"; by_hand --publish 8080:3000'
+        " --label evenkeel.cluster=none --label evenkeel.role=none --label traefik.enable=false res/express",
+        ends=REFUSED,
+        seconds=None,
+        lost=None,
+        lift="foreign_gone",
+        clean="foreign_gone",
+        says="8080",
+        because="the edge was removed",
+    ),
+    Fault(
         "network-prune",
         GROUP,
         "docker network prune",
@@ -185,6 +215,7 @@ ROWS = (
         ends=MENDS,
         seconds=0,
         told=False,
+        then="docker image inspect res/express >/dev/null",
         needs=(PRUNE,),
     ),
     Fault(
@@ -195,6 +226,7 @@ ROWS = (
         ends=MENDS,
         seconds=0,
         told=False,
+        then="docker image inspect res/express >/dev/null",
         moved=0,
     ),
     Fault(

@@ -9,6 +9,7 @@ CONSOLE = "Portainer"
 _FLIGHT = "POSTs that the node had received are never sent to a second one"
 _FOREVER = 'kill -CONT "$(pid "$DYNAMIC")" 2>/dev/null || true'
 _PORTAINER = "evenkeel-portainer"
+_ANSWERS = "await 20 portainer_answers"
 
 ROWS = (
     Fault(
@@ -194,7 +195,66 @@ ROWS = (
         "SIGKILL of Portainer's process",
         f'kill -KILL "$(pid {_PORTAINER})"',
         moved=0,
+        then=_ANSWERS,
         needs=(PORTAINER,),
+    ),
+    Fault(
+        "portainer-restarted",
+        CONSOLE,
+        "docker restart of Portainer",
+        f"docker restart {_PORTAINER}",
+        moved=0,
+        then=_ANSWERS,
+        needs=(PORTAINER,),
+    ),
+    Fault(
+        "portainer-out-of-memory",
+        CONSOLE,
+        "Portainer's memory is used up, and the kernel ends it",
+        f"eat {_PORTAINER}",
+        moved=0,
+        clean="end_beside",
+        then=_ANSWERS,
+        needs=(PORTAINER,),
+    ),
+    Fault(
+        "portainer-killed-by-docker",
+        CONSOLE,
+        "docker kill of Portainer, after which no restart policy acts",
+        f"docker kill {_PORTAINER}",
+        ends=MENDS,
+        seconds=0,
+        moved=0,
+        says="portainer",
+        then=_ANSWERS,
+        needs=(PORTAINER,),
+    ),
+    Fault(
+        "portainer-hangs",
+        CONSOLE,
+        "Portainer's process gets SIGSTOP",
+        f'kill -STOP "$(pid {_PORTAINER})"',
+        ends=MENDS,
+        seconds=0,
+        moved=0,
+        told=False,
+        then=_ANSWERS,
+        needs=(PORTAINER,),
+        clean=f'kill -CONT "$(pid {_PORTAINER})" 2>/dev/null || true',
+        because="a run restarts it once; the status knows only that it runs",
+    ),
+    Fault(
+        "portainer-off-its-network",
+        CONSOLE,
+        "docker network disconnect of Portainer",
+        f"docker network disconnect bridge {_PORTAINER}",
+        ends=MENDS,
+        seconds=0,
+        moved=0,
+        told=False,
+        then=_ANSWERS,
+        needs=(PORTAINER,),
+        because="the status knows only that it runs",
     ),
     Fault(
         "portainer-stopped",
@@ -205,6 +265,7 @@ ROWS = (
         seconds=0,
         moved=0,
         says="portainer",
+        then=_ANSWERS,
         needs=(PORTAINER,),
     ),
     Fault(
@@ -216,6 +277,7 @@ ROWS = (
         seconds=0,
         moved=0,
         says="portainer",
+        then=_ANSWERS,
         needs=(PORTAINER,),
         clean=f"docker unpause {_PORTAINER} 2>/dev/null || true",
     ),
@@ -228,6 +290,7 @@ ROWS = (
         seconds=0,
         moved=0,
         says="portainer",
+        then=_ANSWERS,
         needs=(PORTAINER,),
     ),
 )

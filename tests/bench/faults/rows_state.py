@@ -9,6 +9,7 @@ _ROUTES = '"$STATE/balancer/dynamic/tiers.yml"'
 _BASE = '"$STATE/balancer/dynamic/base.yml"'
 _USERS = '"$STATE/balancer/dynamic/dashboard_users"'
 _ADMIN = '"$STATE/secrets/dashboard_password"'
+_RECORDED = '"$PYTHON" -m json.tool "$STATE/declaration.json" >/dev/null'
 _OTHER_HOSTS = ("site.yml", "-e", '{"cluster_hosts": []}')
 _RELOADS = "the balancer reads the file at once: a route that is not there answers 404"
 
@@ -108,7 +109,7 @@ ROWS = (
         f"rm {_USERS}",
         ends=MENDS,
         seconds=0,
-        told=False,
+        says="dashboard_users",
         moved=0,
     ),
     Fault(
@@ -169,6 +170,7 @@ ROWS = (
         ends=MENDS,
         seconds=0,
         told=False,
+        then=_RECORDED,
         moved=0,
     ),
     Fault(
@@ -179,6 +181,7 @@ ROWS = (
         ends=MENDS,
         seconds=0,
         told=False,
+        then=_RECORDED,
         moved=0,
     ),
     Fault(
@@ -187,9 +190,11 @@ ROWS = (
         "the whole state folder is moved away",
         'mv "$STATE" "$STATE.faults"',
         ends=MENDS,
-        seconds=0,
+        seconds=None,
+        lost=None,
         clean="folder_back",
-        because="the balancer has the folder that it was started with",
+        because="edge and balancer have the folder that they were started with: a run makes new ones, and a new edge"
+        " refuses connections for some seconds",
     ),
     Fault(
         "state-folder-read-only",
@@ -267,10 +272,10 @@ ROWS = (
         GROUP,
         "the access log has grown to 10 GB (a sparse file)",
         'truncate --size=10G "$STATE/log/access.log"',
-        ends=MENDS,
-        seconds=0,
-        told=False,
         moved=0,
+        # load_balancer_access_log_size: the log and all its rotated files.
+        then='test "$(stat --format %s "$STATE/log/access.log")" -lt 200000000',
         clean='truncate --size=0 "$STATE/log/access.log"',
+        short=True,
     ),
 )

@@ -85,8 +85,27 @@ def test_every_way_to_end_and_every_group_is_in_the_short_form() -> None:
     assert {row.group for row in short} == played
 
 
+def options_of(prepare: str) -> dict[str, object]:
+    """What a row's engine is started with."""
+    return dict(json.loads(found[1])) if (found := re.search("engine_option '(.*)'", prepare)) else {}
+
+
+@pytest.mark.parametrize("row", catalogue.ROWS, ids=lambda row: row.name)
+def test_a_row_that_names_an_option_of_the_engine_sets_it(row: Fault) -> None:
+    """The machine's own engine may have it or not."""
+    words = f"{row.done} {row.because}"
+    named = {
+        option: word == "with"
+        for option, text in (("live-restore", "live-restore"), ("userland-proxy", "userland proxy"))
+        for word in re.findall(rf"\b(with|without) {text}", words)
+    }
+    assert {name: value for name, value in options_of(row.prepare).items() if name in named} == named
+    # The options are taken back, whatever happened.
+    assert "engine_as_before" in row.clean or not options_of(row.prepare)
+
+
 def test_one_row_of_the_short_form_restarts_the_engine() -> None:
-    assert [row.name for row in catalogue.ROWS if row.short and "engine" in row.needs] == ["engine-restarted"]
+    assert [row.name for row in catalogue.ROWS if row.short and "engine" in row.needs] == ["engine-upgraded-live"]
 
 
 # --------------------------------------------------------------------------
