@@ -9,7 +9,7 @@ import json
 import re
 import stat
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 
 import docker
@@ -223,7 +223,10 @@ def test_locked_instance_is_restarted(playbooks: Playbooks, container: Container
 
     predicted = playbooks.run("site", "--check")
     container.reload()
-    assert (predicted.code, predicted.changed) == (0, ["portainer : Restart a locked Portainer"]), predicted.output
+    assert (predicted.code, predicted.changed) == (
+        0,
+        ["portainer : Restart a Portainer that is locked or does not answer"],
+    ), predicted.output
     assert container.attrs["State"]["StartedAt"] == started
 
     # The password is somebody's own affair with this setting, however wrong the file; it stays private all the same.
@@ -235,11 +238,48 @@ def test_locked_instance_is_restarted(playbooks: Playbooks, container: Container
     container.reload()
     assert (run.code, run.changed) == (
         0,
-        ["portainer : Ensure only its owner can read the password", "portainer : Restart a locked Portainer"],
+        [
+            "portainer : Ensure only its owner can read the password",
+            "portainer : Restart a Portainer that is locked or does not answer",
+        ],
     ), run.output
     assert stat.S_IMODE(playbooks.password_file.stat().st_mode) == 0o600
     assert container.attrs["State"]["StartedAt"] != started
     assert requests.get(f"{playbooks.url}/api/system/status", timeout=5).status_code == 200
+
+
+def pause(container: Container) -> None:
+    container.pause()
+
+
+def take_off_its_network(container: Container) -> None:
+    docker.from_env().networks.get("bridge").disconnect(container)
+
+
+def stop_its_process(container: Container) -> None:
+    container.kill("SIGSTOP")
+
+
+START = "portainer : Ensure the container runs with these options"
+RESTART = "portainer : Restart a Portainer that is locked or does not answer"
+
+
+@pytest.mark.parametrize(
+    "harm, task",
+    [(pause, START), (take_off_its_network, START), (stop_its_process, RESTART)],
+    ids=["paused", "off its network", "stopped process"],
+)
+def test_instance_that_does_not_answer_is_mended_by_one_run(
+    playbooks: Playbooks, container: Container, harm: Callable[[Container], None], task: str
+) -> None:
+    harm(container)
+    seconds = {"portainer_ready_seconds": 5}
+    predicted = playbooks.run("site", "--check", **seconds)
+    assert (predicted.code, predicted.changed) == (0, [task]), predicted.output
+    run = playbooks.run("site", **seconds)
+    assert (run.code, run.changed) == (0, [task]), run.output
+    assert requests.get(f"{playbooks.url}/api/system/status", timeout=5).status_code == 200
+    assert playbooks.run("site", **seconds).changed == []
 
 
 def test_archive_with_another_image_names_what_it_holds(
