@@ -20,7 +20,7 @@ EDGE = BalancerContainer(
     "running",
     "e1",
     made_as="shop-edge",
-    settings={"RestartPolicy": {"Name": "always"}, "Memory": 2**25, "MemorySwap": 2**26, "PidsLimit": 8},
+    settings={"RestartPolicy": {"Name": "always"}, "Memory": 2**25, "MemorySwap": 2**26, "PidsLimit": 32},
 )
 BLUE = BalancerContainer(
     "b",
@@ -52,7 +52,7 @@ def test_edge_and_balancer_as_they_were_made(tmp_path: Path) -> None:
     [
         (changed(EDGE, RestartPolicy={"Name": "no"}), "restart policy no, want always", True),
         (changed(EDGE, Memory=2**26, MemorySwap=2**26), "memory 64 MiB, want 32 MiB", True),
-        (changed(EDGE, PidsLimit=100), "processes 100, want 8", True),
+        (changed(EDGE, PidsLimit=100), "processes 100, want 32", True),
         (dataclasses.replace(EDGE, name="gateway"), "is gateway, renamed by hand", True),
         # What cannot be set back is no reason to replace an edge.
         (changed(EDGE, NanoCpus=500_000_000, CpuShares=2), "", True),

@@ -106,7 +106,7 @@ def test_what_was_changed_by_hand_is_set_back_without_a_start(host: FakeHost, re
         host.found.pop("shop-edge"),
         name="gateway",
         made_as="shop-edge",
-        settings={"RestartPolicy": {"Name": "no"}, "Memory": 2**25, "PidsLimit": 8},
+        settings={"RestartPolicy": {"Name": "no"}, "Memory": 2**25, "PidsLimit": 32},
     )
     host.found["proxy"] = dataclasses.replace(
         host.found.pop("shop-balancer-blue"), name="proxy", made_as="shop-balancer-blue"

@@ -71,7 +71,7 @@ def test_the_edge(options: BalancerOptions) -> None:
         security_opt=("no-new-privileges",),
         memory=33_554_432,
         nano_cpus=0,
-        pids=8,
+        pids=32,
         tmpfs={},
         mounts=SOCKETS_MOUNT,
         binds=("/srv/config:/etc/traefik:ro", "/srv/log:/var/log/traefik"),
@@ -187,7 +187,7 @@ def test_what_docker_is_sent_for_the_edge(options: BalancerOptions) -> None:
             "LogConfig": {"Type": "json-file", "Config": {"max-size": "10485760", "max-file": "3"}},
             "NetworkMode": "shop-net",
             "Memory": 33_554_432,
-            "PidsLimit": 8,
+            "PidsLimit": 32,
             "PortBindings": {
                 "8000/tcp": [{"HostIp": "0.0.0.0", "HostPort": "8080"}],
                 "9000/tcp": [{"HostIp": "", "HostPort": "9000"}],
