@@ -59,6 +59,8 @@ _MEASURED = frozenset({KILL_BALANCER, KILL_EDGE, RESTART_ENGINE})
 MOST = 5
 # A POST that was in flight on a node that is killed.
 IN_FLIGHT = 5
+# What a node has received that does not answer any more, until it is out of rotation: a second of the load at most.
+UNANSWERED = 60
 
 
 @dataclasses.dataclass(frozen=True)
@@ -204,7 +206,7 @@ def allowed(operation: Operation) -> tuple[float, float]:
     if operation.kind in _MEASURED:
         return float("inf"), float("inf")
     if operation.kind == PAUSE:
-        return 0, float("inf")
+        return UNANSWERED, UNANSWERED
     return 0, IN_FLIGHT if operation.kind in {KILL, REMOVE} else 0
 
 
