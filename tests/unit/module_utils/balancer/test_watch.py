@@ -245,8 +245,29 @@ def test_an_edge_that_never_ended_starts_nothing(docker: Docker, script: Path) -
     assert docker.orders == []
 
 
+def test_an_edge_that_ended_alone_starts_nothing(docker: Docker, script: Path) -> None:
+    """A person has stopped a node a moment before; another one runs on."""
+    docker.ended[EDGE] = "2026-03-01T00:00:00"
+    docker.states[NODE], docker.ended[NODE] = "exited", "2026-02-28T23:59:59.5"
+    docker.add(f"{1:064x}", "node", "running", "2026-02-01T00:00:00")
+    docker.serve()
+    with running("-e", HOLDER, str(script)):
+        time.sleep(0.6)
+    assert docker.orders == []
+
+
+def test_a_node_that_docker_has_started_again_keeps_no_other_from_it(docker: Docker, script: Path) -> None:
+    docker.ended[EDGE] = "2026-03-01T00:00:00"
+    docker.states[NODE], docker.ended[NODE] = "exited", "2026-03-01T00:00:00.5"
+    docker.add(f"{1:064x}", "node", "running", "2026-03-01T00:00:01")
+    docker.serve()
+    with running("-e", HOLDER, str(script)):
+        assert docker.awaited() == [f"{NODE}/start"]
+
+
 def test_portainer_that_docker_stopped_with_the_edge_is_started(docker: Docker, script: Path) -> None:
     docker.ended[EDGE] = "2026-03-01T00:00:00"
+    docker.states[NODE] = "exited"
     docker.add(PORTAINER, "portainer", "exited", "2026-02-01T00:00:00", ended="2026-03-01T00:00:01")
     docker.serve()
     with running("-e", HOLDER, str(script)):
@@ -256,7 +277,7 @@ def test_portainer_that_docker_stopped_with_the_edge_is_started(docker: Docker, 
 def test_the_balancer_does_not_wait_for_all_nodes_to_be_started(docker: Docker, script: Path) -> None:
     docker.ended[EDGE] = "2026-03-01T00:00:00"
     docker.takes = 0.05
-    docker.states[BLUE] = "exited"
+    docker.states[BLUE] = docker.states[NODE] = "exited"
     for number in range(30):
         docker.add(f"{number:064x}", "node", "exited", "2026-02-01T00:00:00", ended="2026-03-01T00:00:01")
     with running("-e", HOLDER, str(script)):

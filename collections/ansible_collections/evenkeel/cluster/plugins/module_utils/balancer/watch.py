@@ -38,7 +38,7 @@ use Socket;
 my ($ENDED, $SILENT, $SILENT_MOST) = (1, 5, 40);
 my $version = file_version();
 my ($silent_since, $acted, $patience) = (undef, 0, $SILENT);
-my (%first_seen, %freed);
+my (%first_seen, %freed, $alone);
 # Docker that starts again after a crash stops what still runs, and then takes it for stopped by a person. In the first
 # seconds of an edge, what ended together with the one before is started.
 my ($NEW, $TOGETHER) = (60, 2);
@@ -67,6 +67,9 @@ sub revive {
   $more = 0;
   my ($began, $ended_before) = moments($me);
   return unless $ended_before;
+  # One that ran before and runs on: Docker has stopped nothing, only the edge had ended.
+  $alone = grep { (moments($_))[0] < $ended_before } listed($alive) unless defined $alone;
+  return if $alone;
   for my $id (map { listed($_) } @stopped) {
     my (undef, $when) = moments($id);
     next unless $ended_before - $TOGETHER < $when && $when < $began;
@@ -197,8 +200,10 @@ def watch_script(cluster: str, socket: str, ports: Iterable[int], rotation: str 
     }
     values = {"socket": socket, **queries}
     lines = [f"my ${name} = '{_quoted(value)}';" for name, value in values.items()]
+    nodes = [*labels.selector(cluster, labels.NODE), f"{labels.MANAGED}=true"]
+    lines.append(f"my $alive = '{_quoted(_query(nodes, 'running', 'paused'))}';")
     stopped = [
-        _query([*labels.selector(cluster, labels.NODE), f"{labels.MANAGED}=true"], "exited"),
+        _query(nodes, "exited"),
         _query(labels.selector(cluster, labels.PORTAINER), "exited"),
     ]
     lines.append("my @stopped = (" + ", ".join(f"'{_quoted(query)}'" for query in stopped) + ");")
