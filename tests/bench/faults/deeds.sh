@@ -19,6 +19,13 @@ another_process() {
 
 exists() { docker inspect "$1" >/dev/null 2>&1; }
 
+# free_name TIER: the name that its next node gets.
+free_name() {
+  local number=1
+  while exists "$1-$number"; do number=$((number + 1)); done
+  echo "$1-$number"
+}
+
 # nodes TIER: its running managed nodes.
 nodes() {
   docker ps --filter "label=evenkeel.cluster=$CLUSTER" --filter label=evenkeel.managed=true --filter "label=evenkeel.tier=$1" \

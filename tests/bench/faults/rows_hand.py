@@ -105,8 +105,8 @@ ROWS = (
     Fault(
         "node-name-taken",
         GROUP,
-        "a node is removed, and another container takes its name",
-        'docker rm --force "$STATIC"; stranger --name "$STATIC"',
+        "a node is removed, and another container takes the name that its successor would get",
+        'docker rm --force "$STATIC"; stranger --name "$(free_name static)"',
         ends=REFUSED,
         seconds=0,
         posts=IN_FLIGHT,
