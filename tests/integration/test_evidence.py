@@ -3,9 +3,7 @@
 from __future__ import annotations
 
 import json
-import os
 import re
-import subprocess
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -187,18 +185,6 @@ def open_to_all(engine: docker.DockerClient) -> Iterator[None]:
         yield
 
 
-@contextmanager
-def unreached_by_neighbours(engine: docker.DockerClient) -> Iterator[None]:
-    """The packet filter drops what comes from another network; the machine itself reaches everything."""
-    rule = ["-i", "evenkeel+", "-j", "DROP"]
-    subprocess.run(["iptables", "-I", "DOCKER-USER", *rule], check=True)
-    try:
-        yield
-    finally:
-        subprocess.run(["iptables", "-D", "DOCKER-USER", *rule], check=True)
-
-
-AS_ROOT = pytest.mark.skipif(os.geteuid() != 0, reason="only root may change the packet filter")
 Fault = Callable[[docker.DockerClient], Any]
 
 
@@ -210,7 +196,6 @@ Fault = Callable[[docker.DockerClient], Any]
         (log_loses_lines, ["distribution"]),
         (double_weight, ["round-robin"]),
         (open_to_all, ["management"]),
-        pytest.param(unreached_by_neighbours, ["nodes", "management"], marks=AS_ROOT),
     ],
 )
 def test_a_fault_turns_exactly_the_right_claims_red(

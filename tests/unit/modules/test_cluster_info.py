@@ -10,8 +10,6 @@ import pytest
 from tests.unit.modules.test_node_pool import CLUSTER, Host, run
 
 from ansible_collections.evenkeel.cluster.plugins.module_utils.balancer.config import edge_config
-from ansible_collections.evenkeel.cluster.plugins.module_utils.core.http_client import Answer
-from ansible_collections.evenkeel.cluster.plugins.module_utils.overview import look
 from ansible_collections.evenkeel.cluster.plugins.module_utils.pool.drift import drift_report
 from ansible_collections.evenkeel.cluster.plugins.modules import cluster_info
 
@@ -76,17 +74,6 @@ def test_the_file_that_names_a_draining_balancer_is_as_it_must_be(
         file.write_text(text)
         parts = {part["part"]: part for part in run(cluster_info, options, capsys)["parts"]}
         assert parts["files"]["to_do"] == to_do
-
-
-def test_an_address_is_asked_until_it_answers(
-    options: dict[str, Any], capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
-) -> None:
-    answers = [Answer(0, reason="no answer in time"), Answer(200)]
-    monkeypatch.setattr(look, "first_answer", lambda _url, _host: answers.pop(0))
-    result = run(cluster_info, {**options, "require_agreement": True, "settle_timeout": 2}, capsys)
-    assert result["failed"], "there is no balancer, so it has looked as long as it may"
-    assert answers == []
-    assert result["parts"][0]["state"] == "status 200 from this machine"
 
 
 def test_bad_options_of_the_balancer_are_lines(options: dict[str, Any], capsys: pytest.CaptureFixture[str]) -> None:

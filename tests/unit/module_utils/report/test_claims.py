@@ -149,24 +149,9 @@ def node_counted_less(measured: Measurements) -> None:
     part(measured, "balance", "static", "aspects")["sides"].append("got 19 requests counted by static-1, 20 answers")
 
 
-def not_reached(name: str) -> Callable[[Measurements], None]:
-    """A published address that this machine reaches and another network does not."""
-    line = f"{name} http://127.0.0.1:80/: got no answer from another network, want an answer (fix: iptables -L)"
-
-    def fault(measured: Measurements) -> None:
-        well = {"part": "network", "state": "shop", "lines": ["not an address"], "to_do": ["no matter"]}
-        address = {"part": f"{name} address", "state": "status 200 from this machine", "lines": [line], "to_do": []}
-        part(measured, "pool")["parts"] = [address, well]
-
-    return fault
-
-
 @pytest.mark.parametrize(
     "fault, wanted",
     [
-        (not_reached("web"), ["nodes"]),
-        (not_reached("dashboard"), ["management"]),
-        (not_reached("portainer"), ["management"]),
         (double_weight, ["round-robin"]),
         (stickiness_off, ["sticky"]),
         (not_listed, ["nodes", "distribution"]),

@@ -13,7 +13,6 @@ from ..cluster.endpoints import published
 from ..core.errors import Problem
 from ..core.http_client import Answer
 from ..core.results import PartView
-from ..pool.drift import address_part_name
 
 #: The ways to ask as a neighbour: a network namespace, or the machine's own address.
 NAMESPACE = "another network"
@@ -88,7 +87,7 @@ def address_part(question: Question, machine: Answer, neighbour: Answer | None, 
         if not _is_good(question, answer)
     ]
     state = ", ".join(f"{_words(answer)} from {place}" for place, answer in asked)
-    return {"part": address_part_name(question.name), "state": state, "lines": lines, "to_do": []}
+    return {"part": f"{question.name} address", "state": state, "lines": lines, "to_do": []}
 
 
 def _words(answer: Answer) -> str:

@@ -95,8 +95,7 @@ class Overview:
         declared, outcome, told = self._announced()
         actions = [Announced(action.name, str(action)) for action in outcome.actions]
         fix = SITE if actions else f"{restart_fix(found.of(labels.EDGE))}, then {SITE}"
-        # One good answer is enough, however often the rest is looked at.
-        if self._addresses is None or any(item["lines"] for item in self._addresses):
+        if self._addresses is None:  # one question for each address, however often the rest is looked at
             self._addresses = _address_parts(questions_of(params["addresses"]), found.gateway, fix)
         return [
             *self._addresses,

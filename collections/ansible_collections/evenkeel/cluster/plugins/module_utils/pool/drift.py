@@ -10,8 +10,6 @@ from ..core.errors import Problem
 from ..core.results import DriftReport, NoResult, PartView, PoolView, TierDrift, TierView
 
 _MEND = "ansible-playbook site.yml"
-_ADDRESS = " address"
-_WEB = "web"
 
 
 def disagreements(view: PoolView) -> list[str]:
@@ -58,17 +56,6 @@ def part_differences(parts: Iterable[PartView]) -> list[str]:
         if part["to_do"]:
             lines.append(str(Problem(part["part"], f"drift ({'; '.join(part['to_do'])})", "none", _MEND)))
     return lines
-
-
-def address_part_name(published: str) -> str:
-    """The name of the part that is a published address."""
-    return published + _ADDRESS
-
-
-def address_differences(view: PoolView, *, web: bool) -> list[str]:
-    """Which published addresses are not reached, one line each: the web address, or all others."""
-    parts = [part for part in view.get("parts", []) if part["part"].endswith(_ADDRESS)]
-    return part_differences(part for part in parts if (part["part"] == address_part_name(_WEB)) is web)
 
 
 def _to_do(tier: TierView) -> str:
