@@ -41,13 +41,14 @@ EXTRA_IMAGE = "evenkeel-life/express"
 PATHS = {model.STATIC: "/", model.DYNAMIC: "/api/dates/", model.EXTRA: "/extra/"}
 _IMAGES = {model.STATIC: "res/apache_php", model.DYNAMIC: "res/express"}
 _TIERS: dict[str, dict[str, Any]] = {
-    model.STATIC: {"image": "res/apache_php", "context": "files/static", "port": 8080, "path": "/"},
+    model.STATIC: {"image": "res/apache_php", "context": "files/static", "port": 8080, "path": "/", "repeat": True},
     model.DYNAMIC: {
         "image": "res/express",
         "context": "files/dynamic",
         "port": 3000,
         "path": "/api/dates/",
         "strip_path": True,
+        "repeat": True,
     },
     model.EXTRA: {"image": f"{EXTRA_IMAGE}:latest", "port": 3000, "path": "/extra/", "strip_path": True},
 }
