@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import re
 import shutil
 import tempfile
 import time
@@ -154,7 +155,8 @@ class Row:
 
     def _told(self) -> tuple[str, ...]:
         """What the status names; in the short form what it names of the pool is enough."""
-        return (tuple(self.host.differences()) if self.quick else ()) or self.host.told()
+        found = tuple(self.host.differences()) if self.quick else ()
+        return found if re.search(self.fault.says or ".", "\n".join(found)) else self.host.told()
 
     def _run(self, variables: dict[str, str], seen: dict[str, Any]) -> str:
         began = time.monotonic()
