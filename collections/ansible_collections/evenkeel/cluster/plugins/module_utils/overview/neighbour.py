@@ -22,12 +22,15 @@ from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
 
 from ..cluster.endpoints import EVERY_ADDRESS, Endpoint
-from ..core.http_client import Answer, first_answer
+from ..core.http_client import PROBE_SECONDS, Answer, first_answer
 from .addresses import NAMESPACE, OWN_ADDRESS, Question
 
 _NEW_NETWORK = 0x40000000
 _COMMAND_SECONDS = 5.0
-_ANSWERS_SECONDS = 5.0
+_ANSWERS_SECONDS = 6.0
+# A new link drops what is sent until the kernel has taken note of it: a second or two where many links come and go. The
+# first packets are sent again after one and three seconds.
+_NEW_LINK_SECONDS = 4.5
 # Networks of four addresses in 198.18.0.0/16, which RFC 2544 keeps for tests between machines.
 _NETWORKS = 2**14
 
@@ -50,14 +53,14 @@ def ask_as_neighbour(questions: Sequence[Question], gateway: str) -> tuple[str, 
     return (OWN_ADDRESS, _asked(questions, gateway)) if gateway else ("", [])
 
 
-def _asked(questions: Sequence[Question], address: str) -> list[Answer]:
+def _asked(questions: Sequence[Question], address: str, seconds: float = PROBE_SECONDS) -> list[Answer]:
     """The answers; a port that is published on every address is asked at the given one."""
     urls = [
         Endpoint("http", address if item.address == EVERY_ADDRESS else item.address, item.port).at(item.path)
         for item in questions
     ]
     with ThreadPoolExecutor(len(urls)) as pool:
-        return list(pool.map(lambda url, item: first_answer(url, item.host), urls, questions))
+        return list(pool.map(lambda url, item: first_answer(url, item.host, seconds), urls, questions))
 
 
 def _from_namespace(questions: Sequence[Question]) -> list[Answer] | None:
@@ -88,7 +91,7 @@ def _child(questions: Sequence[Question], tell_made: int, go: int, tell: int) ->
         if ctypes.CDLL(None).unshare(_NEW_NETWORK) == 0:
             os.write(tell_made, b"1")
             if os.read(go, 1) and _run(_inside(os.getpid())):
-                answers = _asked(questions, _addresses(os.getpid())[0])
+                answers = _asked(questions, _addresses(os.getpid())[0], _NEW_LINK_SECONDS)
                 os.write(tell, json.dumps([[answer.status, answer.reason] for answer in answers]).encode())
     os._exit(0)
 
