@@ -10,6 +10,8 @@ _FLIGHT = "POSTs that the node had received are never sent to a second one"
 _FOREVER = 'kill -CONT "$(pid "$DYNAMIC")" 2>/dev/null || true'
 _PORTAINER = "evenkeel-portainer"
 _ANSWERS = "await 20 portainer_answers"
+# Requests at 100/s until the balancer knows that a node and its address are gone, 0.3 s.
+_ADDRESS_GONE = 10
 
 ROWS = (
     Fault(
@@ -71,8 +73,9 @@ ROWS = (
         'docker rm --force "$STATIC"',
         ends=MENDS,
         seconds=0,
-        posts=IN_FLIGHT,
-        because=_FLIGHT,
+        lost=_ADDRESS_GONE,
+        posts=_ADDRESS_GONE,
+        because="its address goes with it: what sticky clients send until the balancer knows finds none that refuses",
     ),
     Fault(
         "node-out-of-memory",

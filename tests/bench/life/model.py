@@ -59,6 +59,8 @@ _MEASURED = frozenset({KILL_BALANCER, KILL_EDGE, RESTART_ENGINE})
 MOST = 5
 # A POST that was in flight on a node that is killed.
 IN_FLIGHT = 5
+# What sticky clients send to a node whose address is gone, until the balancer knows.
+ADDRESS_GONE = 10
 # What a node has received that does not answer any more, until it is out of rotation: a second of the load at most.
 UNANSWERED = 60
 
@@ -207,7 +209,9 @@ def allowed(operation: Operation) -> tuple[float, float]:
         return float("inf"), float("inf")
     if operation.kind == PAUSE:
         return UNANSWERED, UNANSWERED
-    return 0, IN_FLIGHT if operation.kind in {KILL, REMOVE} else 0
+    if operation.kind == REMOVE:
+        return ADDRESS_GONE, ADDRESS_GONE
+    return 0, IN_FLIGHT if operation.kind == KILL else 0
 
 
 def wrong(state: State, operation: Operation | None, seen: Seen) -> list[str]:

@@ -185,6 +185,8 @@ def test_a_change_of_policy_is_taken_back_by_the_next() -> None:
         (Operation(KILL, STATIC), {"lost_posts": 5}, ""),
         (Operation(KILL, STATIC), {"lost_posts": 6}, "POSTs lost: got 6, want at most 5"),
         (Operation(KILL, STATIC), {"lost_gets": 1}, "GETs lost: got 1"),
+        (Operation(REMOVE, STATIC), {"lost_gets": 10, "lost_posts": 10}, ""),
+        (Operation(REMOVE, STATIC), {"lost_gets": 11}, "GETs lost: got 11"),
         (Operation(PAUSE, STATIC), {"lost_posts": 60, "lost_gets": 60}, ""),
         (Operation(PAUSE, STATIC), {"lost_gets": 61}, "GETs lost: got 61, want at most 60"),
         (Operation(KILL_EDGE), {"lost_posts": 60, "lost_gets": 500}, ""),
