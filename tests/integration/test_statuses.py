@@ -101,7 +101,8 @@ def test_a_page_whose_requests_all_fail_moves_no_session_of_others(
             answers = [session.get(LAB, timeout=5) for session in sessions]
             assert {answer.status_code for answer in answers} == {200}
             seen.append([answer.text for answer in answers])
-    assert len(page.answers) > 60
+    # Two whole pages at least, however long an answer takes.
+    assert len(page.answers) >= 60
     assert set(page.answers) == {status}
     assert seen == [homes] * 8
 
