@@ -55,13 +55,12 @@ def _marked(
         return container  # it is replaced
     renamed = container.name != container.own_name and container.own_name not in names
     words = [f"is {container.name}, renamed by hand"] if renamed else []
-    changed = changed_settings(container.settings, spec_of(options, desired, container.slot))
-    if not container.settings:
-        changed = []
+    spec = spec_of(options, desired, container.slot)
+    changed = changed_settings(container.settings, spec) if container.settings else []
     if is_edge:
         # It only holds the network: a share of the CPU that cannot be given back is no reason to refuse connections.
         changed = [(text, mendable) for text, mendable in changed if mendable]
     words += [text for text, _mendable in changed]
     return dataclasses.replace(
-        container, altered=", ".join(words), mendable=all(mendable for _text, mendable in changed)
+        container, altered=_joined(*words), mendable=all(mendable for _text, mendable in changed)
     )

@@ -193,19 +193,16 @@ def watch_script(cluster: str, socket: str, ports: Iterable[int], rotation: str 
         rotation: a Perl expression that keeps the log within its limit; its value is why it failed, or empty.
     """
     balancers = labels.selector(cluster, labels.BALANCER)
+    nodes = [*labels.selector(cluster, labels.NODE), f"{labels.MANAGED}=true"]
     queries = {
         "ended": _query(balancers, "exited", "created", "dead"),
         "paused": _query(balancers, "paused"),
         "running": _query(balancers, "running", "restarting"),
+        "alive": _query(nodes, "running", "paused"),
     }
     values = {"socket": socket, **queries}
     lines = [f"my ${name} = '{_quoted(value)}';" for name, value in values.items()]
-    nodes = [*labels.selector(cluster, labels.NODE), f"{labels.MANAGED}=true"]
-    lines.append(f"my $alive = '{_quoted(_query(nodes, 'running', 'paused'))}';")
-    stopped = [
-        _query(nodes, "exited"),
-        _query(labels.selector(cluster, labels.PORTAINER), "exited"),
-    ]
+    stopped = [_query(nodes, "exited"), _query(labels.selector(cluster, labels.PORTAINER), "exited")]
     lines.append("my @stopped = (" + ", ".join(f"'{_quoted(query)}'" for query in stopped) + ");")
     # Docker gives a container the first digits of its own identifier as host name.
     lines.append("my $me = defined $ENV{HOSTNAME} ? $ENV{HOSTNAME} : '';")

@@ -46,7 +46,6 @@ def rules_missing(
     if not root or not published:
         return False
     arriving, passing = read(*_ARRIVING), read(*_PASSING)
-    return any(
-        rules is not None and _JUMP not in rules and closed
-        for rules, closed in ((arriving, True), (passing, _CLOSED in (passing or "")))
-    )
+    not_reached = arriving is not None and _JUMP not in arriving
+    not_passed = passing is not None and _CLOSED in passing and _JUMP not in passing
+    return not_reached or not_passed
