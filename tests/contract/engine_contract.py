@@ -324,6 +324,8 @@ class EngineContract:
                 subject.name(1), dataclasses.replace(subject.build, image=f"{subject.bare_name}:latest")
             )
             subject.answers(subject.named(subject.name(1)).id, 200)
+            # It serves users: what a drill removes at its end must not be it.
+            assert subject.engine.of_drills() == []
         finally:
             for node in subject.engine.nodes():
                 subject.engine.remove(node.id)

@@ -64,6 +64,24 @@ def test_everything_at_once_loses_nothing_and_the_control_does(cluster: docker.D
     assert not [tag for image in cluster.images.list() for tag in image.tags if "drill" in tag]
 
 
+def test_a_tier_with_another_policy_serves_until_it_has_its_own_again(cluster: docker.DockerClient) -> None:
+    """The nodes with the other policy have an image that a drill made, and serve users all the same."""
+    before = pool(cluster)
+    variables = {
+        "drill_scenario": "policy",
+        "drill_events": 1,
+        "drill_rate": 200,
+        "drill_control": False,
+        "drill_thresholds": PATIENT,
+    }
+    done = play("playbooks/drill.yml", "-e", json.dumps(variables))
+    assert done.returncode == 0, done.stdout[-4000:]
+    report = newest_report()
+    assert report["drill"]["requests"]["failed"] == 0
+    assert report["drill"]["requests"]["answered"] == report["drill"]["requests"]["sent"] > 1000
+    assert pool(cluster) == before
+
+
 def test_a_drill_that_is_interrupted_leaves_the_pool_as_declared(cluster: docker.DockerClient) -> None:
     before = pool(cluster)
     command = [

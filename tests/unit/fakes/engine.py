@@ -222,8 +222,10 @@ class FakeEngine:
     def start(self, name: str, build: TierBuild) -> None:
         self._call(f"start {name}")
         self.clock.sleep(self.delays.start)
-        image_id = self._image(build.image).id
-        found = self._made(name, build.options.labels, managed=True, image_id=image_id, revision=build.revision)
+        image = self._image(build.image)
+        # A container has its image's labels too.
+        own = {**image.labels, **build.options.labels}
+        found = self._made(name, own, managed=True, image_id=image.id, revision=build.revision)
         self._began(found)
 
     def stop(self, node: str, seconds: int) -> int | None:
@@ -297,7 +299,11 @@ class FakeEngine:
 
     def of_drills(self) -> list[str]:
         with self._lock:
-            return sorted(key for key, item in self._nodes.items() if labels.DRILL in item.labels)
+            made = {key: item.labels for key, item in self._nodes.items() if labels.DRILL in item.labels}
+        serving = (labels.NODE, "true")
+        return sorted(
+            key for key, found in made.items() if (found.get(labels.ROLE), found.get(labels.MANAGED)) != serving
+        )
 
     def bare_image(self, image: str, name: str) -> str:
         self._call(f"bare {image} as {name}")

@@ -328,7 +328,11 @@ def test_a_guest_is_started_as_people_do_it(engine: DockerDrillEngine, sdk: Reco
 
 
 def test_what_drills_left_is_found_by_its_label(socket: DockerSocket, engine: DockerDrillEngine) -> None:
-    socket.answers["/containers/json"] = (200, [record("a"), record("b")])
+    pool = {"evenkeel.role": "node", "evenkeel.managed": "true"}
+    baseline = {"evenkeel.role": "none", "evenkeel.managed": "true"}
+    guest = {"evenkeel.role": "node"}
+    found = [record("a", Labels=guest), record("b", Labels=baseline), record("c", Labels=pool)]
+    socket.answers["/containers/json"] = (200, found)
     assert engine.of_drills() == ["id-a", "id-b"]
     assert '"evenkeel.drill"' in socket.seen[0][1]["filters"][0]
 

@@ -6,7 +6,7 @@ from __future__ import annotations
 
 import contextlib
 import json
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 
 from ..cluster import labels
 from ..cluster.logs import LOG_FILES, LOG_SIZE
@@ -47,9 +47,12 @@ class DockerDrillEngine(DockerEngine):
             return created
 
     def of_drills(self) -> list[str]:
-        """Containers that drills made, also earlier ones that did not end well."""
+        """Containers that drills made, also earlier ones that did not end well; not the nodes of the pool.
+
+        A node whose image :meth:`bare_image` made inherits the label of drills, and serves users.
+        """
         found = self.client.containers([labels.DRILL, *labels.selector(self.cluster)])
-        return [str(item["Id"]) for item in found]
+        return [str(item["Id"]) for item in found if not _is_of_the_pool(item["Labels"])]
 
     def bare_image(self, image: str, name: str) -> str:
         """The same files and the same start as an image, but none of its labels.
@@ -84,6 +87,10 @@ class DockerDrillEngine(DockerEngine):
         """Remove an image; one that is not there is no error."""
         with contextlib.suppress(EngineError), docker_errors(f"image {reference}"):
             self.client.api.remove_image(reference, force=True)
+
+
+def _is_of_the_pool(found: Mapping[str, str]) -> bool:
+    return (found.get(labels.ROLE), found.get(labels.MANAGED)) == (labels.NODE, "true")
 
 
 @contextlib.contextmanager
