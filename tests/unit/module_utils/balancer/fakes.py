@@ -13,7 +13,7 @@ from ansible_collections.evenkeel.cluster.plugins.module_utils.balancer.options 
 from ansible_collections.evenkeel.cluster.plugins.module_utils.balancer.plan import BalancerContainer, Desired
 from ansible_collections.evenkeel.cluster.plugins.module_utils.engine.container_spec import ContainerSpec
 from ansible_collections.evenkeel.cluster.plugins.module_utils.engine.port import EngineError, Image
-from ansible_collections.evenkeel.cluster.plugins.module_utils.traefik.api import TraefikApiError
+from ansible_collections.evenkeel.cluster.plugins.module_utils.traefik.api import NoSuchRouteError, TraefikApiError
 
 UP = {"http://static-1:8080": "UP", "http://static-2:8080": "UP"}
 SERVICES: list[dict[str, Any]] = [{"name": "static@docker", "serverStatus": UP}, {"name": "evenkeel-empty@file"}]
@@ -87,6 +87,7 @@ class FakeHost:
         delay: seconds from the start of a balancer until it has its servers.
         crashes: new balancers end at once.
         silent: slots whose API does not answer.
+        routeless: slots whose balancer has not read its configuration.
         refuse: name of a method that fails.
         logless: ids of balancers whose access log was removed.
         accepted: the password in the users' file; a process reads it when it starts and when its configuration changes.
@@ -107,6 +108,7 @@ class FakeHost:
         self.perl_problem = ""
         self.refusal = ""
         self.logless: set[str] = set()
+        self.routeless: set[str] = set()
 
     # -- what a test sets up and asks ----------------------------------------------
 
@@ -233,6 +235,8 @@ class FakeApi:
         container = self._host.found.get(f"shop-balancer-{self._slot}")
         if container is None or not container.running or self._slot in self._host.silent:
             raise TraefikApiError("connection refused", "an answer", "check that it runs")
+        if self._slot in self._host.routeless:
+            raise NoSuchRouteError("status 404", "status 200", "check the address")
         process = self._host.processes[self._slot]
         if process.edge_text != self._host.edge_text:
             process.edge_text, process.accepted = self._host.edge_text, self._host.accepted

@@ -77,7 +77,7 @@ def test_what_was_changed(tmp_path: Path, container: BalancerContainer, words: s
 
 def test_a_balancer_without_its_log_is_replaced(tmp_path: Path) -> None:
     other = changed(BLUE, PidsLimit=100)
-    containers = with_alterations(made_options(tmp_path), DESIRED, [EDGE, other], {"b"})
+    containers = with_alterations(made_options(tmp_path), DESIRED, [EDGE, other], {"b": "its access log was removed"})
     assert [(container.altered, container.mendable) for container in containers] == [
         ("", True),
         ("processes 100, want 512, its access log was removed", False),

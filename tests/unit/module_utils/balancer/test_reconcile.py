@@ -8,7 +8,7 @@ import os
 from pathlib import Path
 
 import pytest
-from tests.unit.module_utils.balancer.fakes import FakeHost, made_options
+from tests.unit.module_utils.balancer.fakes import FakeHost, VirtualClock, made_options
 
 from ansible_collections.evenkeel.cluster.plugins.module_utils.balancer.config import edge_config
 from ansible_collections.evenkeel.cluster.plugins.module_utils.balancer.ports import Ports
@@ -135,6 +135,34 @@ def test_a_balancer_whose_access_log_was_removed_is_replaced(host: FakeHost, req
     ]
     assert told(done(host, request_)) == told(expected)
     assert told(done(host, request_)) == []
+
+
+def test_a_balancer_without_routes_is_replaced_and_asked_for_nothing(host: FakeHost, request_: BalancerRequest) -> None:
+    done(host, request_)
+    host.clock.sleep(60)
+    host.routeless = {"blue"}
+    expected = preview(request_, Ports(host, host.api), clock=host.clock)
+    assert told(expected) == [
+        "start shop-balancer-green (has not read its configuration)",
+        "retire shop-balancer-blue (is replaced)",
+    ]
+    outcome = done(host, request_)
+    assert (told(outcome), outcome.warnings) == (told(expected), ())
+    assert told(done(host, request_)) == []
+
+
+def test_a_balancer_that_has_just_started_gets_time_to_read_its_routes(
+    host: FakeHost, request_: BalancerRequest
+) -> None:
+    done(host, request_)
+    host.routeless = {"blue"}
+
+    class Starting(VirtualClock):
+        def sleep(self, seconds: float) -> None:
+            host.routeless = set()
+            super().sleep(seconds)
+
+    assert told(preview(request_, Ports(host, host.api), clock=Starting())) == []
 
 
 def test_a_port_that_refuses_is_published_again(host: FakeHost, request_: BalancerRequest) -> None:

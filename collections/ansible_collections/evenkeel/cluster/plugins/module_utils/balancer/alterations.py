@@ -5,7 +5,7 @@
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Collection, Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 
 from ..engine.alterations import changed_settings
 from ..engine.container_spec import ContainerSpec
@@ -21,7 +21,10 @@ def spec_of(options: BalancerOptions, desired: Desired, slot: str) -> ContainerS
 
 
 def with_alterations(
-    options: BalancerOptions, desired: Desired, found: Sequence[BalancerContainer], logless: Collection[str] = ()
+    options: BalancerOptions,
+    desired: Desired,
+    found: Sequence[BalancerContainer],
+    defects: Mapping[str, str] | None = None,
 ) -> list[BalancerContainer]:
     """The containers; those that are as declared but for what was changed by hand have that in words.
 
@@ -29,14 +32,15 @@ def with_alterations(
         options: what is declared.
         desired: its revisions.
         found: the edge and all balancers.
-        logless: the ids of those whose access log is gone.
+        defects: what only another balancer cures, in words, by the id of the container that has it.
     """
     # Those that have ended are removed before.
     names = {container.name for container in found if container.alive}
     marked = [_marked(options, desired, container, names) for container in found]
+    incurable = defects or {}
     return [
-        dataclasses.replace(item, altered=_joined(item.altered, "its access log was removed"), mendable=False)
-        if item.id in logless
+        dataclasses.replace(item, altered=_joined(item.altered, incurable[item.id]), mendable=False)
+        if item.id in incurable
         else item
         for item in marked
     ]

@@ -8,24 +8,27 @@ Both :func:`preview` and :func:`reconcile` take what they do from one plan, unde
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Mapping, Sequence
+import functools
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
+from ..cluster.endpoints import Endpoint
 from ..core.errors import EvenkeelError, Problem
 from ..core.files import write_atomically
 from ..core.lock import cluster_lock, discard_lock
-from ..core.poll import SYSTEM_CLOCK, Clock
-from ..traefik.api import read_password
+from ..core.poll import SYSTEM_CLOCK, Clock, wait_until
+from ..traefik.api import NoSuchRouteError, TraefikApiError, read_password
 from .alterations import with_alterations
-from .config import draining_slot, edge_config
+from .config import SLOTS, draining_slot, edge_config
 from .files import own_files
 from .options import BalancerOptions, read_lock_timeout, read_options
 from .plan import WRITE, BalancerAction, BalancerContainer, Desired, plan, plan_removal, predict, summary
-from .ports import Ports
+from .ports import BalancerApi, Ports
 from .swap import BalancerError, BalancerSwap
 
 _NOT_BUILT = "not built"
+_STARTING_SECONDS, _POLL_SECONDS = 3.0, 0.2
 
 
 @dataclasses.dataclass(frozen=True)
@@ -105,23 +108,23 @@ def request_of(params: Mapping[str, Any]) -> BalancerRequest:
     )
 
 
-def preview(request: BalancerRequest, ports: Ports) -> BalancerOutcome:
+def preview(request: BalancerRequest, ports: Ports, *, clock: Clock = SYSTEM_CLOCK) -> BalancerOutcome:
     """Say what :func:`reconcile` would do now; nothing is changed and no other run is waited for.
 
     Raises:
         EvenkeelError: it cannot be said.
     """
     with cluster_lock(request.cluster, "balancer", 0):
-        return announce(request, ports)
+        return announce(request, ports, clock=clock)
 
 
-def announce(request: BalancerRequest, ports: Ports) -> BalancerOutcome:
+def announce(request: BalancerRequest, ports: Ports, *, clock: Clock = SYSTEM_CLOCK) -> BalancerOutcome:
     """As :func:`preview`, without the lock: beside a run it may tell what that run is about to do.
 
     Raises:
         EvenkeelError: it cannot be said.
     """
-    look = _look(request, ports, built=False)
+    look = _look(request, ports, clock, built=False)
     after = predict(look.desired, look.found, look.actions)
     return BalancerOutcome(look.actions, look.found, after, look.desired.balancer)
 
@@ -139,7 +142,7 @@ def reconcile(request: BalancerRequest, ports: Ports, *, clock: Clock = SYSTEM_C
         EvenkeelError: it could not begin; nothing was changed.
     """
     with cluster_lock(request.cluster, "balancer", request.lock_timeout):
-        look = _look(request, ports, built=True)
+        look = _look(request, ports, clock, built=True)
         if request.options is not None:
             return _apply(request, request.options, look, ports, clock)
         outcome = _remove(look, ports)
@@ -148,12 +151,13 @@ def reconcile(request: BalancerRequest, ports: Ports, *, clock: Clock = SYSTEM_C
     return outcome
 
 
-def _look(request: BalancerRequest, ports: Ports, *, built: bool) -> _Look:
+def _look(request: BalancerRequest, ports: Ports, clock: Clock, *, built: bool) -> _Look:
     """Read what is there and plan.
 
     Args:
         request: what is asked for.
-        ports: containers.
+        ports: containers, and the balancers' API.
+        clock: tells and passes the time.
         built: the image must be there; before a preview it may not have been built yet.
     """
     ports.containers.connect()
@@ -167,7 +171,9 @@ def _look(request: BalancerRequest, ports: Ports, *, built: bool) -> _Look:
             Problem(f"image {options.image}", "none on this host", "it built or pulled", "ansible-playbook site.yml")
         )
     desired = options.desired(image.id if image else _NOT_BUILT)
-    found = with_alterations(options, desired, found, ports.containers.lost_logs(options, found))
+    defects = dict.fromkeys(ports.containers.lost_logs(options, found), "its access log was removed")
+    defects.update(dict.fromkeys(_without_routes(ports, desired, found, clock), "has not read its configuration"))
+    found = with_alterations(options, desired, found, defects)
     text = _text(options.edge_file)
     steps = plan(desired, found, draining_slot(text), ports.containers.refused(options))
     files = own_files(options, found, desired.balancer)
@@ -175,6 +181,31 @@ def _look(request: BalancerRequest, ports: Ports, *, built: bool) -> _Look:
         BalancerAction(WRITE, path.name, "is not as declared") for path, want in files.items() if _text(path) != want
     ]
     return _Look(desired, found, [*writes, *steps], text)
+
+
+def _without_routes(ports: Ports, desired: Desired, found: Sequence[BalancerContainer], clock: Clock) -> Iterator[str]:
+    """The ids of the balancers that run and answer 404 to everything, their API included.
+
+    Traefik gives up on a folder that it cannot read when it starts, and does not try again when it could.
+    """
+    address = ports.containers.address(desired.edge_name)
+    for item in found:
+        if not address or not item.running or item.slot not in SLOTS or item.revision != desired.balancer:
+            continue
+        api = ports.api(Endpoint("http", address, SLOTS[item.slot]).url, "", "")
+        # One that has just started has no routes yet.
+        if wait_until(functools.partial(_lacks_routes, api), _STARTING_SECONDS, _POLL_SECONDS, clock):
+            yield item.id
+
+
+def _lacks_routes(api: BalancerApi) -> str:
+    try:
+        api.version()
+    except NoSuchRouteError as error:
+        return str(error)
+    except TraefikApiError:
+        pass  # it asks for a password: it has its routes
+    return ""
 
 
 def _text(path: Path) -> str:

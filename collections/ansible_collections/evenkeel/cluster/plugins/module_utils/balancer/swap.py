@@ -13,7 +13,7 @@ from ..core.errors import EvenkeelError, Problem
 from ..core.files import write_atomically
 from ..core.poll import SYSTEM_CLOCK, Clock, wait_until
 from ..engine.port import EngineError
-from ..traefik.api import TraefikApiError
+from ..traefik.api import NoSuchRouteError, TraefikApiError
 from .alterations import spec_of
 from .config import SLOTS, edge_config, reload_config, static_name
 from .files import file_of, static_text
@@ -91,6 +91,8 @@ class Succession:
             return ""
         try:
             missing = lacking(self._old_api.all_services(), services)
+        except NoSuchRouteError:
+            return ""  # it serves nothing that could be lost
         except TraefikApiError as error:
             self.unreadable = str(error)
             return f"no list of servers from {self._old}: {error}"

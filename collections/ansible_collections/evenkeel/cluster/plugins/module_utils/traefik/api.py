@@ -41,6 +41,10 @@ class TraefikApiError(EvenkeelError):
         super().__init__(Problem("balancer API", _one_line(got), want, fix))
 
 
+class NoSuchRouteError(TraefikApiError):
+    """It answered 404: it has not read the configuration that its API is part of."""
+
+
 def _one_line(text: str, limit: int = 200) -> str:
     """Fold white space and cut, so that a foreign answer cannot break the message."""
     folded = " ".join(text.split())
@@ -225,7 +229,8 @@ class TraefikApi:
                 "check the user and the password file",
             )
         if answer.status not in want:
-            raise TraefikApiError(
+            kind = NoSuchRouteError if answer.status == HTTPStatus.NOT_FOUND else TraefikApiError
+            raise kind(
                 f"status {answer.status} from {url}",
                 "status 200",
                 "check that the address is the dashboard's entry point",
