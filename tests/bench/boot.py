@@ -11,7 +11,11 @@ Makes a machine of its own: a container with systemd as process 1 and its own Do
 Before each, ten clients have sticky sessions, and one node was stopped by hand. After each, both tiers must answer, the
 other nodes must all serve, the sessions must be where they were, and the stopped node must still be stopped.
 
-Command: ``python -m tests.bench.boot [--rounds 20] [--nodes 6] [--kinds restart kill] [--live on off]``
+With ``--during``, each comes in the middle of a run, drawn at random: nodes are added, replaced or taken away, or the
+balancer is replaced. No node is stopped by hand then, and sessions may move with their nodes; one run must succeed
+afterwards.
+
+Command: ``python -m tests.bench.boot [--rounds 20] [--nodes 6] [--kinds restart kill] [--live on off] [--during]``
 Control, in the same run: with a watch that does nothing, half of the restarts without live-restore leave the site down.
 Goal: p95 of at most 10 s after the engine answers, 20 of 20 per kind. Its own machine goes at the end.
 """
@@ -23,8 +27,10 @@ import dataclasses
 import itertools
 import json
 import os
+import random
 import subprocess
 import sys
+import tempfile
 import time
 from collections.abc import Callable, Sequence
 from pathlib import Path
@@ -32,6 +38,9 @@ from pathlib import Path
 import requests
 from tests.bench import common
 from tests.bench.common import ROOT, BenchError, say
+from tests.bench.runs import started
+
+from ansible_collections.evenkeel.cluster.plugins.module_utils.core.stats import percentile
 
 MACHINE = "evenkeel-molecule"
 SCENARIO = "default"
@@ -40,11 +49,18 @@ DOMAIN = "labo-http.res.ch"
 WATCH = "/var/lib/evenkeel/evenkeel/balancer/edge-watch.pl"
 GOAL_SECONDS = 10.0
 _CONTROL_SECONDS = 25.0
-_PATIENCE_SECONDS = 90.0
-_BOOT_SECONDS = 120.0
+_PATIENCE_SECONDS, _BOOT_SECONDS, _RUN_SECONDS = 90.0, 120.0, 600.0
 _IN_A_ROW = 3
 _CLIENTS = 10
 _EVERY = 0.1
+# Runs in the middle of which a restart comes, and how long each takes.
+_RUNS: tuple[tuple[tuple[str, ...], float], ...] = (
+    (("playbooks/roll.yml",), 9.0),
+    (("playbooks/scale.yml", "-e", "static_nodes=1", "-e", "dynamic_nodes=6"), 6.0),
+    (("site.yml", "--tags", "balancer", "-e", "load_balancer_pids=513"), 8.0),
+    (("site.yml", "--tags", "balancer,nodes", "-e", '{"cluster_hosts": []}'), 8.0),
+)
+_INVENTORY = ("--inventory", str(ROOT / f"molecule/{SCENARIO}/inventory"))
 
 
 @dataclasses.dataclass
@@ -203,6 +219,33 @@ def one_round(machine: Machine, kind: str, live: bool, patience: float = _PATIEN
     return found
 
 
+def one_round_in_a_run(machine: Machine, kind: str, live: bool, nodes: int, chance: random.Random) -> Round:
+    """One restart in the middle of a run; a second run must mend what that leaves."""
+    found = Round(kind, live)
+    words, longest = chance.choice(_RUNS)
+    after = chance.uniform(1.5, longest)
+    say(f"{kind} after {after:.1f} s of {' '.join(words)}")
+    with tempfile.TemporaryFile("w+") as output, started((*words, *_INVENTORY), output) as run:
+        time.sleep(after)
+        began = time.monotonic()
+        restart(machine, kind)
+        web, answered = machine.web(), time.monotonic()
+        found.serves = awaited(lambda: serves(web), _PATIENCE_SECONDS)
+        found.down = time.monotonic() - began if found.serves is not None else None
+        run.wait(timeout=_RUN_SECONDS)
+        output.seek(0)
+        if "Traceback (most recent call last)" in output.read():
+            found.problems = (f"got a traceback of {words[0]}, want one line",)
+    again = common.attempt("site.yml", *_INVENTORY, "--tags", "images,balancer,nodes", *counts(nodes))
+    if again.problem:
+        found.problems = (*found.problems, f"got '{again.problem[:300]}' of the run after it, want success")
+    elif awaited(lambda: all_serve(web, machine.nodes()), _PATIENCE_SECONDS) is not None:
+        found.whole = time.monotonic() - answered
+    if len(machine.nodes()) != nodes:
+        found.problems = (*found.problems, f"got {len(machine.nodes())} nodes, want {nodes}")
+    return found
+
+
 def moved(client: requests.Session, home: str | None, web: str) -> bool:
     """Whether the client's session is elsewhere; its cookie is sent to whichever address the machine has now."""
     cookies = "; ".join(f"{cookie.name}={cookie.value}" for cookie in client.cookies)
@@ -249,29 +292,37 @@ def resized(nodes: int) -> None:
     Raises:
         BenchError: it does not come to it.
     """
-    inventory = str(ROOT / f"molecule/{SCENARIO}/inventory")
-    counts = ["-e", f"static_nodes={nodes - nodes // 2}", "-e", f"dynamic_nodes={nodes // 2}"]
-    common.play("playbooks/scale.yml", "--inventory", inventory, *counts)
+    common.play("playbooks/scale.yml", *_INVENTORY, *counts(nodes))
+
+
+def counts(nodes: int) -> list[str]:
+    """The arguments of a run for this number of nodes in all."""
+    return ["-e", f"static_nodes={nodes - nodes // 2}", "-e", f"dynamic_nodes={nodes // 2}"]
 
 
 def measure(options: argparse.Namespace) -> tuple[list[Round], list[tuple[str, bool]]]:
     """All rounds, and the controls."""
-    machine, found, controls = Machine(), [], []
+    machine, chance, found, controls = Machine(), random.Random(options.seed), [], []
     requests_through_no_proxy()
     for live in (word == "on" for word in options.live):
         machine.live_restore(live)
         if awaited(lambda: serves(machine.web()), _PATIENCE_SECONDS) is None:
             raise BenchError(f"live-restore {live}: got no site, want one")
         resized(options.nodes)
-        # As a person does it, and not a moment before the restart.
-        machine.shell(f"docker stop {machine.nodes()[0]}")
-        time.sleep(4)
+        if not options.during:
+            # As a person does it, and not a moment before the restart.
+            machine.shell(f"docker stop {machine.nodes()[0]}")
+            time.sleep(4)
         for kind, number in itertools.product(options.kinds, range(options.rounds)):
-            found.append(one_round(machine, kind, live))
+            found.append(
+                one_round_in_a_run(machine, kind, live, options.nodes, chance)
+                if options.during
+                else one_round(machine, kind, live)
+            )
             say(f"{number + 1}: {json.dumps(dataclasses.asdict(found[-1]))}")
             if found[-1].serves is None:
                 resized(options.nodes)
-        if not live:
+        if not live and not options.during:
             for kind in options.kinds:
                 controls.append((kind, control(machine, kind, options.nodes)))
                 say(f"control, {kind}: {'down' if controls[-1][1] else 'serves'}")
@@ -303,10 +354,8 @@ def rows(found: Sequence[Round]) -> list[list[object]]:
 
 def p95(values: Sequence[float | None]) -> float | None:
     """The 95th percentile by nearest rank; None when one value is missing."""
-    known = sorted(value for value in values if value is not None)
-    if len(known) < len(values) or not known:
-        return None
-    return known[max(0, -(-95 * len(known) // 100) - 1)]
+    known = [value for value in values if value is not None]
+    return percentile(known, 95) if known and len(known) == len(values) else None
 
 
 def main(argv: Sequence[str] | None = None) -> int:
@@ -317,8 +366,12 @@ def main(argv: Sequence[str] | None = None) -> int:
     parser.add_argument("--nodes", type=int, default=6)
     parser.add_argument("--kinds", nargs="+", choices=kinds, default=kinds)
     parser.add_argument("--live", nargs="+", choices=["on", "off"], default=["on", "off"])
+    parser.add_argument("--during", action="store_true", help="in the middle of runs")
+    parser.add_argument("--seed", type=int, default=random.SystemRandom().randrange(10**6), help="of these runs")
     parser.add_argument("--keep", action="store_true", help="leave the machine")
     options = parser.parse_args(argv)
+    if options.during:
+        say(f"seed {options.seed}")
     molecule("converge")
     try:
         found, controls = measure(options)

@@ -3,6 +3,7 @@
 Command: ``python -m tests.bench.faults [row ...] [--group edge] [--rounds 3] [--seed N] [--short] [--list]``
 ``--control`` plays the rows that have a control, with what heals them switched off: each of them must fail.
 ``--seconds 300`` begins no row after that time; ``--resume FILE`` goes on where it ended.
+``--together 8`` does what eight rows do before one run mends it all; ``a+b`` names rows a and b so.
 ``--record`` writes docs/faults.md at the end, ``--write`` writes it from the last record and plays nothing.
 """
 
@@ -23,6 +24,7 @@ from tests.bench.faults.fault import NEEDS, Fault, Measured, restored
 from tests.bench.faults.host import Host, neighbour
 from tests.bench.faults.judge import judge
 from tests.bench.faults.runner import Row
+from tests.bench.faults.together import JOIN, batches
 
 RECORD = Path(__file__).with_name("measured.json")
 PAGE = ROOT / "docs/faults.md"
@@ -36,6 +38,7 @@ def parser() -> argparse.ArgumentParser:
     made.add_argument("--rounds", type=int, default=1)
     made.add_argument("--seed", type=int, help="of the order; drawn when not given")
     made.add_argument("--rate", type=float, default=100.0, help="requests per second beside")
+    made.add_argument("--together", type=int, help="only what one run mends, this many rows at once")
     made.add_argument("--short", action="store_true", help="only the short form")
     made.add_argument("--quick", action="store_true", help="runs that mend do not verify")
     made.add_argument("--control", action="store_true", help="switch off what heals; each row must fail")
@@ -56,11 +59,12 @@ def selected(options: argparse.Namespace) -> list[Fault]:
     Raises:
         BenchError: a name that no row has.
     """
-    wrong = catalogue.unknown(options.rows, options.group)
+    wrong = catalogue.unknown([part for name in options.rows for part in name.split(JOIN)], options.group)
     if wrong:
         raise BenchError(f"row: got {', '.join(wrong)}, want one of the catalogue (fix: --list)")
     allowed = (catalogue.ALLOWED | set(options.allow)) - set(options.keep)
-    rows = catalogue.chosen(options.rows, options.group, short=options.short, allowed=allowed)
+    named = [catalogue.by_name(name) for name in options.rows if JOIN in name]
+    rows = [*named, *catalogue.chosen(options.rows, options.group, short=options.short, allowed=allowed)]
     return [row for row in rows if row.control] if options.control else rows
 
 
@@ -88,7 +92,10 @@ class Campaign:
         self._options = options
         self.measured: list[Measured] = []
         self.seed = options.seed if options.seed is not None else random.SystemRandom().randrange(10**6)
-        names, rounds = [row.name for row in selected(options)], options.rounds
+        rows, rounds = selected(options), options.rounds
+        if options.together:
+            rows = batches(rows, options.together, self.seed)
+        names = [row.name for row in rows]
         if options.resume:
             before = json.loads(options.resume.read_text(encoding="utf-8"))
             self.seed, names, rounds = before["seed"], before["rows"], before["rounds"]
@@ -178,7 +185,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     say(f"{len(campaign.measured) - len(failed)} of {len(campaign.measured)} as they say; raw data: {campaign.file}")
     for name, reasons in failed.items():
         say(f"FAIL {name}: {reasons[0][:300]}")
-    if options.record and not options.control:
+    if options.record and not options.control and not options.together:
         record(campaign.document())
     return 1 if failed or not campaign.ended() else 0
 

@@ -7,6 +7,7 @@ from collections.abc import Collection, Iterable, Sequence
 
 from tests.bench.faults import rows_balancer, rows_engine, rows_hand, rows_machine, rows_nodes, rows_state
 from tests.bench.faults.fault import CLOCK, ENGINE, PORTAINER, PRUNE, Fault
+from tests.bench.faults.together import JOIN, joined
 
 ROWS: tuple[Fault, ...] = (
     *rows_engine.ROWS,
@@ -29,11 +30,13 @@ ALLOWED = frozenset({ENGINE})
 
 
 def by_name(name: str) -> Fault:
-    """The row of this name.
+    """The row of this name, or of these names joined (:mod:`tests.bench.faults.together`).
 
     Raises:
-        KeyError: there is none.
+        StopIteration: there is none.
     """
+    if JOIN in name:
+        return joined([by_name(part) for part in name.split(JOIN)])
     return next(row for row in ROWS if row.name == name)
 
 

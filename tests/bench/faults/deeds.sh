@@ -4,8 +4,16 @@
 
 daemon_file=/etc/docker/daemon.json
 
-# pid NAME: the process that a container was started with.
-pid() { docker inspect --format '{{.State.Pid}}' "$1"; }
+# pid NAME: the process that a container was started with. Never 0: to kill that is to kill oneself.
+pid() {
+  local found
+  found=$(docker inspect --format '{{.State.Pid}}' "$1")
+  if [ "${found:-0}" -eq 0 ]; then
+    echo none
+    return 1
+  fi
+  echo "$found"
+}
 
 # members ROLE: the cluster's containers of a role, in any state.
 members() { docker ps --all --filter "label=evenkeel.cluster=$CLUSTER" --filter "label=evenkeel.role=$1" --format '{{.Names}}'; }
@@ -13,8 +21,7 @@ members() { docker ps --all --filter "label=evenkeel.cluster=$CLUSTER" --filter 
 # another_process NAME PROCESS: its first process is another one than before, and runs.
 another_process() {
   local now
-  now=$(pid "$1")
-  [ "$now" -gt 0 ] && [ "$now" != "$2" ]
+  now=$(pid "$1") && [ "$now" != "$2" ]
 }
 
 exists() { docker inspect "$1" >/dev/null 2>&1; }
@@ -180,7 +187,7 @@ never_again() {
 # eat CONTAINER: a process in the container's memory group takes all that it may, and the kernel ends the container's own first.
 eat() {
   local process group
-  process=$(pid "$1")
+  process=$(pid "$1") || return 1
   echo 1000 >"/proc/$process/oom_score_adj"
   group=$(memory_group "$process")
   # shellcheck disable=SC2016

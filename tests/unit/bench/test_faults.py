@@ -10,7 +10,7 @@ from collections import Counter
 from pathlib import Path
 
 import pytest
-from tests.bench.faults import catalogue, document
+from tests.bench.faults import catalogue, document, together
 from tests.bench.faults.fault import ENDS, HEALS, MENDS, NEEDS, REFUSED, Fault, Measured, restored
 from tests.bench.faults.judge import figures, judge, lost, moves, refusal_problems
 
@@ -40,6 +40,42 @@ def test_there_are_sixty_rows_and_more_and_a_sixth_of_them_is_short() -> None:
     assert len(catalogue.ROWS) >= 60
     assert sum(row.short for row in catalogue.ROWS) >= len(catalogue.ROWS) / 6
     assert [name for name, count in Counter(row.name for row in catalogue.ROWS).items() if count > 1] == []
+
+
+def test_rows_are_joined_to_one() -> None:
+    first = dataclasses.replace(ROW, name="first", do="false; echo first", ends=MENDS, told=False, then="test 1")
+    second = dataclasses.replace(first, name="second", do="echo $STATIC", then='exists "$STATIC"', clean="undo")
+    row = together.joined([first, second])
+    assert (row.name, row.ends, row.lost, row.told) == ("first+second", MENDS, None, False)
+    assert (row.then, row.clean) == ("test 1", "(\nundo\n) || true")
+    assert together.joined([first, dataclasses.replace(second, told=True)]).told
+    # It goes on after a failure.
+    done = subprocess.run(
+        ["bash", "-euo", "pipefail", "-c", row.do], env={"STATIC": "one"}, capture_output=True, text=True, check=False
+    )
+    assert (done.returncode, done.stdout) == (0, "first\none\n")
+
+
+def test_each_row_that_one_run_mends_is_in_one_batch() -> None:
+    names = [row.name for row in catalogue.ROWS if together.joinable(row)]
+    assert len(names) > 40
+    assert not {"engine-stopped", "names-not-resolved", "runs-at-once"} & set(names)
+    found = together.batches(catalogue.ROWS, 8, 5)
+    assert sorted(name for row in found for name in row.name.split("+")) == sorted(names)
+    assert {row.name.count("+") for row in found[:-1]} == {7}
+    assert found == together.batches(catalogue.ROWS, 8, 5) != together.batches(catalogue.ROWS, 8, 6)
+    assert catalogue.by_name(found[0].name) == found[0]
+
+
+def test_no_shell_of_a_row_gets_the_process_0(tmp_path: Path) -> None:
+    """``kill 0`` ends the process group that it is called in."""
+    docker = tmp_path / "docker"
+    docker.write_text("#!/bin/sh\necho 0\n")
+    docker.chmod(0o755)
+    path = f"{tmp_path}:/usr/bin:/bin"
+    asked = f". {FOLDER}/deeds.sh; pid ended; echo $?; eat ended; echo $?"
+    done = subprocess.run(["bash", "-c", asked], env={"PATH": path}, capture_output=True, text=True, check=False)
+    assert done.stdout == "none\n1\n1\n"
 
 
 @pytest.mark.parametrize("row", catalogue.ROWS, ids=lambda row: row.name)
