@@ -179,7 +179,9 @@ class FakeHost:
         return self.perl_problem
 
     def address(self, name: str) -> str:
-        return "172.18.0.2" if name in self.found else ""
+        if name not in self.found:
+            raise EngineError(f"container {name}: got 'No such container', want success (fix: see dockerd's log)")
+        return "172.18.0.2"
 
     def connect_edge(self, edge: str, network: str) -> None:
         self._note("connect_edge", f"connect {edge} to {network}")

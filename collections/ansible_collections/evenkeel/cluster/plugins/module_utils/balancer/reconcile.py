@@ -188,9 +188,12 @@ def _without_routes(ports: Ports, desired: Desired, found: Sequence[BalancerCont
 
     Traefik gives up on a folder that it cannot read when it starts, and does not try again when it could.
     """
-    address = ports.containers.address(desired.edge_name)
+    edge = next((item for item in found if item.own_name == desired.edge_name and item.running), None)
+    address = ports.containers.address(edge.name) if edge else ""
+    if edge is None or not address:
+        return
     for item in found:
-        if not address or not item.running or item.slot not in SLOTS or item.revision != desired.balancer:
+        if not item.running or item.slot not in SLOTS or (item.network, item.revision) != (edge.id, desired.balancer):
             continue
         api = ports.api(Endpoint("http", address, SLOTS[item.slot]).url, "", "")
         # One that has just started has no routes yet.
