@@ -10,6 +10,14 @@ _STOPS_ALL = "without live-restore the engine stops every container when it ends
 _PROXY = (
     "the engine's userland proxy ends with the engine, so this machine's own connections are refused until it is back"
 )
+_PROBES = (
+    "an engine that starts writes its packet filter rules again: a health check may fail in that moment, and the"
+    " sessions of its node move"
+)
+_NAMES = (
+    "the engine tells the addresses of nodes: one that loses its connection to the balancer is out of rotation until"
+    " the engine answers, and its sessions move"
+)
 _LIVE = """engine_option '{"live-restore": true, "userland-proxy": false}'"""
 _LIVE_PROXY = """engine_option '{"live-restore": true, "userland-proxy": true}'"""
 # Also where this project has installed Docker, which has live-restore.
@@ -61,8 +69,8 @@ ROWS = (
         prepare=_LIVE,
         clean=_NO_ENGINE,
         then="joins",
-        moved=0,
         short=True,
+        because=_PROBES,
     ),
     Fault(
         "engine-killed-live",
@@ -73,7 +81,7 @@ ROWS = (
         prepare=_LIVE,
         clean=_NO_ENGINE,
         then="joins",
-        moved=0,
+        because=_PROBES,
     ),
     Fault(
         "engine-upgraded-live-proxy",
@@ -85,8 +93,7 @@ ROWS = (
         prepare=_LIVE_PROXY,
         clean=_NO_ENGINE,
         then="joins",
-        moved=0,
-        because=_PROXY,
+        because=_PROXY + "; " + _PROBES,
     ),
     Fault(
         "engine-hangs",
@@ -97,7 +104,7 @@ ROWS = (
         lift='kill -CONT "$(dockerd_pid)"',
         clean='kill -CONT "$(dockerd_pid)"',
         then="joins",
-        moved=0,
+        because=_NAMES,
     ),
     Fault(
         "engine-hangs-and-a-node-dies",
@@ -114,9 +121,9 @@ ROWS = (
         "engine-runtime-killed",
         GROUP,
         "containerd gets SIGKILL; dockerd starts it again",
-        'kill -KILL "$(pgrep --exact containerd | head -1)"; await 30 docker version',
+        'kill -KILL "$(pgrep --exact containerd | head -1)"; await 30 runs_containers',
         seconds=20,
-        clean="await 30 docker version",
+        clean="await 30 runs_containers",
         then="joins",
     ),
     Fault(

@@ -121,8 +121,8 @@ ROWS = (
         "network-removed",
         NETWORK,
         "every container is taken off the cluster's network, and the network is removed",
-        'for one in $(members node) $(members edge); do docker network disconnect --force "$CLUSTER" "$one"; done;'
-        ' docker network rm "$CLUSTER"',
+        'for one in $(members node) $(members edge); do docker network disconnect --force "$CLUSTER" "$one" || true;'
+        ' done; docker network rm "$CLUSTER"',
         ends=MENDS,
         seconds=None,
         lost=None,

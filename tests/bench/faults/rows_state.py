@@ -135,7 +135,7 @@ ROWS = (
         "password-changed",
         GROUP,
         "the file with the dashboard's password holds another one",
-        f"echo another-password >{_ADMIN}",
+        f"date +password-%s%N >{_ADMIN}",
         ends=MENDS,
         seconds=0,
     ),

@@ -151,6 +151,26 @@ def test_a_balancer_without_routes_is_replaced_and_asked_for_nothing(host: FakeH
     assert told(done(host, request_)) == []
 
 
+@pytest.mark.parametrize("differs", [{"network": "another"}, {"revision": "older"}, {"state": "paused"}])
+def test_a_balancer_that_is_replaced_anyway_is_not_asked_for_its_routes(
+    host: FakeHost, request_: BalancerRequest, differs: dict[str, str]
+) -> None:
+    done(host, request_)
+    host.routeless = {"blue"}
+    host.found["shop-balancer-blue"] = dataclasses.replace(host.found["shop-balancer-blue"], **differs)  # type: ignore[arg-type]
+    before = host.clock.now()
+    preview(request_, Ports(host, host.api), clock=host.clock)
+    assert host.clock.now() == before
+
+
+def test_a_balancer_whose_edge_has_no_address_is_not_asked_for_its_routes(
+    host: FakeHost, request_: BalancerRequest
+) -> None:
+    done(host, request_)
+    host.address = lambda name: ""  # type: ignore[method-assign]
+    assert told(preview(request_, Ports(host, host.api), clock=host.clock)) == []
+
+
 def test_a_balancer_that_has_just_started_gets_time_to_read_its_routes(
     host: FakeHost, request_: BalancerRequest
 ) -> None:

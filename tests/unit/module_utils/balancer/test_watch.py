@@ -201,6 +201,16 @@ def test_the_holder_runs_the_file_again_when_that_has_changed(docker: Docker, sc
         assert docker.awaited() == [f"{BLUE}/start"]
 
 
+def test_the_watch_ends_when_its_file_has_changed(script: Path) -> None:
+    with running(str(script)) as process:
+        time.sleep(0.5)
+        assert process.poll() is None
+        newer = script.with_suffix(".newer")
+        newer.write_text(script.read_text())
+        newer.replace(script)
+        assert process.wait(LONG) == 0
+
+
 def test_the_holder_ends_when_the_machine_shuts_down(tmp_path: Path) -> None:
     (tmp_path / "child.pl").write_text("print qq(runs\\n); close STDOUT; sleep 60")
     with running("-e", HOLDER, str(tmp_path / "child.pl")) as process:

@@ -59,7 +59,9 @@ def test_what_is_there_is_read_and_left(of_my_own: Path) -> None:
         assert modes(of_my_own) == (0o700, mode)
 
 
-@pytest.mark.parametrize("folder, file", [(0o777, 0o666), (0o700, 0o640), (0o710, 0o600), (0o755, 0o400)])
+@pytest.mark.parametrize(
+    "folder, file", [(0o777, 0o666), (0o700, 0o640), (0o710, 0o600), (0o700, 0o700), (0o755, 0o400)]
+)
 def test_what_other_users_can_use_is_taken_away_from_them(of_my_own: Path, folder: int, file: int) -> None:
     of_my_own.parent.chmod(folder)
     of_my_own.chmod(file)

@@ -16,6 +16,7 @@ from tests.unit.servers import free_port
 
 from ansible_collections.evenkeel.cluster.plugins.module_utils.traefik import api as traefik_api
 from ansible_collections.evenkeel.cluster.plugins.module_utils.traefik.api import (
+    NoSuchRouteError,
     Snapshot,
     TraefikApi,
     TraefikApiError,
@@ -207,6 +208,16 @@ def test_password_beyond_latin1() -> None:
     with TraefikApi(balancer.url, "admin", "pässwörd-ключ", timeout=2.0) as api:
         assert api.version() == "3"
     balancer.close()
+
+
+@pytest.mark.parametrize("status, kind", [(404, NoSuchRouteError), (500, TraefikApiError), (401, TraefikApiError)])
+def test_a_balancer_without_its_own_route_is_told_from_others(
+    balancer: FakeBalancer, api: TraefikApi, status: int, kind: type[TraefikApiError]
+) -> None:
+    balancer.answer("/api/version", "404 page not found", status)
+    with pytest.raises(TraefikApiError) as raised:
+        api.version()
+    assert type(raised.value) is kind
 
 
 @pytest.mark.parametrize(

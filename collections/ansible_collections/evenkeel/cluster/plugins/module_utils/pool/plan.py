@@ -30,6 +30,7 @@ _Item = TypeVar("_Item")
 # States in which a managed node is replaced.
 _OVER = frozenset({ENDED, BROKEN})
 _ALIVE = frozenset({RUNNING, STARTING})
+_NO_ANSWER = "replaces a node that does not answer"
 
 
 @dataclasses.dataclass(frozen=True)
@@ -101,12 +102,12 @@ def plan(
 
     Managed nodes come to the declared number. Guests are beside them: they serve, but they are not declared, so they
     leave first; those that were stopped by hand are left alone. Broken managed nodes are removed at once, because they
-    serve nothing. What was changed by hand is set back where the node stays. Nodes that drain already, such as those
-    of a run that was killed, do not count, and the run waits for their end. Nodes that are stale, do not answer, or
-    cannot be set back are replaced in waves; in each wave, new nodes start before old ones drain. When the tier's
-    balancer service changes, first all new nodes join the new service, then the route is switched, and then the old
-    nodes drain. A tier takes over the path of another one, such as its own under a former name, when its nodes are in
-    rotation.
+    serve nothing; so are those that do not answer, where others of their tier do. What was changed by hand is set back
+    where the node stays. Nodes that drain already, such as those of a run that was killed, do not count, and the run
+    waits for their end. Nodes that are stale, do not answer, or cannot be set back are replaced in waves; in each wave,
+    new nodes start before old ones drain. When the tier's balancer service changes, first all new nodes join the new
+    service, then the route is switched, and then the old nodes drain. A tier takes over the path of another one, or
+    its own under a former name, when its nodes are in rotation.
 
     Args:
         nodes: all nodes and guests of the cluster.
@@ -180,8 +181,11 @@ def _plan_tier(
     renew: bool,
 ) -> list[PoolAction]:
     over = [node for node in _ordered(members) if node.managed and node.state in _OVER and not _is_mended(node, target)]
-    actions = [_remove(node) for node in over]
     alive = [node for node in _ordered(members) if node.state in _ALIVE or _is_mended(node, target)]
+    hung = _hung(alive)
+    actions = [_remove(node) for node in [*over, *hung]]
+    alive = [node for node in alive if node not in hung]
+    over += hung
     guests = [node for node in alive if not node.managed]
     drained = [node for node in alive if node.managed and node.leaving]
     fresh = [node for node in alive if node.managed and not node.leaving and _is_fresh(node, target) and not renew]
@@ -197,7 +201,7 @@ def _plan_tier(
     route = [PoolAction(ROUTE, target.name, target.name, 1, route_reason)] if route_reason else []
     leaving = _leave_order(stale, [*surplus, *drained, *guests])
     if not stale:
-        reason = "scale up" if alive or now else "first start"
+        reason = _NO_ANSWER if hung else "scale up" if alive or now else "first start"
         actions += [PoolAction(START, target.name, name, 1, reason) for name in names]
         return actions + route + [_drain(node, target, 1) for node in leaving]
 
@@ -246,7 +250,7 @@ def _start_reason(target: TierTarget, leaving: Sequence[Node], *, renew: bool) -
     if any(_is_stale(node, target) for node in leaving):
         return "replaces a stale node"
     if any(node.silent for node in leaving):
-        return "replaces a node that does not answer"
+        return _NO_ANSWER
     return "replaces a node that was changed by hand"
 
 
@@ -263,8 +267,19 @@ def _is_mended(node: Node, target: TierTarget) -> bool:
     return node.managed and node.state == BROKEN and bool(node.altered) and _is_fresh(node, target)
 
 
+def _hung(alive: Sequence[Node]) -> list[Node]:
+    """Those that do not answer, where others do: they go first.
+
+    The balancer takes each node for UP when its configuration changes, until the next probe: a new node that joins
+    before them would send them requests.
+    """
+    others = [node for node in alive if not node.silent and not node.leaving]
+    return [node for node in alive if node.managed and node.silent and not node.leaving] if others else []
+
+
 def _remove(node: Node) -> PoolAction:
-    return PoolAction(REMOVE, node.tier, node.name, 0, f"is {node.condition}", node.id)
+    why = "does not answer" if node.silent else f"is {node.condition}"
+    return PoolAction(REMOVE, node.tier, node.name, 0, why, node.id)
 
 
 def _mend(node: Node) -> PoolAction:
