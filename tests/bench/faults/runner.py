@@ -24,7 +24,7 @@ _TAIL_SECONDS = 0.5
 _PATIENCE_SECONDS = 10.0
 _AT_ONCE_SECONDS = 2.0
 _SETTLED_SECONDS = 5.0
-_UNVERIFIED = ("--tags", "images,balancer,nodes,portainer")
+_UNVERIFIED = ("--tags", "engine,images,balancer,nodes,portainer")
 
 
 class Machine(Protocol):

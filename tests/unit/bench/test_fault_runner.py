@@ -132,7 +132,7 @@ def test_what_only_the_status_names_is_left_as_well() -> None:
 def test_the_short_form_of_a_run_does_not_verify() -> None:
     machine = FakeMachine()
     played(row(ends=MENDS, seconds=None), machine, quick=True)
-    assert "site.yml --tags images,balancer,nodes,portainer" in machine.said
+    assert "site.yml --tags engine,images,balancer,nodes,portainer" in machine.said
     machine = FakeMachine()
     played(row(ends=MENDS, seconds=None, run=("playbooks/scale.yml",)), machine, quick=True)
     assert "playbooks/scale.yml" in machine.said
@@ -152,7 +152,7 @@ def test_what_one_run_does_not_mend_is_removed_and_made_again() -> None:
     machine = FakeMachine(mends=False)
     fault = row(ends=MENDS, seconds=None)
     seen = played(fault, machine)
-    again = "site.yml --tags images,balancer,nodes,portainer"
+    again = "site.yml --tags engine,images,balancer,nodes,portainer"
     assert machine.said[-5:] == [
         "site.yml",
         "docker rm --force $(members node) $(members edge) $(members balancer)",
