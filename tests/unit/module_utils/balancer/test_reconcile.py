@@ -8,7 +8,7 @@ import os
 from pathlib import Path
 
 import pytest
-from tests.unit.module_utils.balancer.fakes import FakeHost, VirtualClock, made_options
+from tests.unit.module_utils.balancer.fakes import FakeHost
 
 from ansible_collections.evenkeel.cluster.plugins.module_utils.balancer.config import edge_config
 from ansible_collections.evenkeel.cluster.plugins.module_utils.balancer.ports import Ports
@@ -29,28 +29,6 @@ from ansible_collections.evenkeel.cluster.plugins.module_utils.traefik.api impor
 
 FIRST = ["start edge shop-edge (holds ports and addresses)", "start shop-balancer-blue (none runs)"]
 REPLACED = ["start shop-balancer-green (image or configuration changed)", "retire shop-balancer-blue (is replaced)"]
-
-
-@pytest.fixture
-def lock_file(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Path:
-    """A place for the lock of this test alone."""
-    place = tmp_path / "lock"
-    monkeypatch.setattr(lock, "lock_path", lambda cluster: place)
-    return place
-
-
-@pytest.fixture
-def host(tmp_path: Path, lock_file: Path) -> FakeHost:
-    host = FakeHost(made_options(tmp_path))
-    host.options.watch_file.write_text(host.options.watch_script)
-    return host
-
-
-@pytest.fixture
-def request_(host: FakeHost, tmp_path: Path) -> BalancerRequest:
-    password_file = tmp_path / "password"
-    password_file.write_text("secret\n")
-    return BalancerRequest("shop", host.options, "admin", str(password_file))
 
 
 def done(host: FakeHost, request: BalancerRequest) -> BalancerOutcome:
@@ -135,54 +113,6 @@ def test_a_balancer_whose_access_log_was_removed_is_replaced(host: FakeHost, req
     ]
     assert told(done(host, request_)) == told(expected)
     assert told(done(host, request_)) == []
-
-
-def test_a_balancer_without_routes_is_replaced_and_asked_for_nothing(host: FakeHost, request_: BalancerRequest) -> None:
-    done(host, request_)
-    host.clock.sleep(60)
-    host.routeless = {"blue"}
-    expected = preview(request_, Ports(host, host.api), clock=host.clock)
-    assert told(expected) == [
-        "start shop-balancer-green (has not read its configuration)",
-        "retire shop-balancer-blue (is replaced)",
-    ]
-    outcome = done(host, request_)
-    assert (told(outcome), outcome.warnings) == (told(expected), ())
-    assert told(done(host, request_)) == []
-
-
-@pytest.mark.parametrize("differs", [{"network": "another"}, {"revision": "older"}, {"state": "paused"}])
-def test_a_balancer_that_is_replaced_anyway_is_not_asked_for_its_routes(
-    host: FakeHost, request_: BalancerRequest, differs: dict[str, str]
-) -> None:
-    done(host, request_)
-    host.routeless = {"blue"}
-    host.found["shop-balancer-blue"] = dataclasses.replace(host.found["shop-balancer-blue"], **differs)  # type: ignore[arg-type]
-    before = host.clock.now()
-    preview(request_, Ports(host, host.api), clock=host.clock)
-    assert host.clock.now() == before
-
-
-def test_a_balancer_whose_edge_has_no_address_is_not_asked_for_its_routes(
-    host: FakeHost, request_: BalancerRequest
-) -> None:
-    done(host, request_)
-    host.address = lambda name: ""  # type: ignore[method-assign]
-    assert told(preview(request_, Ports(host, host.api), clock=host.clock)) == []
-
-
-def test_a_balancer_that_has_just_started_gets_time_to_read_its_routes(
-    host: FakeHost, request_: BalancerRequest
-) -> None:
-    done(host, request_)
-    host.routeless = {"blue"}
-
-    class Starting(VirtualClock):
-        def sleep(self, seconds: float) -> None:
-            host.routeless = set()
-            super().sleep(seconds)
-
-    assert told(preview(request_, Ports(host, host.api), clock=Starting())) == []
 
 
 def test_a_port_that_refuses_is_published_again(host: FakeHost, request_: BalancerRequest) -> None:

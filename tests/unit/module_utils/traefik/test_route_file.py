@@ -2,12 +2,19 @@
 
 from __future__ import annotations
 
+import json
 from pathlib import Path
 
 import pytest
 
+from ansible_collections.evenkeel.cluster.plugins.module_utils.core.files import write_atomically
 from ansible_collections.evenkeel.cluster.plugins.module_utils.traefik import route_file
-from ansible_collections.evenkeel.cluster.plugins.module_utils.traefik.route_file import RouteFile
+from ansible_collections.evenkeel.cluster.plugins.module_utils.traefik.route_file import (
+    RouteFile,
+    RouteTable,
+    last_of,
+    text_to_start_with,
+)
 from ansible_collections.evenkeel.cluster.plugins.module_utils.traefik.routes import Route, active_routes
 
 SHOP = Route("shop", "/", False, "shop-3f2a91bc", ("localhost",))
@@ -43,7 +50,9 @@ def test_several_routes_change_in_one_write(path: Path, monkeypatch: pytest.Monk
     routes = RouteFile(path, "docker")
     routes.point_to({"shop": SHOP})
     written: list[str] = []
-    monkeypatch.setattr(route_file, "write_atomically", lambda _path, text: written.append(text))
+    monkeypatch.setattr(
+        route_file, "write_atomically", lambda file, text: written.append(text) if file == path else None
+    )
     routes.point_to({"shop": None, "dates": DATES})
     (text,) = written
     assert active_routes(text) == {"dates": DATES}
@@ -57,3 +66,33 @@ def test_a_file_of_another_version_is_not_current(path: Path) -> None:
     path.write_text(path.read_text(encoding="utf-8") + "\n", encoding="utf-8")
     assert routes.table().routes == {"shop": SHOP}
     assert not routes.table().current
+
+
+def test_what_was_written_last_is_kept_for_a_balancer_that_starts(path: Path) -> None:
+    routes = RouteFile(path, "docker")
+    assert text_to_start_with(path, "docker") is None, "a balancer needs no routes"
+    routes.point_to({"shop": SHOP})
+    good = path.read_text(encoding="utf-8")
+    assert text_to_start_with(path, "docker") is None
+    for broken in (b"[garbage", b"\xff\xfe", b"5"):
+        path.write_bytes(broken)
+        assert text_to_start_with(path, "docker") == good
+        assert routes.table() == RouteTable({}, current=False)
+    path.write_text("", encoding="utf-8")
+    assert text_to_start_with(path, "docker") is None
+    path.write_text("[garbage", encoding="utf-8")
+    last_of(path).write_text("[garbage too", encoding="utf-8")
+    assert json.loads(text_to_start_with(path, "docker") or "") == {}
+    last_of(path).unlink()
+    assert json.loads(text_to_start_with(path, "docker") or "") == {}
+
+
+def test_routes_that_cannot_be_kept_a_second_time_are_written(path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def refused(file: Path, text: str) -> None:
+        if file == last_of(path):
+            raise OSError("No space left on device")
+        write_atomically(file, text)
+
+    monkeypatch.setattr(route_file, "write_atomically", refused)
+    RouteFile(path, "docker").point_to({"shop": SHOP})
+    assert RouteFile(path, "docker").of("shop") == SHOP

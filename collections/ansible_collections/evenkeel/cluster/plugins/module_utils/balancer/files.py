@@ -1,6 +1,6 @@
 # Copyright: Evenkeel contributors
 # SPDX-License-Identifier: MIT
-"""The files that the balancer's own module writes, as they are between two replacements. Pure."""
+"""The files that the balancer's own module writes, as they are between two replacements."""
 
 from __future__ import annotations
 
@@ -8,6 +8,8 @@ import json
 from collections.abc import Iterable
 from pathlib import Path
 
+from ..cluster.engines import DEFAULT_PROVIDER
+from ..traefik.route_file import text_to_start_with
 from .config import SLOTS, static_config, static_name
 from .options import BalancerOptions
 from .plan import BalancerContainer
@@ -37,7 +39,17 @@ def file_of(options: BalancerOptions, name: str) -> tuple[Path, str]:
     """Path and text of the file with this name.
 
     Raises:
-        KeyError: there is no such file.
+        KeyError: there is no such file, or its text is not the balancer's to write.
     """
+    if name == options.routes_file.name:
+        text = routes_to_start_with(options)
+        if text is None:
+            raise KeyError(name)
+        return options.routes_file, text
     statics = {static_name(slot): static_text(options, slot) for slot in SLOTS}
     return options.config_dir / name, {options.watch_file.name: options.watch_script, **statics}[name]
+
+
+def routes_to_start_with(options: BalancerOptions) -> str | None:
+    """The text that the pool's route file must get before a balancer starts; None where it can be read."""
+    return text_to_start_with(options.routes_file, DEFAULT_PROVIDER)

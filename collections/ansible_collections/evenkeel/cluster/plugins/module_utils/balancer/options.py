@@ -148,6 +148,11 @@ class BalancerOptions:
         """The dynamic configuration that applies to every request."""
         return self.config_dir / "dynamic" / "edge.yml"
 
+    @property
+    def routes_file(self) -> Path:
+        """The tiers' routes, which the pool writes."""
+        return self.config_dir / "dynamic" / "tiers.yml"
+
     def desired(self, image_id: str) -> Desired:
         """The revisions that follow from the options."""
         ports = {str(port): list(outside) for port, outside in self.ports.items()}

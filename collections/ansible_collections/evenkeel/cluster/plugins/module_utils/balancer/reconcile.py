@@ -21,9 +21,9 @@ from ..core.poll import SYSTEM_CLOCK, Clock, wait_until
 from ..traefik.api import NoSuchRouteError, TraefikApiError, read_password
 from .alterations import with_alterations
 from .config import SLOTS, draining_slot, edge_config
-from .files import own_files
+from .files import own_files, routes_to_start_with
 from .options import BalancerOptions, read_lock_timeout, read_options
-from .plan import WRITE, BalancerAction, BalancerContainer, Desired, plan, plan_removal, predict, summary
+from .plan import START, WRITE, BalancerAction, BalancerContainer, Desired, plan, plan_removal, predict, summary
 from .ports import BalancerApi, Ports
 from .swap import BalancerError, BalancerSwap
 
@@ -180,6 +180,8 @@ def _look(request: BalancerRequest, ports: Ports, clock: Clock, *, built: bool) 
     writes = [
         BalancerAction(WRITE, path.name, "is not as declared") for path, want in files.items() if _text(path) != want
     ]
+    if any(step.kind == START for step in steps) and routes_to_start_with(options) is not None:
+        writes.append(BalancerAction(WRITE, options.routes_file.name, "no balancer could read it"))
     return _Look(desired, found, [*writes, *steps], text)
 
 

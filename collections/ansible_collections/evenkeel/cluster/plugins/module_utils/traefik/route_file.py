@@ -4,6 +4,8 @@
 
 from __future__ import annotations
 
+import contextlib
+import json
 import threading
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -11,6 +13,45 @@ from pathlib import Path
 
 from ..core.files import write_atomically
 from .routes import Route, active_routes, render, routes_config
+
+
+def last_of(path: Path) -> Path:
+    """Where the text is kept that was written last: for a new balancer, if the file cannot be read by then."""
+    return path.with_name(f"{path.name}.last")
+
+
+def text_to_start_with(path: Path, provider: str) -> str | None:
+    """What the file must have before a balancer starts; None where it can be read.
+
+    A balancer reads none of its folder's files when one of them is broken. What was written last is what a running one
+    still has.
+
+    Args:
+        path: the route file.
+        provider: the balancer's provider that finds the nodes.
+    """
+    if not path.is_file() or _is_readable(_text(path)):
+        return None
+    last = _text(last_of(path))
+    return last if last and _is_readable(last) else render(routes_config([], provider))
+
+
+def _text(path: Path) -> str:
+    try:
+        return path.read_text(encoding="utf-8")
+    except FileNotFoundError:
+        return ""
+    except ValueError:
+        return "no text"
+
+
+def _is_readable(text: str) -> bool:
+    if not text:
+        return True
+    try:
+        return isinstance(json.loads(text), dict)
+    except ValueError:
+        return False
 
 
 @dataclass(frozen=True)
@@ -42,7 +83,7 @@ class RouteFile:
 
     def table(self) -> RouteTable:
         """The routes as the file has them now."""
-        text = self._path.read_text(encoding="utf-8") if self._path.is_file() else ""
+        text = _text(self._path) if self._path.is_file() else ""
         routes = active_routes(text)
         return RouteTable(routes, current=not text or text == self._rendered(routes))
 
@@ -66,7 +107,11 @@ class RouteFile:
                     routes.pop(tier, None)
                 else:
                     routes[tier] = route
-            write_atomically(self._path, self._rendered(routes))
+            text = self._rendered(routes)
+            write_atomically(self._path, text)
+            # The routes are there; that they could not be kept a second time is no reason to fail.
+            with contextlib.suppress(OSError):
+                write_atomically(last_of(self._path), text)
 
     def _rendered(self, routes: dict[str, Route]) -> str:
         return render(routes_config([routes[name] for name in sorted(routes)], self._provider))
