@@ -24,7 +24,7 @@ from tests.bench import common, engine, peers
 from tests.bench.common import BenchError, median, say
 from tests.bench.scale_up import make_peers
 
-GOALS = {"task": 0.5, "scale.yml": 3.0, "site.yml": 15.0}
+GOALS = {"task": 0.5, "scale.yml": 1.5, "site.yml": 10.0}
 
 
 def unchanged(run: common.Play, what: str) -> common.Play:

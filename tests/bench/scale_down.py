@@ -38,7 +38,7 @@ from tests.bench.load import Load, Target
 
 from ansible_collections.evenkeel.cluster.plugins.module_utils.engine.docker_faults import DockerDrillEngine
 
-GOAL_SECONDS = 8.0
+GOAL_SECONDS = 6.0
 OURS = Target("dynamic", f"{WEB}/api/dates/", f"{WEB}/api/dates/")
 BASELINE = Target("naive", f"{WEB}/bench/", f"{WEB}/bench/")
 BASELINE_IMAGE = "evenkeel-bench/naive"
