@@ -175,7 +175,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     host = Host([word for extra in options.extra for word in ("-e", extra)])
     campaign = Campaign(options)
     # What the rows begin with is what this checkout declares, not what was declared here last.
-    problem = host.run("site.yml", "--tags", "engine,images,balancer,nodes").problem
+    problem = host.run("site.yml", "--tags", "engine,images,balancer,nodes,portainer").problem
     if problem:
         raise BenchError(f"cluster: got '{problem}', want it as declared (fix: ansible-playbook site.yml)")
     host.learn()
