@@ -13,7 +13,7 @@ from tests.bench.life import model
 
 from .conftest import Declared
 
-OPERATIONS = 10
+OPERATIONS = 6
 
 
 @pytest.fixture
@@ -28,7 +28,7 @@ def default_cluster(engine: docker.DockerClient, declared: Declared) -> Iterator
 @pytest.mark.usefixtures("default_cluster")
 @pytest.mark.skipif(os.geteuid() != 0, reason="the life kills processes")
 def test_a_random_life_is_as_the_model_says() -> None:
-    """A failing life is shrunk by hand: python -m tests.bench.random_life --operations 10 --seed N."""
+    """A failing life is shrunk by hand: python -m tests.bench.random_life --operations 6 --seed N."""
     seed = random.SystemRandom().randrange(10**6)
     print(f"seed {seed}")
     operations = model.draw(OPERATIONS, seed, without=[model.RESTART_ENGINE])
