@@ -11,6 +11,12 @@ from ansible_collections.evenkeel.cluster.plugins.module_utils.balancer.config i
 from ansible_collections.evenkeel.cluster.plugins.module_utils.balancer.files import static_text
 from ansible_collections.evenkeel.cluster.plugins.module_utils.balancer.options import BalancerOptions
 from ansible_collections.evenkeel.cluster.plugins.module_utils.balancer.plan import BalancerContainer, Desired
+from ansible_collections.evenkeel.cluster.plugins.module_utils.balancer.ports import Ports
+from ansible_collections.evenkeel.cluster.plugins.module_utils.balancer.reconcile import (
+    BalancerOutcome,
+    BalancerRequest,
+    reconcile,
+)
 from ansible_collections.evenkeel.cluster.plugins.module_utils.engine.container_spec import ContainerSpec
 from ansible_collections.evenkeel.cluster.plugins.module_utils.engine.port import EngineError, Image
 from ansible_collections.evenkeel.cluster.plugins.module_utils.traefik.api import NoSuchRouteError, TraefikApiError
@@ -253,3 +259,11 @@ class FakeApi:
     def all_services(self) -> list[dict[str, Any]]:
         late = self._host.clock.now() - self._process().started < self._host.delay
         return [{"name": service["name"]} for service in SERVICES] if late else list(SERVICES)
+
+
+def done(host: FakeHost, request: BalancerRequest) -> BalancerOutcome:
+    return reconcile(request, Ports(host, host.api), clock=host.clock)
+
+
+def told(outcome: BalancerOutcome) -> list[str]:
+    return [str(action) for action in outcome.actions]

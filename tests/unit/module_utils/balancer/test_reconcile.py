@@ -8,19 +8,17 @@ import os
 from pathlib import Path
 
 import pytest
-from tests.unit.module_utils.balancer.fakes import FakeHost
+from tests.unit.module_utils.balancer.fakes import FakeHost, done, told
 
 from ansible_collections.evenkeel.cluster.plugins.module_utils.balancer.config import edge_config
 from ansible_collections.evenkeel.cluster.plugins.module_utils.balancer.ports import Ports
 from ansible_collections.evenkeel.cluster.plugins.module_utils.balancer.reconcile import (
-    BalancerOutcome,
     BalancerRequest,
     BalancerRunError,
     announce,
     as_result,
     diff,
     preview,
-    reconcile,
 )
 from ansible_collections.evenkeel.cluster.plugins.module_utils.balancer.swap import BalancerError
 from ansible_collections.evenkeel.cluster.plugins.module_utils.core import lock
@@ -29,14 +27,6 @@ from ansible_collections.evenkeel.cluster.plugins.module_utils.traefik.api impor
 
 FIRST = ["start edge shop-edge (holds ports and addresses)", "start shop-balancer-blue (none runs)"]
 REPLACED = ["start shop-balancer-green (image or configuration changed)", "retire shop-balancer-blue (is replaced)"]
-
-
-def done(host: FakeHost, request: BalancerRequest) -> BalancerOutcome:
-    return reconcile(request, Ports(host, host.api), clock=host.clock)
-
-
-def told(outcome: BalancerOutcome) -> list[str]:
-    return [str(action) for action in outcome.actions]
 
 
 def test_a_prediction_is_what_a_run_does(host: FakeHost, request_: BalancerRequest) -> None:

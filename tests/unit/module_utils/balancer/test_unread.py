@@ -5,25 +5,15 @@ from __future__ import annotations
 import dataclasses
 
 import pytest
-from tests.unit.module_utils.balancer.fakes import FakeHost, VirtualClock
+from tests.unit.module_utils.balancer.fakes import FakeHost, VirtualClock, done, told
 
 from ansible_collections.evenkeel.cluster.plugins.module_utils.balancer.ports import Ports
 from ansible_collections.evenkeel.cluster.plugins.module_utils.balancer.reconcile import (
-    BalancerOutcome,
     BalancerRequest,
     preview,
-    reconcile,
 )
 
 FIRST = ["start edge shop-edge (holds ports and addresses)", "start shop-balancer-blue (none runs)"]
-
-
-def done(host: FakeHost, request: BalancerRequest) -> BalancerOutcome:
-    return reconcile(request, Ports(host, host.api), clock=host.clock)
-
-
-def told(outcome: BalancerOutcome) -> list[str]:
-    return [str(action) for action in outcome.actions]
 
 
 def test_a_balancer_without_routes_is_replaced_and_asked_for_nothing(host: FakeHost, request_: BalancerRequest) -> None:
