@@ -22,7 +22,7 @@ pytestmark = [
     pytest.mark.skipif(shutil.which("iptables") is None, reason="the rows set rules of the firewall"),
 ]
 RATE = 60.0
-TOGETHER = 12
+TOGETHER = 22
 SEED = random.SystemRandom().randrange(10**6)
 ROWS = [row for _, row in catalogue.order(catalogue.chosen([], [], short=True, allowed=catalogue.ALLOWED), 1, SEED)]
 
@@ -46,8 +46,8 @@ def test_a_fault_ends_as_its_row_says(host: Host, row: Fault) -> None:
 
 
 def test_one_run_mends_whatever_was_done_before_it(host: Host) -> None:
-    """Rows of every group at once, drawn from a seed; none of them has to say more than that one run mends it."""
-    row = together.batches(catalogue.ROWS, TOGETHER, SEED)[0]
+    """Rows beside those of the short form, drawn from a seed; with them, a third of the catalogue is played."""
+    row = together.batches([row for row in catalogue.ROWS if not row.short], TOGETHER, SEED)[0]
     seen = Row(row, 1, host, RATE, SEED, quick=True).play()
     assert judge(row, seen) == [], f"seed {SEED}: {seen}"
 
