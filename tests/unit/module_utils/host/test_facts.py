@@ -175,13 +175,14 @@ def test_limit_of_open_files(text: str, count: int) -> None:
 
 def test_proxies_of_this_machine() -> None:
     """A process that bears the name and the words of one."""
-    words = ["docker-proxy", "-c", "input()", "-host-port", "47181"]
+    port = 30000 + os.getpid() % 30000  # another suite on this machine has its own
+    words = ["docker-proxy", "-c", "input()", "-host-port", str(port)]
     with subprocess.Popen(words, executable=sys.executable, stdin=subprocess.PIPE, text=True) as process:
         # Its words can be read a moment after it was started.
         found: list[PortProxy] = []
         until = time.monotonic() + 10
         while not found and time.monotonic() < until:
-            found = [proxy for proxy in read_port_proxies() if proxy.port == 47181]
+            found = [proxy for proxy in read_port_proxies() if proxy.port == port]
         process.communicate("\n", timeout=10)
     assert [proxy.open_files for proxy in found] == [resource.getrlimit(resource.RLIMIT_NOFILE)[0]]
 
