@@ -52,6 +52,14 @@ def test_a_log_below_its_limit_is_left_alone(log: Path, content: str | None) -> 
     assert files(log) == ({} if content is None else {"access.log": content})
 
 
+def test_the_oldest_go_where_much_was_written_between_two_looks(log: Path) -> None:
+    for _ in range(5):
+        log.write_text("x" * 190)
+        assert perl(log, 400, 3) == ""
+        assert sum(map(len, files(log).values())) <= 300
+    assert files(log) == {"access.log": "", "access.log.1": "x" * 190}
+
+
 def test_a_full_log_is_copied_and_emptied_and_the_oldest_goes(log: Path) -> None:
     seen = []
     for letter in "abcde":

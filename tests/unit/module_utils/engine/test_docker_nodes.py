@@ -180,9 +180,12 @@ def test_a_renamed_node_is_known_by_the_name_that_the_balancer_has(
     assert (node.name, node.made_as, node.served_by, node.managed) == ("webby", "web-1", "web-1", True)
 
 
-def test_a_copy_is_told_apart_from_the_older_node(socket: DockerSocket, engine: DockerDrillEngine) -> None:
+@pytest.mark.parametrize("created", [8, 9], ids=["a second before", "in the same second"])
+def test_a_copy_is_told_apart_from_the_older_node(
+    socket: DockerSocket, engine: DockerDrillEngine, created: int
+) -> None:
     """Docker lists the youngest first."""
-    socket.answers["/containers/json"] = (200, [record("copy", Created=9), record("webby", Created=8)])
+    socket.answers["/containers/json"] = (200, [record("copy", Created=9), record("webby", Created=created)])
     socket.answers["/containers/id-copy/json"] = (200, {"Config": {"Hostname": "web-1"}})
     assert [(node.name, node.managed, node.copy_of, node.served_by) for node in engine.nodes()] == [
         ("webby", True, "", "web-1"),

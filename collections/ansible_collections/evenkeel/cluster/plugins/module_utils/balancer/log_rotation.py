@@ -28,6 +28,12 @@ sub rotate_log {
   open(my $log, "+<:raw", $path) or return "cannot open $path: $!";
   my $problem = $keep > 0 ? copy_log($log, $size > 2 * $limit ? $size - $limit : 0, "$path.1") : "";
   truncate($log, 0) or return "cannot empty $path: $!";
+  # What is written between two looks comes on top of the limit: the oldest go until all of them are within theirs.
+  my $all_sizes = 0;
+  for my $number (1 .. $keep) {
+    $all_sizes += -s "$path.$number" || 0;
+    unlink "$path.$number" if $number > 1 && $all_sizes > $limit * $keep;
+  }
   return $problem;
 }
 
