@@ -61,9 +61,9 @@ class DockerEngine:
     def nodes(self) -> list[Node]:
         """All containers with the cluster's node labels, in any state, oldest first."""
         found = self.client.containers(labels.selector(self.cluster, labels.NODE))
-        # Docker lists the newest first, and tells whole seconds: of two in one second, the later in its list is older.
-        oldest_first = sorted(reversed(found), key=lambda item: int(item.get("Created", 0)))
-        nodes = told_apart(self._node(item) for item in oldest_first)
+        # Docker lists the newest first and tells whole seconds: of two in one second, its order must be kept.
+        newest_first = sorted(found, key=lambda item: int(item.get("Created", 0)), reverse=True)
+        nodes = told_apart(self._node(item) for item in reversed(newest_first))
         return [
             node if node.managed else dataclasses.replace(node, served_by=self._hostname(node.id)) for node in nodes
         ]
