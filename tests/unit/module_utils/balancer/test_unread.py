@@ -7,11 +7,10 @@ import dataclasses
 import pytest
 from tests.unit.module_utils.balancer.fakes import FakeHost, VirtualClock, done, told
 
+from ansible_collections.evenkeel.cluster.plugins.module_utils.balancer.plan import WRITE, BalancerAction
 from ansible_collections.evenkeel.cluster.plugins.module_utils.balancer.ports import Ports
-from ansible_collections.evenkeel.cluster.plugins.module_utils.balancer.reconcile import (
-    BalancerRequest,
-    preview,
-)
+from ansible_collections.evenkeel.cluster.plugins.module_utils.balancer.reconcile import BalancerRequest, preview
+from ansible_collections.evenkeel.cluster.plugins.module_utils.balancer.swap import BalancerSwap
 
 FIRST = ["start edge shop-edge (holds ports and addresses)", "start shop-balancer-blue (none runs)"]
 
@@ -45,6 +44,14 @@ def test_routes_that_no_balancer_could_read_are_what_was_written_last(
     assert routes.read_text() == "[garbage"
     assert told(done(host, request_)) == expected_first
     assert routes.read_text() == expected
+
+
+def test_routes_that_were_mended_since_the_plan_are_left_alone(host: FakeHost) -> None:
+    routes = host.options.routes_file
+    swap = BalancerSwap(host, host.options, host.options.desired("a"), host.api, host.clock)
+    routes.write_text('{"http": {}}')
+    swap.apply([BalancerAction(WRITE, routes.name, "no balancer could read it")])
+    assert routes.read_text() == '{"http": {}}'
 
 
 def test_routes_are_the_pool_s_to_mend_where_no_balancer_starts(host: FakeHost, request_: BalancerRequest) -> None:

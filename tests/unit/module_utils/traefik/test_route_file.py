@@ -70,21 +70,21 @@ def test_a_file_of_another_version_is_not_current(path: Path) -> None:
 
 def test_what_was_written_last_is_kept_for_a_balancer_that_starts(path: Path) -> None:
     routes = RouteFile(path, "docker")
-    assert text_to_start_with(path, "docker") is None, "a balancer needs no routes"
+    assert text_to_start_with(path) is None, "a balancer needs no routes"
     routes.point_to({"shop": SHOP})
     good = path.read_text(encoding="utf-8")
-    assert text_to_start_with(path, "docker") is None
+    assert text_to_start_with(path) is None
     for broken in (b"[garbage", b"\xff\xfe", b"5"):
         path.write_bytes(broken)
-        assert text_to_start_with(path, "docker") == good
+        assert text_to_start_with(path) == good
         assert routes.table() == RouteTable({}, current=False)
     path.write_text("", encoding="utf-8")
-    assert text_to_start_with(path, "docker") is None
+    assert text_to_start_with(path) is None
     path.write_text("[garbage", encoding="utf-8")
     last_of(path).write_text("[garbage too", encoding="utf-8")
-    assert json.loads(text_to_start_with(path, "docker") or "") == {}
+    assert json.loads(text_to_start_with(path) or "") == {}
     last_of(path).unlink()
-    assert json.loads(text_to_start_with(path, "docker") or "") == {}
+    assert json.loads(text_to_start_with(path) or "") == {}
 
 
 def test_routes_that_cannot_be_kept_a_second_time_are_written(path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

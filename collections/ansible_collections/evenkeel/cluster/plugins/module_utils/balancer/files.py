@@ -8,7 +8,6 @@ import json
 from collections.abc import Iterable
 from pathlib import Path
 
-from ..cluster.engines import DEFAULT_PROVIDER
 from ..traefik.route_file import text_to_start_with
 from .config import SLOTS, static_config, static_name
 from .options import BalancerOptions
@@ -35,21 +34,13 @@ def own_files(options: BalancerOptions, containers: Iterable[BalancerContainer],
     return {options.watch_file: options.watch_script, **statics}
 
 
-def file_of(options: BalancerOptions, name: str) -> tuple[Path, str]:
-    """Path and text of the file with this name.
+def file_of(options: BalancerOptions, name: str) -> tuple[Path, str | None]:
+    """Path and text of the file with this name; None where it may stay as it is.
 
     Raises:
-        KeyError: there is no such file, or its text is not the balancer's to write.
+        KeyError: there is no such file.
     """
     if name == options.routes_file.name:
-        text = routes_to_start_with(options)
-        if text is None:
-            raise KeyError(name)
-        return options.routes_file, text
+        return options.routes_file, text_to_start_with(options.routes_file)
     statics = {static_name(slot): static_text(options, slot) for slot in SLOTS}
     return options.config_dir / name, {options.watch_file.name: options.watch_script, **statics}[name]
-
-
-def routes_to_start_with(options: BalancerOptions) -> str | None:
-    """The text that the pool's route file must get before a balancer starts; None where it can be read."""
-    return text_to_start_with(options.routes_file, DEFAULT_PROVIDER)

@@ -21,7 +21,7 @@ from ..core.poll import SYSTEM_CLOCK, Clock, wait_until
 from ..traefik.api import NoSuchRouteError, TraefikApiError, read_password
 from .alterations import with_alterations
 from .config import SLOTS, draining_slot, edge_config
-from .files import own_files, routes_to_start_with
+from .files import file_of, own_files
 from .options import BalancerOptions, read_lock_timeout, read_options
 from .plan import START, WRITE, BalancerAction, BalancerContainer, Desired, plan, plan_removal, predict, summary
 from .ports import BalancerApi, Ports
@@ -180,8 +180,9 @@ def _look(request: BalancerRequest, ports: Ports, clock: Clock, *, built: bool) 
     writes = [
         BalancerAction(WRITE, path.name, "is not as declared") for path, want in files.items() if _text(path) != want
     ]
-    if any(step.kind == START for step in steps) and routes_to_start_with(options) is not None:
-        writes.append(BalancerAction(WRITE, options.routes_file.name, "no balancer could read it"))
+    routes = options.routes_file.name
+    if any(step.kind == START for step in steps) and file_of(options, routes)[1] is not None:
+        writes.append(BalancerAction(WRITE, routes, "no balancer could read it"))
     return _Look(desired, found, [*writes, *steps], text)
 
 
@@ -209,7 +210,7 @@ def _lacks_routes(api: BalancerApi) -> str:
     except NoSuchRouteError as error:
         return str(error)
     except TraefikApiError:
-        pass  # it asks for a password: it has its routes
+        pass  # one that asks for a password has its routes; one that does not answer is told elsewhere
     return ""
 
 

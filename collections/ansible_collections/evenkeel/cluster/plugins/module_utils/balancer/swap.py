@@ -140,7 +140,7 @@ class BalancerSwap:
             UNPAUSE: lambda action: self._containers.unpause(action.id),
             MEND: lambda action: self._containers.mend(action.id, spec_of(self._options, self._desired, action.slot)),
             CONNECT: lambda action: self._containers.connect_edge(action.id, action.network),
-            WRITE: lambda action: write_atomically(*file_of(self._options, action.name)),
+            WRITE: self._write,
             START_EDGE: lambda _: self._containers.start_edge(self._options, self._desired.edge),
             START: self._start,
             CANCEL_DRAIN: lambda _: self._set_draining(""),
@@ -149,6 +149,12 @@ class BalancerSwap:
         for action in actions:
             work[action.kind](action)
             self.done.append(action)
+
+    def _write(self, action: BalancerAction) -> None:
+        path, text = file_of(self._options, action.name)
+        # What could not be read when this was planned may have been mended since.
+        if text is not None:
+            write_atomically(path, text)
 
     def _set_draining(self, slot: str) -> None:
         """Let the balancer of the slot ask its clients to reconnect; none when empty."""

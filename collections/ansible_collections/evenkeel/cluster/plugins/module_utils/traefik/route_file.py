@@ -20,7 +20,7 @@ def last_of(path: Path) -> Path:
     return path.with_name(f"{path.name}.last")
 
 
-def text_to_start_with(path: Path, provider: str) -> str | None:
+def text_to_start_with(path: Path) -> str | None:
     """What the file must have before a balancer starts; None where it can be read.
 
     A balancer reads none of its folder's files when one of them is broken. What was written last is what a running one
@@ -28,12 +28,11 @@ def text_to_start_with(path: Path, provider: str) -> str | None:
 
     Args:
         path: the route file.
-        provider: the balancer's provider that finds the nodes.
     """
     if not path.is_file() or _is_readable(_text(path)):
         return None
     last = _text(last_of(path))
-    return last if last and _is_readable(last) else render(routes_config([], provider))
+    return last if last and _is_readable(last) else render({})
 
 
 def _text(path: Path) -> str:
