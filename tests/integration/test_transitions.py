@@ -19,7 +19,7 @@ from ansible_collections.evenkeel.cluster.plugins.module_utils.pool.reconcile im
     reconcile,
     status,
 )
-from ansible_collections.evenkeel.cluster.plugins.module_utils.pool.rollout import RolloutLimits
+from ansible_collections.evenkeel.cluster.plugins.module_utils.pool.rollout_parts import RolloutLimits
 
 from .conftest import DASHBOARD, STATE, nodes
 

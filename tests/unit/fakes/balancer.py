@@ -120,6 +120,12 @@ class FakeBalancer:
             if item.protected and self._is_probed(item, now)
         }
 
+    def set_status(self, service: str) -> dict[str, str]:
+        now = self._call(f"set_status {service}")
+        servers = self.set_of(service, now)
+        known = {item.node.url: self._state(item, now) for item in self._engine.everything()}
+        return {url: known.get(url, DOWN) for url in servers}
+
     def router(self, name: str) -> dict[str, Any] | None:
         now = self._call(f"router {name}")
         found = self.routers(now).get(name)
@@ -150,6 +156,11 @@ class FakeBalancer:
         """What the route file says of HTTP, as it was read last."""
         text = self._routes.text(now - self._engine.delays.route)
         return dict(json.loads(text or "{}").get("http", {}))
+
+    def set_of(self, service: str, now: float) -> list[str]:
+        """The servers that the route file names for a service, as it was read last."""
+        found = self.file_config(now).get("services", {}).get(service, {})
+        return [server["url"] for server in found.get("loadBalancer", {}).get("servers", [])]
 
     def listed(self, service: str, now: float) -> list[FakeNode]:
         """The servers of a service: one per address, the youngest."""

@@ -22,7 +22,7 @@ from ansible_collections.evenkeel.cluster.plugins.module_utils.core.errors impor
 from ansible_collections.evenkeel.cluster.plugins.module_utils.core.poll import Clock
 from ansible_collections.evenkeel.cluster.plugins.module_utils.engine.port import Alteration, EngineError, Image
 
-from .history import History
+from .history import Counters, History
 
 KILLED = 137
 #: What Docker calls containers that were started without a name.
@@ -50,14 +50,6 @@ class Delays:
     notice: float = 0.1
     probe: float = 0.2
     route: float = 0.1
-
-
-@dataclasses.dataclass
-class Counters:
-    """What a node counts from its start to its end."""
-
-    requests: int = 0
-    keys: dict[str, int] = dataclasses.field(default_factory=dict)
 
 
 class FakeNode:
@@ -105,6 +97,8 @@ class FakeEngine:
         self.calls: list[str] = []
         self.fails: Callable[[str], bool] = lambda call: False
         self.images: dict[str, Image] = {}
+        #: Name of a node -> when the request ends that it works on.
+        self.under_way: dict[str, float] = {}
         #: Names that are taken by what is no node of the cluster -> image.
         self.foreign: dict[str, str] = {}
         self._ports = dict(ports)
@@ -211,6 +205,12 @@ class FakeEngine:
         found.limits = found.detached = ""
         found.health.set(self.clock.now(), HTTPStatus.OK)
         self._become(found, RUNNING, "running")
+
+    def connections(self, nodes: Iterable[Node]) -> int:
+        """Those of requests that are under way, see :attr:`under_way`."""
+        found = list(nodes)
+        self._call(f"connections {' '.join(node.name for node in found)}")
+        return sum(1 for node in found if self.under_way.get(node.name, 0.0) > self.clock.now())
 
     def foreign_names(self, names: Iterable[str]) -> dict[str, str]:
         return {name: self.foreign[name] for name in names if name in self.foreign}

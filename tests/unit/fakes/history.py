@@ -1,6 +1,8 @@
-"""A value that changes with the time of a clock."""
+"""A value that changes with the time of a clock, and what a node counts."""
 
 from __future__ import annotations
+
+import dataclasses
 
 
 class History:
@@ -25,3 +27,11 @@ class History:
     def since(self, at: float) -> float:
         """When the value of then came."""
         return next((when for when, _ in reversed(self._changes) if when <= at), float("-inf"))
+
+
+@dataclasses.dataclass
+class Counters:
+    """What a node counts from its start to its end."""
+
+    requests: int = 0
+    keys: dict[str, int] = dataclasses.field(default_factory=dict)

@@ -39,7 +39,7 @@ from ansible_collections.evenkeel.cluster.plugins.module_utils.drill.schedule im
     Event,
     plan_events,
 )
-from ansible_collections.evenkeel.cluster.plugins.module_utils.pool.rollout import RolloutLimits
+from ansible_collections.evenkeel.cluster.plugins.module_utils.pool.rollout_parts import RolloutLimits
 
 LIMITS = RolloutLimits(workers=4, surge_percent=50, ready_timeout=5)
 

@@ -18,7 +18,7 @@ from ansible_collections.evenkeel.cluster.plugins.module_utils.pool.reconcile im
     reconcile_locked,
     status,
 )
-from ansible_collections.evenkeel.cluster.plugins.module_utils.pool.rollout import RolloutLimits
+from ansible_collections.evenkeel.cluster.plugins.module_utils.pool.rollout_parts import RolloutLimits
 
 LIMITS = RolloutLimits(surge_percent=50, ready_timeout=6.0)
 Deed = Callable[[FakeCluster, FakeHand, Node], object]

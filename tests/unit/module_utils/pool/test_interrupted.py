@@ -19,7 +19,7 @@ from ansible_collections.evenkeel.cluster.plugins.module_utils.pool.reconcile im
     preview,
     reconcile_locked,
 )
-from ansible_collections.evenkeel.cluster.plugins.module_utils.pool.rollout import RolloutLimits
+from ansible_collections.evenkeel.cluster.plugins.module_utils.pool.rollout_parts import RolloutLimits
 
 #: All nodes of a tier at a time.
 LIMITS = RolloutLimits(surge_percent=100, ready_timeout=6.0)

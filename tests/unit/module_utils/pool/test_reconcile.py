@@ -26,7 +26,7 @@ from ansible_collections.evenkeel.cluster.plugins.module_utils.pool.reconcile im
     require_as_declared,
     status,
 )
-from ansible_collections.evenkeel.cluster.plugins.module_utils.pool.rollout import RolloutLimits
+from ansible_collections.evenkeel.cluster.plugins.module_utils.pool.rollout_parts import RolloutLimits
 from ansible_collections.evenkeel.cluster.plugins.module_utils.traefik.api import TraefikApiError
 
 # One of its own for each run of the tests, because the lock is the machine's.

@@ -19,7 +19,7 @@ from ansible_collections.evenkeel.cluster.plugins.module_utils.pool.reconcile im
     RunFailedError,
     reconcile_locked,
 )
-from ansible_collections.evenkeel.cluster.plugins.module_utils.pool.rollout import RolloutLimits
+from ansible_collections.evenkeel.cluster.plugins.module_utils.pool.rollout_parts import RolloutLimits
 from ansible_collections.evenkeel.cluster.plugins.module_utils.pool.steps import Step
 from ansible_collections.evenkeel.cluster.plugins.module_utils.traefik.labels import (
     policy_labels,

@@ -18,7 +18,7 @@ from ansible_collections.evenkeel.cluster.plugins.module_utils.pool.reconcile im
     preview,
     reconcile_locked,
 )
-from ansible_collections.evenkeel.cluster.plugins.module_utils.pool.rollout import RolloutLimits
+from ansible_collections.evenkeel.cluster.plugins.module_utils.pool.rollout_parts import RolloutLimits
 from ansible_collections.evenkeel.cluster.plugins.module_utils.pool.takeover import takeover_words, takeovers
 from ansible_collections.evenkeel.cluster.plugins.module_utils.traefik.routes import Route
 

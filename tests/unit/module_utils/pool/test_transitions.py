@@ -27,7 +27,7 @@ from ansible_collections.evenkeel.cluster.plugins.module_utils.pool.reconcile im
     require_as_declared,
     status,
 )
-from ansible_collections.evenkeel.cluster.plugins.module_utils.pool.rollout import RolloutLimits
+from ansible_collections.evenkeel.cluster.plugins.module_utils.pool.rollout_parts import RolloutLimits
 
 TRANSITIONS = 200
 SEEDS = 10

@@ -66,6 +66,9 @@ class Balancer:
     def server_up(self, service: str) -> dict[str, bool]:
         return {node.url: True for node in self.nodes if node.service == service}
 
+    def set_status(self, service: str) -> dict[str, str]:
+        return {}
+
     def router(self, name: str) -> dict[str, Any] | None:
         return None
 

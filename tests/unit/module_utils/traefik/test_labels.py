@@ -13,6 +13,8 @@ from ansible_collections.evenkeel.cluster.plugins.module_utils.traefik.labels im
     policy_labels,
     server_url_labels,
     service_name,
+    service_options,
+    tier_labels,
 )
 
 
@@ -118,3 +120,37 @@ def test_labels_of_a_tier_that_is_not_sticky() -> None:
 def test_age_of_a_cookie_is_a_label() -> None:
     tier = parsed(with_static(cookie={"max_age": 60})).tiers[0]
     assert tier.labels[f"traefik.http.services.{tier.service}.loadbalancer.sticky.cookie.maxage"] == "60"
+
+
+def test_the_policy_of_a_file_has_traefiks_names_and_types() -> None:
+    cookie = Cookie("123", secure=True, max_age=60)
+    policy = policy_labels(True, "p2c", cookie, "/healthz", 3)
+    policy |= {"healthcheck.port": "9180", "healthcheck.headers.X-Probe": "1", "healthcheck.followredirects": "false"}
+    labels = tier_labels("evenkeel", "web", "web-1a", policy)
+    labels |= server_url_labels("web-1a", "http://web-1:80")
+    assert service_options(labels, "web-1a") == {
+        "strategy": "p2c",
+        "healthCheck": {
+            "path": "/healthz",
+            "interval": "500ms",
+            "timeout": "450ms",
+            "port": 9180,
+            "headers": {"X-Probe": "1"},
+            "followRedirects": False,
+        },
+        "serversTransport": "evenkeel@file",
+        "passiveHealthCheck": {"maxFailedAttempts": 3, "failureWindow": "300ms"},
+        "sticky": {
+            "cookie": {
+                "name": "123",
+                "httpOnly": True,
+                "sameSite": "lax",
+                "secure": True,
+                "path": "/",
+                "maxAge": 60,
+            }
+        },
+    }
+    unchecked = service_options(labels, last_resort("web-1a"))
+    assert "healthCheck" not in unchecked
+    assert unchecked["strategy"] == "p2c"

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import json
 import re
 from pathlib import Path
 
@@ -11,15 +12,20 @@ import yaml
 from hypothesis import given
 from hypothesis import strategies as st
 
+from ansible_collections.evenkeel.cluster.plugins.module_utils.cluster.spec import Cookie
+from ansible_collections.evenkeel.cluster.plugins.module_utils.traefik.labels import policy_labels, tier_labels
 from ansible_collections.evenkeel.cluster.plugins.module_utils.traefik.routes import (
     EMPTY_SERVICE,
     REPEAT_MIDDLEWARE,
     Route,
+    ServerSet,
     active_routes,
     host_rule,
     leads_to,
     render,
+    route_rule,
     routes_config,
+    set_services,
 )
 
 ROOT = Path(__file__).parents[4]
@@ -110,6 +116,17 @@ paths = st.lists(st.from_regex(r"[a-z0-9_~.-]{1,6}", fullmatch=True), max_size=3
 )
 
 
+options = st.dictionaries(st.sampled_from(["strategy", "healthCheck"]), st.sampled_from(["wrr", {"port": 9180}])).map(
+    lambda found: json.dumps(found, sort_keys=True)
+)
+sets = st.builds(
+    ServerSet,
+    urls=st.lists(st.sampled_from(["http://a-1:80", "http://10.0.0.9:80"]), unique=True).map(tuple),
+    checked=options,
+    unchecked=options,
+)
+
+
 @given(
     routes=st.lists(
         st.builds(
@@ -120,6 +137,7 @@ paths = st.lists(st.from_regex(r"[a-z0-9_~.-]{1,6}", fullmatch=True), max_size=3
             service=services,
             hosts=st.lists(st.sampled_from(["localhost", "a.example", "10.0.0.1"]), unique=True).map(tuple),
             repeat=st.booleans(),
+            servers=st.none() | sets,
         ),
         unique_by=lambda route: route.tier,
     ),
@@ -135,6 +153,21 @@ def test_what_is_written_is_read_back(routes: list[Route], provider: str) -> Non
 def test_the_services_are_those_of_the_engines_provider() -> None:
     (service,) = routes_config([STATIC], "swarm")["http"]["services"].values()
     assert service["failover"] == {"service": "static-1a2b3c4d@swarm", "fallback": "static-1a2b3c4d-unchecked@swarm"}
+
+
+def test_a_set_of_servers_stands_in_the_place_of_those_that_the_balancer_finds() -> None:
+    policy = policy_labels(True, "wrr", Cookie("c"), "/ready", 3)
+    labels = tier_labels("evenkeel", "static", STATIC.service, policy)
+    servers = ServerSet.of(["http://static-2:80", "http://static-1:80"], labels, STATIC.service)
+    route = dataclasses.replace(STATIC, servers=servers)
+    http = routes_config([route], "docker")["http"]
+    name, checked, unchecked = set_services(STATIC.service)
+    assert http["routers"]["static"]["service"] == name
+    assert http["services"][name]["failover"] == {"service": checked, "fallback": unchecked}
+    urls = [{"url": "http://static-1:80"}, {"url": "http://static-2:80"}]
+    assert [http["services"][service]["loadBalancer"]["servers"] for service in (checked, unchecked)] == [urls, urls]
+    assert leads_to({"service": f"{name}@file", "rule": route_rule(route)}, route)
+    assert not leads_to({"service": f"{name}@file", "rule": route_rule(route)}, STATIC)
 
 
 @pytest.mark.parametrize(

@@ -16,6 +16,11 @@ STRATEGIES = ("wrr", "p2c", "hrw", "leasttime")
 # These spread the requests of one client over all nodes; hrw hashes its address, leasttime prefers the fastest node.
 SPREADING_STRATEGIES = frozenset({"wrr", "p2c"})
 SAME_SITE = ("lax", "strict", "none")
+# How a tier's nodes leave without a loss: by themselves, held back by our process 1, or by the balancer alone.
+OWN = "own"
+HELD = "held"
+BALANCER = "balancer"
+LEAVINGS = (OWN, HELD, BALANCER)
 
 
 @dataclasses.dataclass(frozen=True)
@@ -58,6 +63,8 @@ class Tier:
         mounts: ``{source, target, read_only}`` each.
         service: the balancer's service of the nodes; its name contains a hash of the policy.
         labels: of the nodes.
+        leaving: one of :data:`LEAVINGS`.
+        finish_seconds: how long requests of a node that leaves may take to end.
     """
 
     name: str
@@ -84,6 +91,8 @@ class Tier:
     mounts: list[dict[str, Any]]
     service: str
     labels: dict[str, str]
+    leaving: str = OWN
+    finish_seconds: int = 30
 
     @classmethod
     def from_dict(cls, data: Mapping[str, Any]) -> Tier:

@@ -14,8 +14,10 @@ from ..cluster.engines import DOCKER, PROVIDERS
 from ..cluster.node import BROKEN, ENDED, RUNNING, Node, TierBuild, told_apart
 from ..core.http_client import health
 from .alterations import alteration, resources
+from .connections import count_open
 from .container_spec import node_spec
 from .docker_client import DockerClient, DockerNotFoundError, present
+from .docker_tables import open_tables
 from .port import Alteration, Image
 
 # In all other states of Docker, a container serves nothing and does not recover by itself.
@@ -179,6 +181,13 @@ class DockerEngine:
     def health(self, url: str) -> int:
         """The status of a GET; the host reaches containers as the balancer does."""
         return health(url)
+
+    def connections(self, nodes: Iterable[Node]) -> int:
+        """Counted in the edge's network, which all balancers share."""
+        remote = {(node.address, self._ports[node.tier]) for node in nodes if node.address and node.tier in self._ports}
+        edges = self.client.containers(labels.selector(self.cluster, labels.EDGE))
+        tables = [open_tables(self.client, str(item["Id"])) for item in edges if item["State"] == "running"]
+        return sum(count_open(table, remote) for table in tables)
 
 
 def _host_of(url: str) -> str:

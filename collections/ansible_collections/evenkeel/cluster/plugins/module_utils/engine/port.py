@@ -139,6 +139,13 @@ class Engine(Protocol):
     def health(self, url: str) -> int:
         """The status of a GET, sent from where the balancer is; 0 for no answer within a second."""
 
+    def connections(self, nodes: Iterable[Node]) -> int:
+        """How many connections the balancer has open to these nodes' own ports.
+
+        Raises:
+            EngineError: that cannot be told.
+        """
+
 
 class Faults(Protocol):
     """What only a drill does to nodes. Every method raises :class:`EngineError` when it fails."""
@@ -180,6 +187,9 @@ class BalancerView(Protocol):
 
     def server_up(self, service: str) -> dict[str, bool]:
         """Server URL -> whether its last probe was answered; {} before the first one."""
+
+    def set_status(self, service: str) -> dict[str, str]:
+        """As :meth:`server_status`, of a service that the routes define with its servers."""
 
     def router(self, name: str) -> dict[str, Any] | None:
         """Its record of a router; None when there is none."""

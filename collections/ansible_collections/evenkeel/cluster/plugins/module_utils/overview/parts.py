@@ -13,7 +13,7 @@ from ..cluster.names import edge_name
 from ..core.errors import Problem, join_some
 from ..core.results import PartView, PoolView
 from ..engine.docker_parts import EngineParts, PartContainer
-from ..traefik.routes import Route, leads_to, pool_service
+from ..traefik.routes import Route, entry_service, leads_to, pool_service
 
 SITE = "ansible-playbook site.yml"
 _FILE_PROVIDER = "@file"
@@ -126,7 +126,7 @@ def routes_part(
         fix: what mends it.
     """
     other = [tier for tier, route in routes.items() if not leads_to(records.get(tier), route)]
-    wanted = {pool_service(route.service) for route in routes.values()}
+    wanted = {entry_service(route) for route in routes.values()}
     known = {name.removesuffix(_FILE_PROVIDER) for name in services if name.endswith(f"{_POOL_SUFFIX}{_FILE_PROVIDER}")}
     lines = [
         str(Problem(f"route {tier}", _router(records.get(tier)), f"{routes[tier].service} as in the route file", fix))

@@ -16,7 +16,7 @@ from ..traefik.route_file import RouteFile
 from .context import PoolInputError, Ports, read_tiers
 from .file_mounts import with_contents
 from .reconcile import PoolRequest
-from .rollout import RolloutLimits
+from .rollout_parts import RolloutLimits
 
 #: The numbers that all modules that reconcile a pool have as options.
 RECONCILE_NUMBERS = {

@@ -154,6 +154,8 @@ def _route_reason(wanted: Route, now: Route | None, *, current: bool) -> str:
         return f"leads to {wanted.service}"
     if now.service != wanted.service:
         return f"policy changed, {now.service} -> {wanted.service}"
+    if dataclasses.replace(now, servers=None) == wanted and now.servers is not None:
+        return "left on a set of servers by a run that was killed"
     if now != wanted:
         return "path or host names changed"
     return "" if current else "the route file is of another version"

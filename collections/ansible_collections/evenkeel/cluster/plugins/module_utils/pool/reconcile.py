@@ -25,7 +25,8 @@ from ..core.results import PoolView
 from ..engine.port import BalancerView
 from .context import Declaration, PoolInputError, PoolState, Ports, declare, observe, settle
 from .plan import START, PoolAction, plan, plan_removal, predict, summary
-from .rollout import NodeTiming, Rollout, RolloutLimits
+from .rollout import Rollout
+from .rollout_parts import NodeTiming, RolloutLimits
 from .steps import Step, no_step
 from .view import describe
 

@@ -9,7 +9,6 @@ their tier are done: if a step fails, they are started again, and the tier retur
 
 from __future__ import annotations
 
-import dataclasses
 import functools
 from collections.abc import Callable, Container, Iterable, Sequence
 from concurrent.futures import ThreadPoolExecutor
@@ -19,16 +18,29 @@ from ..cluster.names import node_prefix
 from ..cluster.node import Node
 from ..core.errors import EvenkeelError
 from ..core.poll import SYSTEM_CLOCK, Clock
-from ..traefik.api import TraefikApiError
 from ..traefik.routes import Route
 from . import steps
 from .context import Declaration, Ports
 from .handover import Handover
 from .mending import mend
 from .plan import DRAIN, MEND, REMOVE, ROUTE, START, PoolAction, free_names
-from .rollout_parts import RollbackState, all_over, ended, lost_routes, node_words, of_kind, started_since, told_once
+from .rollout_parts import (
+    NodeTiming,
+    RollbackState,
+    RolloutLimits,
+    all_over,
+    by_tier,
+    ended,
+    lost_routes,
+    node_words,
+    of_kind,
+    started_since,
+    staying,
+    told_once,
+)
 from .rotation import ReconcileError, RotationWatch
 from .steps import Step, no_step
+from .tier_servers import TierServers
 
 # Draining is waiting, not work, so all nodes that leave drain at the same time.
 _DRAIN_THREADS = 128
@@ -36,32 +48,6 @@ _KILLED = 137
 _DEFAULT_STOP_SECONDS = 30
 _EXPECTED = (EvenkeelError, OSError)
 _Item = TypeVar("_Item")
-
-
-@dataclasses.dataclass(frozen=True)
-class RolloutLimits:
-    """How much is done at the same time, and how long a step may take.
-
-    Attributes:
-        workers: nodes started at the same time; more than 8 are no faster on one engine.
-        surge_percent: how many nodes of a tier are replaced at the same time, in percent of its count.
-        ready_timeout: seconds without any progress after which a step has failed.
-    """
-
-    workers: int = 8
-    surge_percent: int = 25
-    ready_timeout: float = 60.0
-
-
-@dataclasses.dataclass
-class NodeTiming:
-    """When a node reached each step, in seconds since the reconciliation began."""
-
-    started: float | None = None
-    ready: float | None = None
-    in_rotation: float | None = None
-    drain_began: float | None = None
-    gone: float | None = None
 
 
 class Rollout:
@@ -88,6 +74,7 @@ class Rollout:
             clock: tells and passes the time.
         """
         self._declaration = declaration
+        self._ports = ports
         self._engine = ports.engine
         self._routes = ports.routes
         self._balancer = ports.balancer
@@ -97,6 +84,7 @@ class Rollout:
         self._clock = clock
         self._handovers: dict[str, Handover] = {}
         self._coming: set[str] = set()
+        self._servers: dict[str, TierServers] = {}
         self._lost_routes: dict[str, Route | None] = {}
         self._began = 0.0
         self.timings: dict[str, NodeTiming] = {}
@@ -139,6 +127,7 @@ class Rollout:
         rollback = RollbackState(former=self._routes.of(tier), staying=self._staying(tier, actions))
         halted = ""
         try:
+            self._hold_together(watch, actions, rollback.former)
             for step in sorted({action.step for action in actions}):
                 halted = self._halt()
                 if halted:
@@ -153,6 +142,8 @@ class Rollout:
                 raise  # no node has left yet
             raise ReconcileError(told_once(error, self._return(watch, tier, rollback))) from error
         finally:
+            if tier in self._servers:
+                self._servers[tier].end()
             if tier in self._handovers and not rollback.handed_over:
                 self._handovers[tier].give_up()
         self._each(self._starters, lambda node: self._engine.remove(node.id), rollback.drained)
@@ -160,6 +151,17 @@ class Rollout:
             raise ReconcileError(
                 f"tier {tier}: got '{halted}' before all waves were done, want all of them (fix: run it again)"
             )
+
+    def _hold_together(self, watch: RotationWatch | None, actions: Sequence[PoolAction], former: Route | None) -> None:
+        """Write down which servers of the tier may be asked, where its nodes come or go."""
+        if watch is None:
+            return
+        tier = actions[0].tier
+        declared = self._declaration.tiers.get(tier)
+        self._servers[tier] = TierServers(declared, self._ports, watch, self._limits.ready_timeout, self._clock)
+        # Routes that change hands are written together with another tier's.
+        if any(action.kind in {START, DRAIN, MEND} for action in actions) and tier not in self._handovers:
+            self._servers[tier].begin(former)
 
     def _watch(self) -> RotationWatch:
         probe_each = functools.partial(self._each, self._probers)
@@ -180,12 +182,13 @@ class Rollout:
                 rollback.handed_over = True
             else:
                 rollback.rerouted = True
-                self._routes.point_to({**self._lost_routes, action.tier: self._declaration.route(action.tier)})
+                route = self._servers[action.tier].routed(self._declaration.route(action.tier))
+                self._routes.point_to({**self._lost_routes, action.tier: route})
             self._routed(watch, action)
-        if of_kind(actions, DRAIN) and self._is_served(watch, actions[0].tier):
+        if of_kind(actions, DRAIN) and watch.is_served(self._engine.nodes(), actions[0].tier):
             self._enter_staying(watch, actions[0].tier, rollback)
             # A run that was killed may have left a route that the balancer has not read.
-            watch.routed(actions[0].tier, self._declaration.route(actions[0].tier))
+            watch.routed(actions[0].tier, self._routes.of(actions[0].tier))
         self._drain_step(watch, of_kind(actions, DRAIN), rollback)
 
     def _each(self, threads: ThreadPoolExecutor, work: Callable[[_Item], None], items: Iterable[_Item]) -> None:
@@ -268,10 +271,11 @@ class Rollout:
             watch.enter(
                 self._declaration.builds[tier].tier,
                 names,
-                probed=not keep,
+                probed=not keep or self._servers[tier].is_needed,
                 ready=lambda name: self._mark(tier, name, steps.READY),
                 entered=lambda name: self._mark(tier, name, steps.IN_ROTATION),
             )
+            self._servers[tier].admit({node.url for node in self._engine.nodes() if node.name in names})
         except Exception:
             # The nodes from before keep serving. Those that did not come up are removed: the next run starts clean.
             self._discard({name for name in names if not keep or self._timing(name).in_rotation is None})
@@ -281,6 +285,8 @@ class Rollout:
     def _discard(self, names: Container[str]) -> None:
         """Remove managed nodes: those that served are drained first, the others are removed at once."""
         going = [node for node in self._engine.nodes() if node.managed and node.name in names]
+        for tier, served in by_tier(node for node in going if self._timing(node.name).in_rotation is not None):
+            self.warnings += self._servers[tier].withdraw(served)
         self._each(self._drainers, self._discard_one, going)
 
     def _discard_one(self, node: Node) -> None:
@@ -307,7 +313,7 @@ class Rollout:
     def _routed(self, watch: RotationWatch, action: PoolAction) -> None:
         route = self._declaration.route(action.tier)
         self.switched[action.tier] = self._now()
-        watch.routed(action.tier, route)
+        watch.routed(action.tier, self._routes.of(action.tier))
         self._tell(action.tier, "", steps.ROUTE_SWITCHED if route else steps.ROUTE_DROPPED)
         self.done.append(action)
 
@@ -319,21 +325,7 @@ class Rollout:
         leaving = {action.id for action in actions}
         if build is None or not any(action.kind == DRAIN or action.together for action in actions):
             return []
-        return [
-            node.name
-            for node in self._engine.nodes()
-            if (node.tier, node.managed, node.running) == (tier, True, True)
-            and (node.service, node.revision) == (build.tier.service, build.revision)
-            and node.id not in leaving
-        ]
-
-    def _is_served(self, watch: RotationWatch, tier: str) -> bool:
-        """Whether the balancer lists any server of the tier.
-
-        It drops a whole service when two containers of it contradict each other, as a label set by hand does. Then none
-        of the tier serves, and waiting before the contradicting one leaves would never end.
-        """
-        return bool(watch.known({node.service for node in self._engine.nodes() if node.tier == tier and node.service}))
+        return staying(self._engine.nodes(), build, leaving)
 
     def _enter_staying(self, watch: RotationWatch, tier: str, rollback: RollbackState) -> None:
         """Wait for the nodes that stay: a run that was killed may have left some that have just started."""
@@ -351,6 +343,9 @@ class Rollout:
         # If the balancer does not answer, no node is drained: it could not tell when the node is out of rotation.
         watch.up({node.service for node in leaving if node.service})
         rollback.drained += leaving
+        for action in actions:
+            self._mark(action.tier, action.node, steps.DRAIN_BEGAN)
+        self.warnings += self._servers[actions[0].tier].withdraw(leaving)
         runs = [self._drainers.submit(self._drain, action) for action in actions]
         try:
             watch.leave(leaving, lambda: all_over(runs))
@@ -363,7 +358,6 @@ class Rollout:
         return build.tier.stop_seconds if build else _DEFAULT_STOP_SECONDS
 
     def _drain(self, action: PoolAction) -> None:
-        self._mark(action.tier, action.node, steps.DRAIN_BEGAN)
         timeout = self._stop_seconds(action.tier)
         code = self._engine.stop(action.id, timeout)
         if code == _KILLED:
@@ -383,9 +377,10 @@ class Rollout:
         words = f"tier {tier} was returned to what it was"
         build = self._declaration.builds.get(tier)
         try:
+            self._servers[tier].readmit(rollback.drained)
             self._each(self._starters, lambda node: self._engine.start_again(node.id), rollback.drained)
             if rollback.rerouted:
-                self._routes.point_to({tier: rollback.former})
+                self._routes.point_to({tier: self._servers[tier].routed(rollback.former)})
             if build is not None:
                 watch.answer(build.tier, back)
         except _EXPECTED as error:
@@ -393,8 +388,8 @@ class Rollout:
         again = f", {node_words(back)} started again" if back else ""
         try:
             watch.listed(rollback.drained)
-        except (ReconcileError, TraefikApiError):
+            self._discard(rollback.started)
+        except _EXPECTED:
             kept = f"; {node_words(rollback.started)} kept until the balancer can be asked" if rollback.started else ""
             return f"{words}{again}{kept}"
-        self._discard(rollback.started)
         return f"{words}{again}" + (f", {node_words(rollback.started)} removed" if rollback.started else "")

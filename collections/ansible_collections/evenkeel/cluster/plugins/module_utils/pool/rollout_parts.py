@@ -5,12 +5,38 @@
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Callable, Iterable, Sequence, Sized
+from collections.abc import Callable, Container, Iterable, Sequence, Sized
 from concurrent.futures import Future
 
-from ..cluster.node import Node
+from ..cluster.node import Node, TierBuild
 from ..traefik.routes import Route
 from .plan import ROUTE, START, TAKEN_DOWN, PoolAction
+
+
+@dataclasses.dataclass(frozen=True)
+class RolloutLimits:
+    """How much is done at the same time, and how long a step may take.
+
+    Attributes:
+        workers: nodes started at the same time; more than 8 are no faster on one engine.
+        surge_percent: how many nodes of a tier are replaced at the same time, in percent of its count.
+        ready_timeout: seconds without any progress after which a step has failed.
+    """
+
+    workers: int = 8
+    surge_percent: int = 25
+    ready_timeout: float = 60.0
+
+
+@dataclasses.dataclass
+class NodeTiming:
+    """When a node reached each step, in seconds since the reconciliation began."""
+
+    started: float | None = None
+    ready: float | None = None
+    in_rotation: float | None = None
+    drain_began: float | None = None
+    gone: float | None = None
 
 
 @dataclasses.dataclass
@@ -60,6 +86,31 @@ def node_words(names: Sized) -> str:
 def of_kind(actions: Iterable[PoolAction], kind: str) -> list[PoolAction]:
     """The actions of one kind."""
     return [action for action in actions if action.kind == kind]
+
+
+def by_tier(nodes: Iterable[Node]) -> list[tuple[str, list[Node]]]:
+    """The nodes of each tier."""
+    found: dict[str, list[Node]] = {}
+    for node in nodes:
+        found.setdefault(node.tier, []).append(node)
+    return list(found.items())
+
+
+def staying(nodes: Iterable[Node], build: TierBuild, leaving: Container[str]) -> list[str]:
+    """The names of a tier's nodes that run, are as declared, and do not leave.
+
+    Args:
+        nodes: of the cluster.
+        build: what the tier's nodes are made with.
+        leaving: identifiers.
+    """
+    return [
+        node.name
+        for node in nodes
+        if (node.tier, node.managed, node.running) == (build.tier.name, True, True)
+        and (node.service, node.revision) == (build.tier.service, build.revision)
+        and node.id not in leaving
+    ]
 
 
 def lost_routes(

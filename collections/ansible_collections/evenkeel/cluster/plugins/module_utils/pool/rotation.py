@@ -204,6 +204,14 @@ class RotationWatch:
         """The servers that the balancer knows, whatever their state."""
         return {url for service in services for url in self._balancer.server_status(service)}
 
+    def is_served(self, nodes: Iterable[Node], tier: str) -> bool:
+        """Whether the balancer knows any server of the tier.
+
+        It drops a whole service when two containers of it contradict each other, as a label set by hand does. Then none
+        of the tier serves, and waiting before the contradicting one leaves would never end.
+        """
+        return bool(self.known({node.service for node in nodes if node.tier == tier and node.service}))
+
     def leave(self, leaving: Sequence[Node], over: Callable[[], bool | None]) -> None:
         """Wait until the nodes have ended and the balancer does not list them any more.
 

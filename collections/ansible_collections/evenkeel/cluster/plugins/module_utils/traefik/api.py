@@ -147,6 +147,10 @@ class TraefikApi:
         status = found.get("serverStatus") if found else None
         return {str(url): str(state) for url, state in status.items()} if isinstance(status, dict) else {}
 
+    def set_status(self, service: str) -> dict[str, str]:
+        """As :meth:`server_status`, of a service that the route file defines."""
+        return self.server_status(service, "file")
+
     def service(self, service: str, provider: str = DEFAULT_PROVIDER) -> dict[str, Any] | None:
         """The API's record of a service; None when it does not exist."""
         return self._record("services", qualified(service, provider))

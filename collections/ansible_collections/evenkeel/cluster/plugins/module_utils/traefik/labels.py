@@ -7,6 +7,7 @@ from __future__ import annotations
 import hashlib
 import json
 from collections.abc import Mapping
+from typing import Any
 
 from ..cluster.spec import Cookie
 
@@ -15,6 +16,24 @@ HEALTH_INTERVAL = "500ms"
 HEALTH_TIMEOUT = "450ms"
 FAILURE_WINDOW = "300ms"
 TRANSPORT = "evenkeel@file"
+# Traefik reads labels in any case, but its files only in this one.
+_CASES = {
+    name.lower(): name
+    for name in (
+        "followRedirects",
+        "healthCheck",
+        "httpOnly",
+        "failureWindow",
+        "maxAge",
+        "maxFailedAttempts",
+        "passiveHealthCheck",
+        "sameSite",
+        "serversTransport",
+        "unhealthyInterval",
+    )
+}
+_NUMBERS = frozenset({"maxAge", "maxFailedAttempts", "port", "status"})
+_FLAGS = frozenset({"followRedirects", "httpOnly", "secure"})
 
 
 def policy_labels(sticky: bool, strategy: str, cookie: Cookie, health_path: str, max_failures: int) -> dict[str, str]:
@@ -82,6 +101,39 @@ def last_resort(service: str) -> str:
 def server_url_labels(service: str, url: str) -> dict[str, str]:
     """The labels that give one node its own address in both services of its tier."""
     return {f"traefik.http.services.{name}.loadbalancer.server.url": url for name in (service, last_resort(service))}
+
+
+def service_options(labels: Mapping[str, str], service: str) -> dict[str, Any]:
+    """A service's policy as a file of Traefik's has it, read from the labels that :func:`tier_labels` made.
+
+    Args:
+        labels: of the nodes.
+        service: whose options; the last resort's are found under its own name.
+
+    Returns:
+        What stands under ``loadBalancer``, without servers.
+    """
+    prefix = f"traefik.http.services.{service}.loadbalancer."
+    options: dict[str, Any] = {}
+    for label, value in labels.items():
+        option = label.removeprefix(prefix)
+        if option == label or option.startswith("server."):
+            continue
+        *folders, last = option.split(".")
+        place = options
+        for folder in folders:
+            place = place.setdefault(_CASES.get(folder, folder), {})
+        name = _CASES.get(last, last)
+        # What a header is called is the user's affair.
+        of_header = folders[-1:] == ["headers"]
+        place[last if of_header else name] = value if of_header else _typed(name, value)
+    return options
+
+
+def _typed(name: str, value: str) -> str | int | bool:
+    if name in _FLAGS:
+        return value == "true"
+    return int(value) if name in _NUMBERS else value
 
 
 def tier_labels(cluster: str, tier: str, service: str, policy: Mapping[str, str]) -> dict[str, str]:

@@ -14,15 +14,45 @@ import re
 from collections.abc import Iterable, Mapping
 from typing import Any
 
-from .labels import last_resort
+from .labels import last_resort, service_options
 
 EDGE_MIDDLEWARE = "evenkeel-edge"
 REPEAT_MIDDLEWARE = "evenkeel-repeat"
 EMPTY_SERVICE = "evenkeel-empty"
 _ENTRY_POINTS = ["web"]
 _POOL_SUFFIX = "-pool"
+_SET_SUFFIX = "-set"
 _HOST_OF_RULE = re.compile(r"Host\(`([^`]*)`\)")
 _PATH_OF_RULE = re.compile(r"PathPrefix\(`([^`]*)`\)")
+
+
+@dataclasses.dataclass(frozen=True)
+class ServerSet:
+    """The servers that may be asked while a tier changes, instead of all that the balancer finds by itself.
+
+    Attributes:
+        urls: the servers, in order.
+        checked: the policy as :func:`labels.service_options` gives it, as JSON.
+        unchecked: the same for the last resort.
+    """
+
+    urls: tuple[str, ...]
+    checked: str
+    unchecked: str
+
+    @classmethod
+    def of(cls, urls: Iterable[str], labels: Mapping[str, str], service: str) -> ServerSet:
+        """The set with the policy that a tier's labels have."""
+        checked, unchecked = (_canonical(service_options(labels, name)) for name in (service, last_resort(service)))
+        return cls(tuple(sorted(urls)), checked, unchecked)
+
+    def balancers(self) -> tuple[dict[str, Any], dict[str, Any]]:
+        """Both services as Traefik's files have them."""
+        servers = {"servers": [{"url": url} for url in self.urls]}
+        return (
+            {"loadBalancer": {**json.loads(self.checked), **servers}},
+            {"loadBalancer": {**json.loads(self.unchecked), **servers}},
+        )
 
 
 @dataclasses.dataclass(frozen=True)
@@ -36,6 +66,7 @@ class Route:
         service: the balancer service that it leads to, e.g. ``static-3f2a91bc``.
         hosts: the host names that are answered; empty for any.
         repeat: a request that may be repeated, and that was answered 502, is sent once more.
+        servers: the only servers that may be asked, while the tier changes; None for all that the balancer finds.
     """
 
     tier: str
@@ -44,6 +75,7 @@ class Route:
     service: str
     hosts: tuple[str, ...] = ()
     repeat: bool = False
+    servers: ServerSet | None = None
 
 
 def host_rule(hosts: Iterable[str]) -> str:
@@ -57,6 +89,17 @@ def host_rule(hosts: Iterable[str]) -> str:
 def pool_service(service: str) -> str:
     """Name of the balancer's service that a tier's router leads to: its nodes, with the last resort behind them."""
     return service + _POOL_SUFFIX
+
+
+def set_services(service: str) -> tuple[str, str, str]:
+    """Names of the services of a tier that changes: what its router leads to, the set, and the set's last resort."""
+    name = service + _SET_SUFFIX
+    return name, f"{name}-checked", f"{name}-unchecked"
+
+
+def entry_service(route: Route) -> str:
+    """Name of the service that the tier's router leads to."""
+    return pool_service(route.service) if route.servers is None else set_services(route.service)[0]
 
 
 def _rule(hosts: Iterable[str], path_matcher: str) -> str:
@@ -78,7 +121,7 @@ def leads_to(record: Mapping[str, Any] | None, route: Route | None) -> bool:
     if route is None or record is None:
         return route is None and record is None
     service = str(record.get("service")).removesuffix("@file")
-    return service == pool_service(route.service) and record.get("rule") == route_rule(route)
+    return service == entry_service(route) and record.get("rule") == route_rule(route)
 
 
 def routes_config(routes: Iterable[Route], provider: str) -> dict[str, Any]:
@@ -107,15 +150,10 @@ def routes_config(routes: Iterable[Route], provider: str) -> dict[str, Any]:
             "entryPoints": _ENTRY_POINTS,
             "rule": rule,
             "priority": priority + 5,
-            "service": pool_service(route.service),
+            "service": entry_service(route),
             "middlewares": chain,
         }
-        services[pool_service(route.service)] = {
-            "failover": {
-                "service": f"{route.service}@{provider}",
-                "fallback": f"{last_resort(route.service)}@{provider}",
-            }
-        }
+        services |= _services(route, provider)
         routers[f"{route.tier}-guard"] = {
             "entryPoints": _ENTRY_POINTS,
             "rule": rule,
@@ -142,6 +180,23 @@ def routes_config(routes: Iterable[Route], provider: str) -> dict[str, Any]:
     return {"http": http} if routers else {}
 
 
+def _services(route: Route, provider: str) -> dict[str, Any]:
+    if route.servers is None:
+        checked, unchecked = f"{route.service}@{provider}", f"{last_resort(route.service)}@{provider}"
+        return {entry_service(route): _failover(checked, unchecked)}
+    name, checked, unchecked = set_services(route.service)
+    balancers = route.servers.balancers()
+    return {name: _failover(checked, unchecked), checked: balancers[0], unchecked: balancers[1]}
+
+
+def _failover(service: str, fallback: str) -> dict[str, Any]:
+    return {"failover": {"service": service, "fallback": fallback}}
+
+
+def _canonical(options: Mapping[str, Any]) -> str:
+    return json.dumps(options, sort_keys=True)
+
+
 def render(config: Mapping[str, Any]) -> str:
     """The configuration as text. JSON is YAML, and needs no library on the target."""
     return json.dumps(config, indent=2, sort_keys=True) + "\n"
@@ -150,18 +205,34 @@ def render(config: Mapping[str, Any]) -> str:
 def active_routes(text: str) -> dict[str, Route]:
     """The tiers' routes, read back from :func:`render`'s text; empty for any other text."""
     try:
-        routers = json.loads(text)["http"]["routers"]
+        http = json.loads(text)["http"]
         return {
-            name: Route(
-                tier=name,
-                path=_PATH_OF_RULE.findall(router["rule"])[0],
-                strip_path=f"{name}-strip" in router["middlewares"],
-                service=router["service"].removesuffix(_POOL_SUFFIX),
-                hosts=tuple(_HOST_OF_RULE.findall(router["rule"])),
-                repeat=REPEAT_MIDDLEWARE in router["middlewares"],
-            )
-            for name, router in routers.items()
-            if router["service"].endswith(_POOL_SUFFIX)
+            name: _route_of(name, router, http["services"])
+            for name, router in http["routers"].items()
+            if router["service"].endswith((_POOL_SUFFIX, _SET_SUFFIX))
         }
     except (ValueError, KeyError, TypeError, AttributeError, IndexError):
         return {}
+
+
+def _route_of(tier: str, router: Mapping[str, Any], services: Mapping[str, Any]) -> Route:
+    leads_to_set = router["service"].endswith(_SET_SUFFIX)
+    service = router["service"].removesuffix(_SET_SUFFIX if leads_to_set else _POOL_SUFFIX)
+    return Route(
+        tier=tier,
+        path=_PATH_OF_RULE.findall(router["rule"])[0],
+        strip_path=f"{tier}-strip" in router["middlewares"],
+        service=service,
+        hosts=tuple(_HOST_OF_RULE.findall(router["rule"])),
+        repeat=REPEAT_MIDDLEWARE in router["middlewares"],
+        servers=_set_of(service, services) if leads_to_set else None,
+    )
+
+
+def _set_of(service: str, services: Mapping[str, Any]) -> ServerSet:
+    _name, checked, unchecked = (services[name] for name in set_services(service))
+    options = [
+        _canonical({option: value for option, value in found["loadBalancer"].items() if option != "servers"})
+        for found in (checked, unchecked)
+    ]
+    return ServerSet(tuple(server["url"] for server in checked["loadBalancer"]["servers"]), *options)

@@ -1,0 +1,246 @@
+# Copyright: Evenkeel contributors
+# SPDX-License-Identifier: MIT
+"""Which servers of a tier may be asked while the tier changes.
+
+The balancer asks whatever runs: a node from its start, and one that leaves until its health check says so. Images that
+keep our contract can do with that. For all others the tier's route leads, while it changes, to a set of servers that
+is written down: a node is in it when the balancer's own probe was answered, and out of it, without an open connection,
+before it is told to end.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import dataclasses
+import threading
+from collections.abc import Collection, Iterable, Sequence
+
+from ..cluster.node import Node
+from ..cluster.spec import OWN, Tier
+from ..core.errors import EvenkeelError, Problem
+from ..core.poll import Clock, wait_until
+from ..engine.port import BalancerView
+from ..traefik.routes import Route, ServerSet, set_services
+from .context import Ports
+from .rotation import ReconcileError, RotationWatch
+
+_POLL_SECONDS = 0.1
+_FOLLOW_SECONDS = 0.25
+# A request that is sent just now has its connection already, or gets none: the balancer does not list the node.
+_QUIET_SECONDS = 0.3
+
+
+class TierServers:
+    """The set of one tier, and whether it is in use.
+
+    Args:
+        tier: the tier as declared; None for one that is not declared any more.
+        ports: engine, routes and balancer.
+        watch: waits for facts at the balancer.
+        patience: seconds that the balancer gets to read a change.
+        clock: tells and passes the time.
+    """
+
+    def __init__(self, tier: Tier | None, ports: Ports, watch: RotationWatch, patience: float, clock: Clock) -> None:
+        """Nothing is asked or written yet."""
+        self._tier = tier
+        self._ports = ports
+        self._watch = watch
+        self._patience = patience
+        self._clock = clock
+        self._lock = threading.RLock()
+        self._route: Route | None = None
+        self._withdrawn: set[str] = set()
+        self._ended = threading.Event()
+        self._follower: threading.Thread | None = None
+
+    @property
+    def is_needed(self) -> bool:
+        """Whether the tier's nodes cannot join and leave without a loss by themselves."""
+        return self._tier is not None and self._tier.leaving != OWN
+
+    # -- begin and end -------------------------------------------------------------
+
+    def begin(self, former: Route | None) -> None:
+        """Let the tier's route lead to the servers that are up now.
+
+        Where another service or nothing is routed, or no server is up, there is nothing to hold together.
+
+        Args:
+            former: the route now.
+
+        Raises:
+            ReconcileError: the balancer does not read it; the route is as it was.
+            TraefikApiError: the balancer cannot be asked.
+            OSError: the route file cannot be written.
+        """
+        if self._tier is None or not self.is_needed or former is None or former.service != self._tier.service:
+            return
+        balancer = self._ports.balancer()
+        status = balancer.server_status(self._tier.service)
+        up = {url for url, state in status.items() if state == "UP"}
+        if not up:
+            return
+        self._write(former, up)
+        try:
+            self._watch.routed(self._tier.name, self._route)
+        except ReconcileError:
+            self.end()
+            raise
+        self._follower = threading.Thread(target=self._follow, name=f"set-{self._tier.name}", daemon=True)
+        self._follower.start()
+
+    def end(self) -> None:
+        """Let the route lead to whatever the balancer finds again; without a set, nothing is done.
+
+        Raises:
+            OSError: the route file cannot be written; the next run does it.
+        """
+        self._ended.set()
+        if self._follower is not None:
+            self._follower.join()
+        with self._lock:
+            self._route = None
+            now = self._ports.routes.of(self._tier.name) if self._tier else None
+            if now is not None and now.servers is not None:
+                plain = dataclasses.replace(now, servers=None)
+                self._ports.routes.point_to({now.tier: plain})
+                # The file is right, so that the balancer will be; whether it is, the status tells.
+                with contextlib.suppress(EvenkeelError):
+                    self._watch.routed(now.tier, plain)
+
+    def routed(self, route: Route | None) -> Route | None:
+        """The route that is to be written: with the set, while there is one."""
+        with self._lock:
+            if self._route is None or route is None or route.service != self._route.service:
+                self._route = None
+                return route
+            self._route = dataclasses.replace(route, servers=self._route.servers)
+            return self._route
+
+    # -- in --------------------------------------------------------------------------
+
+    def admit(self, urls: Collection[str]) -> None:
+        """Wait until the balancer asks these servers, too, which it has found up.
+
+        Raises:
+            ReconcileError: it does not.
+            TraefikApiError: the balancer cannot be asked.
+        """
+        wanted = set(urls)
+        balancer = self._ports.balancer()
+        reason = wait_until(lambda: self._still_out(balancer, wanted), self._patience, _POLL_SECONDS, self._clock)
+        if reason:
+            raise ReconcileError(_not_followed(self._tier, f"no place for {reason}"))
+
+    def _still_out(self, balancer: BalancerView, wanted: set[str]) -> str:
+        self._sync(balancer)
+        with self._lock:
+            if self._route is None:
+                return ""
+        return ", ".join(sorted(wanted - balancer.set_status(self._set_name).keys()))
+
+    # -- out -------------------------------------------------------------------------
+
+    def withdraw(self, nodes: Sequence[Node]) -> list[str]:
+        """Take nodes out, and wait until no connection to them is open.
+
+        Args:
+            nodes: of the tier; they still run.
+
+        Returns:
+            A warning, when some were still open at the end of the tier's ``finish_seconds``.
+
+        Raises:
+            ReconcileError: the balancer still asks them; none may be told to end.
+            TraefikApiError: the balancer cannot be asked.
+            EngineError: the connections cannot be counted.
+        """
+        if self._tier is None or not self.is_needed:
+            return []
+        urls = {node.url for node in nodes}
+        balancer = self._ports.balancer()
+        with self._lock:
+            self._withdrawn |= urls
+            self._sync(balancer)
+            now = self._ports.routes.of(self._tier.name)
+            asked = now is not None and now.service in {node.service for node in nodes}
+            if asked and (self._route is None or urls & set(self._urls)):
+                return []  # they are the last ones, or the balancer finds its servers by itself
+        reason = wait_until(
+            lambda: ", ".join(sorted(urls & balancer.set_status(self._set_name).keys())) if asked else "",
+            self._patience,
+            _POLL_SECONDS,
+            self._clock,
+        )
+        if reason:
+            raise ReconcileError(_not_followed(self._tier, f"requests for {reason}"))
+        return self._wait_for_quiet(self._tier, nodes)
+
+    def readmit(self, nodes: Iterable[Node]) -> None:
+        """Let nodes that run again, after all, be asked when they are up."""
+        with self._lock:
+            self._withdrawn -= {node.url for node in nodes}
+
+    def _wait_for_quiet(self, tier: Tier, nodes: Sequence[Node]) -> list[str]:
+        quiet_since: float | None = None
+        count = 0
+
+        def unquiet() -> str:
+            nonlocal quiet_since, count
+            count = self._ports.engine.connections(nodes)
+            now = self._clock.now()
+            quiet_since = None if count else now if quiet_since is None else quiet_since
+            return "" if quiet_since is not None and now - quiet_since >= _QUIET_SECONDS else "open"
+
+        if not wait_until(unquiet, tier.finish_seconds, _POLL_SECONDS, self._clock) or not count:
+            return []
+        names = ", ".join(node.name for node in nodes)
+        return [
+            f"{names}: got {count} connections still open after {tier.finish_seconds} s, want none before the end"
+            f" (they are cut; fix: finish_seconds of tier {tier.name})"
+        ]
+
+    # -- the set -----------------------------------------------------------------------
+
+    @property
+    def _set_name(self) -> str:
+        return set_services(self._tier.service)[1] if self._tier else ""
+
+    @property
+    def _urls(self) -> tuple[str, ...]:
+        return self._route.servers.urls if self._route and self._route.servers else ()
+
+    def _follow(self) -> None:
+        """Until the end: guests come, and servers are gone."""
+        balancer = self._ports.balancer()
+        while not self._ended.is_set():
+            # What cannot be done now is done at the next look; a step that needs it says so.
+            with contextlib.suppress(EvenkeelError, OSError):
+                self._sync(balancer)
+            self._clock.sleep(_FOLLOW_SECONDS)
+
+    def _sync(self, balancer: BalancerView) -> None:
+        """Make the set what it must be now; nothing is written when it is that already."""
+        with self._lock:
+            if self._route is None:
+                return
+            service = self._route.service
+            status = balancer.server_status(service)
+            answered = {url for url, up in balancer.server_up(service).items() if up and status.get(url) == "UP"}
+            # One that is in the set and does not answer is left to the balancer's own probes.
+            wanted = ((set(self._urls) & status.keys()) | answered) - self._withdrawn
+            # Without any server the path would be answered 503: the last ones stay until they end.
+            if wanted and wanted != set(self._urls):
+                self._write(self._route, wanted)
+
+    def _write(self, route: Route, urls: Iterable[str]) -> None:
+        with self._lock:
+            labels = self._tier.labels if self._tier else {}
+            self._route = dataclasses.replace(route, servers=ServerSet.of(urls, labels, route.service))
+            self._ports.routes.point_to({route.tier: self._route})
+
+
+def _not_followed(tier: Tier | None, got: str) -> Problem:
+    name = tier.name if tier else ""
+    return Problem(f"servers of tier {name}", f"{got} from the balancer", "the set in force", "see the balancer's log")

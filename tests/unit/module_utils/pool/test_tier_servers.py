@@ -1,0 +1,247 @@
+"""A tier whose image does not keep our contract: what its route leads to, step by step, while it changes."""
+
+from __future__ import annotations
+
+import dataclasses
+import json
+from collections.abc import Mapping
+from pathlib import Path
+
+import pytest
+from tests.unit.fakes.cluster import FakeCluster
+
+from ansible_collections.evenkeel.cluster.plugins.module_utils.cluster.spec import BALANCER, HELD, OWN, Tier
+from ansible_collections.evenkeel.cluster.plugins.module_utils.pool.reconcile import (
+    Outcome,
+    RunFailedError,
+    preview,
+    reconcile_locked,
+)
+from ansible_collections.evenkeel.cluster.plugins.module_utils.pool.rollout_parts import RolloutLimits
+from ansible_collections.evenkeel.cluster.plugins.module_utils.traefik.routes import Route, ServerSet, active_routes
+
+LIMITS = RolloutLimits(workers=2, surge_percent=1, ready_timeout=6.0)
+FINISH_SECONDS = 5
+
+
+def url(name: str) -> str:
+    return f"http://{name}:8080"
+
+
+@pytest.fixture(params=[HELD, BALANCER])
+def cluster(tmp_path: Path, request: pytest.FixtureRequest) -> FakeCluster:
+    made = FakeCluster(tmp_path)
+    made.tiers = {**made.tiers, "shop": without_contract(made.tiers["shop"], request.param)}
+    return made
+
+
+def without_contract(tier: Tier, leaving: str = HELD) -> Tier:
+    return dataclasses.replace(tier, leaving=leaving, finish_seconds=FINISH_SECONDS)
+
+
+def renewed(cluster: FakeCluster) -> Mapping[str, Tier]:
+    """Another revision of the tier ``shop``, of which all nodes are replaced one by one."""
+    return {**cluster.tiers, "shop": dataclasses.replace(cluster.tiers["shop"], environment={"MARK": "1"})}
+
+
+def reconciled(cluster: FakeCluster, tiers: Mapping[str, Tier]) -> tuple[Outcome, str]:
+    try:
+        request = cluster.request(tiers=tiers, limits=LIMITS)
+        return reconcile_locked(request, cluster.ports, clock=cluster.clock), ""
+    except RunFailedError as error:
+        return error.outcome, str(error)
+
+
+def sets(cluster: FakeCluster) -> list[list[str]]:
+    """The names in each set that the file had, one after the other; none where the balancer finds the nodes itself."""
+    found: list[list[str]] = []
+    for _, text in cluster.routes._texts:
+        servers = active_routes(text)["shop"].servers
+        names = [] if servers is None else [server[7:].partition(":")[0] for server in servers.urls]
+        if not found or found[-1] != names:
+            found.append(names)
+    return found
+
+
+def order(cluster: FakeCluster, *beginnings: str) -> list[str]:
+    return [call for call in cluster.engine.calls if call.startswith(beginnings)]
+
+
+def test_a_node_is_asked_when_it_answered_and_not_any_more_before_it_is_told_to_end(cluster: FakeCluster) -> None:
+    _, problem = reconciled(cluster, renewed(cluster))
+    assert problem == ""
+    assert sets(cluster) == [
+        [],
+        ["shop-1", "shop-2"],
+        ["shop-1", "shop-2", "shop-3"],
+        ["shop-1", "shop-3"],
+        ["shop-1", "shop-3", "shop-4"],
+        ["shop-3", "shop-4"],
+        [],
+    ]
+
+
+def test_the_connections_end_before_the_node_is_told(cluster: FakeCluster) -> None:
+    cluster.engine.under_way["shop-2"] = cluster.clock.now() + 2.0
+    reconciled(cluster, renewed(cluster))
+    calls = order(cluster, "connections shop-2", "stop shop-2")
+    assert calls[-1].startswith("stop shop-2")
+    assert len(calls) > 10
+    assert cluster.names() == ["shop-3", "shop-4"]
+
+
+def test_what_does_not_end_is_cut_after_the_tiers_time_and_told(cluster: FakeCluster) -> None:
+    cluster.engine.under_way["shop-2"] = cluster.clock.now() + 1000
+    outcome, problem = reconciled(cluster, renewed(cluster))
+    assert problem == ""
+    assert [warning for warning in outcome.warnings if "connections still open" in warning] == [
+        f"shop-2: got 1 connections still open after {FINISH_SECONDS} s, want none before the end"
+        " (they are cut; fix: finish_seconds of tier shop)"
+    ]
+
+
+def test_an_image_that_keeps_the_contract_needs_none(cluster: FakeCluster) -> None:
+    cluster.tiers = {**cluster.tiers, "shop": dataclasses.replace(cluster.tiers["shop"], leaving=OWN)}
+    reconciled(cluster, renewed(cluster))
+    assert sets(cluster) == [[]]
+    assert order(cluster, "connections") == []
+
+
+def test_a_guest_that_comes_meanwhile_is_asked_and_leaves_last(cluster: FakeCluster) -> None:
+    began = cluster.clock.now()
+
+    def guest() -> None:
+        cluster.engine.duplicate(cluster.engine.node("shop-1").id, "guest-1")
+        cluster.engine.by_name("guest-1").put(url=url("guest-1"), managed=False)
+
+    cluster.engine.under_way["shop-2"] = began + 4.0
+    cluster.clock.at(began + 1.5, guest)
+    reconciled(cluster, renewed(cluster))
+    assert any("guest-1" in names for names in sets(cluster))
+
+
+def test_the_last_nodes_stay_in_the_set_until_they_end(cluster: FakeCluster) -> None:
+    _, problem = reconciled(cluster, cluster.resized("shop", 0))
+    assert problem == ""
+    assert cluster.names() == []
+    assert [] not in sets(cluster)[1:-1]
+
+
+def test_a_balancer_that_does_not_follow_lets_no_node_end(cluster: FakeCluster) -> None:
+    stuck = cluster.routes.path.read_text()
+
+    def frozen(at: float) -> str:
+        return stuck
+
+    cluster.routes.text = frozen  # type: ignore[method-assign]
+    _, problem = reconciled(cluster, renewed(cluster))
+    assert "route of tier shop: got another service" in problem
+    assert order(cluster, "stop", "start") == []
+    assert cluster.routes.table().routes["shop"].servers is None
+    assert cluster.names() == ["shop-1", "shop-2"]
+
+
+def test_connections_that_cannot_be_counted_let_no_node_end(cluster: FakeCluster) -> None:
+    cluster.engine.fails = lambda call: call.startswith("connections")
+    _, problem = reconciled(cluster, renewed(cluster))
+    assert order(cluster, "stop shop-1", "stop shop-2") == []
+    assert problem.endswith("; 1 node kept until the balancer can be asked")
+    assert cluster.routes.table().routes["shop"].servers is None
+    assert cluster.names() == ["shop-1", "shop-2", "shop-3"]
+
+
+def test_a_set_that_a_killed_run_left_is_drift_and_the_next_run_ends_it(cluster: FakeCluster) -> None:
+    route = cluster.routes.table().routes["shop"]
+    left = ServerSet.of([url("shop-1"), url("gone-1")], cluster.tiers["shop"].labels, route.service)
+    cluster.routes.point_to({"shop": dataclasses.replace(route, servers=left)})
+    assert cluster.drift() == ["shop: route shop (left on a set of servers by a run that was killed)"]
+    request = cluster.request(limits=LIMITS)
+    assert [str(action) for action in preview(request, cluster.ports, clock=cluster.clock).actions] == [
+        "route shop (left on a set of servers by a run that was killed)"
+    ]
+    _, problem = reconciled(cluster, cluster.tiers)
+    assert (problem, cluster.drift()) == ("", [])
+
+
+def test_a_left_set_and_a_roll_are_one_run(cluster: FakeCluster) -> None:
+    route = cluster.routes.table().routes["shop"]
+    left = ServerSet.of([url("gone-1")], cluster.tiers["shop"].labels, route.service)
+    cluster.routes.point_to({"shop": dataclasses.replace(route, servers=left)})
+    _, problem = reconciled(cluster, renewed(cluster))
+    assert problem == ""
+    # The route stays on the set until the run's end: never again to whatever runs while nodes come and go.
+    assert [] not in sets(cluster)[1:-1]
+    assert cluster.names() == ["shop-3", "shop-4"]
+
+
+def test_a_path_that_changes_with_a_roll_keeps_the_set(cluster: FakeCluster) -> None:
+    tiers = {
+        name: dataclasses.replace(tier, path="/shop/") for name, tier in renewed(cluster).items() if name == "shop"
+    }
+    _, problem = reconciled(cluster, {**cluster.tiers, **tiers})
+    assert problem == ""
+    assert [] not in sets(cluster)[1:-1]
+    assert cluster.routes.table().routes["shop"].path == "/shop/"
+
+
+def test_a_wave_that_fails_returns_to_the_nodes_from_before_and_to_no_set(cluster: FakeCluster) -> None:
+    cluster.engine.fails = lambda call: call == "start shop-4"
+    _, problem = reconciled(cluster, renewed(cluster))
+    assert problem.endswith("; tier shop was returned to what it was, 1 node started again, 1 node removed")
+    assert cluster.names() == ["shop-1", "shop-2"]
+    assert cluster.routes.table().routes["shop"].servers is None
+    # The new node had served: it is withdrawn like any other.
+    calls = order(cluster, "connections shop-3", "stop shop-3")
+    assert calls
+    assert calls[-1].startswith("stop shop-3")
+
+
+def test_a_new_policy_switches_once_and_waits_for_the_connections_of_the_old_nodes(cluster: FakeCluster) -> None:
+    shop = cluster.tiers["shop"]
+    service = f"{shop.name}-0badcafe"
+    labels = {name.replace(shop.service, service): value for name, value in shop.labels.items()}
+    labels["evenkeel.service"] = service
+    tiers = {**cluster.tiers, "shop": dataclasses.replace(shop, service=service, labels=labels)}
+    cluster.engine.images["res/shop:latest"] = dataclasses.replace(
+        cluster.engine.images["res/shop:latest"], labels=labels
+    )
+    _, problem = reconciled(cluster, tiers)
+    assert problem == ""
+    assert sets(cluster) == [[]]
+    assert order(cluster, "connections", "stop")[-1].startswith("stop")
+    assert order(cluster, "connections")
+
+
+@pytest.mark.parametrize("last", range(5))
+def test_whatever_step_a_run_dies_in_the_next_one_ends_it(cluster: FakeCluster, last: int) -> None:
+    """The file is as the killed run left it after its n-th write; nodes as they are then or at the end."""
+    reconciled(cluster, renewed(cluster))
+    texts = [text for _, text in cluster.routes._texts if active_routes(text)["shop"].servers]
+    cluster.routes.path.write_text(texts[last])
+    cluster.routes.note()
+    assert any("left on a set" in line for line in cluster_drift(cluster, renewed(cluster)))
+    _, problem = reconciled(cluster, renewed(cluster))
+    assert (problem, cluster_drift(cluster, renewed(cluster))) == ("", [])
+
+
+def cluster_drift(cluster: FakeCluster, tiers: Mapping[str, Tier]) -> list[str]:
+    request = cluster.request(tiers=tiers, limits=LIMITS)
+    return [str(action) for action in preview(request, cluster.ports, clock=cluster.clock).actions]
+
+
+def test_the_file_names_the_same_policy_as_the_labels(cluster: FakeCluster) -> None:
+    shop = cluster.tiers["shop"]
+    route = Route("shop", "/", False, shop.service, servers=ServerSet.of([url("a")], shop.labels, shop.service))
+    assert route.servers is not None
+    checked = json.loads(route.servers.checked)
+    assert checked["healthCheck"]["path"] == shop.health_path
+    assert checked["sticky"]["cookie"] == {
+        "name": shop.cookie.name,
+        "httpOnly": True,
+        "sameSite": "lax",
+        "secure": False,
+        "path": "/",
+    }
+    assert checked["serversTransport"] == "evenkeel@file"
+    assert isinstance(checked["passiveHealthCheck"]["maxFailedAttempts"], int)
+    assert "healthCheck" not in json.loads(route.servers.unchecked)
