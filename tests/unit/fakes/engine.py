@@ -228,11 +228,11 @@ class FakeEngine:
         found = self._made(name, own, managed=True, image_id=image.id, revision=build.revision)
         self._began(found)
 
-    def stop(self, node: str, seconds: int) -> int | None:
+    def stop(self, node: str, seconds: int, signal: str = "") -> int | None:
         found = self._nodes.get(node)
         if found is None:
             return None
-        self._call(f"stop {found.node.name} {seconds}")
+        self._call(f"stop {found.node.name} {seconds} {signal}".strip())
         if found.node.state == ENDED:
             return 0
         killed = seconds < self.delays.drain

@@ -231,6 +231,16 @@ def test_a_stop_gives_the_seconds_that_it_is_told(
     assert sdk.calls == [("stop", ("web-1", {"timeout": 33}))]
 
 
+@pytest.mark.parametrize("running", [False, True], ids=["it ends", "it does not"])
+def test_another_signal_is_sent_and_its_end_awaited(
+    engine: DockerSocket, client: DockerClient, sdk: RecordingSdk, running: bool
+) -> None:
+    engine.answers["/containers/web-1/json"] = (200, {"State": {"ExitCode": 0, "Running": running}})
+    sdk.failures["kill"] = refused("is not running")
+    assert client.stop("web-1", 0, "SIGQUIT") == 0
+    assert sdk.calls == [("kill", ("web-1", "SIGQUIT")), ("stop", ("web-1", {"timeout": 0}))]
+
+
 def test_a_container_that_is_removed_during_its_stop_has_no_exit_code(client: DockerClient, sdk: RecordingSdk) -> None:
     assert client.stop("web-1", 3) is None
     sdk.failures["stop"] = gone()

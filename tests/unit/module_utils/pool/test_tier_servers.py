@@ -90,6 +90,15 @@ def test_the_connections_end_before_the_node_is_told(cluster: FakeCluster) -> No
     assert cluster.names() == ["shop-3", "shop-4"]
 
 
+def test_a_held_node_that_is_quiet_ends_at_once(cluster: FakeCluster) -> None:
+    held = cluster.tiers["shop"].leaving == HELD
+    reconciled(cluster, renewed(cluster))
+    assert order(cluster, "stop shop-2") == ["stop shop-2 30 SIGQUIT" if held else "stop shop-2 30"]
+    # The last ones get requests until they end, so they let these finish themselves.
+    reconciled(cluster, cluster.resized("shop", 0))
+    assert order(cluster, "stop shop-3") == ["stop shop-3 30"]
+
+
 def test_what_does_not_end_is_cut_after_the_tiers_time_and_told(cluster: FakeCluster) -> None:
     cluster.engine.under_way["shop-2"] = cluster.clock.now() + 1000
     outcome, problem = reconciled(cluster, renewed(cluster))

@@ -162,9 +162,9 @@ class DockerEngine:
         """Create and start one managed node."""
         self.client.run(node_spec(name, build))
 
-    def stop(self, node: str, seconds: int) -> int | None:
-        """Send SIGTERM, wait for its end, and send SIGKILL after that many seconds; the exit code."""
-        return self.client.stop(node, seconds)
+    def stop(self, node: str, seconds: int, signal: str = "") -> int | None:
+        """Send a signal, wait for its end, and send SIGKILL after that many seconds; the exit code."""
+        return self.client.stop(node, seconds, signal)
 
     def start_again(self, node: str) -> None:
         """Start a node that has ended."""

@@ -109,8 +109,13 @@ class Engine(Protocol):
             EngineError: the engine refuses; nothing half-made is left.
         """
 
-    def stop(self, node: str, seconds: int) -> int | None:
-        """Send SIGTERM, wait for its end, and send SIGKILL after that many seconds.
+    def stop(self, node: str, seconds: int, signal: str = "") -> int | None:
+        """Ask the node to end, wait for it, and send SIGKILL after that many seconds.
+
+        Args:
+            node: the engine's identifier.
+            seconds: the time that it gets.
+            signal: which asks it; empty for the node's own, which is usually SIGTERM.
 
         Returns:
             The exit code; None when it was removed meanwhile.

@@ -291,7 +291,8 @@ class Rollout:
 
     def _discard_one(self, node: Node) -> None:
         if self._timing(node.name).in_rotation is not None:
-            self._engine.stop(node.id, self._stop_seconds(node.tier))
+            signal = self._servers[node.tier].signal_for(node.id)
+            self._engine.stop(node.id, self._stop_seconds(node.tier), signal)
             self._tell(node.tier, node.name, steps.DISCARDED_DRAINED)
         else:
             self._tell(node.tier, node.name, steps.DISCARDED)
@@ -359,7 +360,7 @@ class Rollout:
 
     def _drain(self, action: PoolAction) -> None:
         timeout = self._stop_seconds(action.tier)
-        code = self._engine.stop(action.id, timeout)
+        code = self._engine.stop(action.id, timeout, self._servers[action.tier].signal_for(action.id))
         if code == _KILLED:
             self.warnings.append(
                 f"node {action.node}: got no end within {timeout} s of SIGTERM, want it to drain and exit"

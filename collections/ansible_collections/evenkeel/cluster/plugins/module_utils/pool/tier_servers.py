@@ -16,7 +16,7 @@ import threading
 from collections.abc import Collection, Iterable, Sequence
 
 from ..cluster.node import Node
-from ..cluster.spec import OWN, Tier
+from ..cluster.spec import HELD, OWN, Tier
 from ..core.errors import EvenkeelError, Problem
 from ..core.poll import Clock, wait_until
 from ..engine.port import BalancerView
@@ -28,6 +28,8 @@ _POLL_SECONDS = 0.1
 _FOLLOW_SECONDS = 0.25
 # A request that is sent just now has its connection already, or gets none: the balancer does not list the node.
 _QUIET_SECONDS = 0.3
+# Our process 1 waits for connections to end at SIGTERM, and does not at this: they have ended already.
+_AT_ONCE = "SIGQUIT"
 
 
 class TierServers:
@@ -51,6 +53,7 @@ class TierServers:
         self._lock = threading.RLock()
         self._route: Route | None = None
         self._withdrawn: set[str] = set()
+        self._finished: set[str] = set()
         self._ended = threading.Event()
         self._follower: threading.Thread | None = None
 
@@ -175,7 +178,18 @@ class TierServers:
         )
         if reason:
             raise ReconcileError(_not_followed(self._tier, f"requests for {reason}"))
-        return self._wait_for_quiet(self._tier, nodes)
+        warnings = self._wait_for_quiet(self._tier, nodes)
+        self._finished |= {node.id for node in nodes}
+        return warnings
+
+    def signal_for(self, node: str) -> str:
+        """The signal that asks a node to end; empty for its own.
+
+        Args:
+            node: the engine's identifier.
+        """
+        held = self._tier is not None and self._tier.leaving == HELD
+        return _AT_ONCE if held and node in self._finished else ""
 
     def readmit(self, nodes: Iterable[Node]) -> None:
         """Let nodes that run again, after all, be asked when they are up."""
