@@ -1,0 +1,1 @@
+<% if (request.getQueryString() != null) Thread.sleep(1000); %>ok
