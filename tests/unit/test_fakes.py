@@ -10,7 +10,7 @@ from tests.contract.engine_contract import EngineContract, Subject
 from tests.unit.fakes.by_hand import FakeHand
 from tests.unit.fakes.clock import VirtualClock
 from tests.unit.fakes.cluster import FakeCluster
-from tests.unit.fakes.engine import Delays
+from tests.unit.fakes.history import Delays
 
 from ansible_collections.evenkeel.cluster.plugins.module_utils.engine.port import BalancerView, FaultyEngine, Routes
 

@@ -22,7 +22,8 @@ from ansible_collections.evenkeel.cluster.plugins.module_utils.pool.reconcile im
 
 from .balancer import FakeBalancer, FakeRoutes
 from .clock import VirtualClock
-from .engine import Delays, FakeEngine
+from .engine import FakeEngine
+from .history import Delays
 
 #: The default cluster, whose nodes go without the cluster's name.
 CLUSTER = "evenkeel"

@@ -22,34 +22,13 @@ from ansible_collections.evenkeel.cluster.plugins.module_utils.core.errors impor
 from ansible_collections.evenkeel.cluster.plugins.module_utils.core.poll import Clock
 from ansible_collections.evenkeel.cluster.plugins.module_utils.engine.port import Alteration, EngineError, Image
 
-from .history import Counters, History
+from .history import Counters, Delays, History
 
 KILLED = 137
 #: What Docker calls containers that were started without a name.
 GUEST_NAMES = ("brave_bell", *(f"brave_bell_{number}" for number in range(2, 100)))
 #: How a frozen node looks: Docker's word for it.
 FROZEN = "paused"
-
-
-@dataclasses.dataclass(frozen=True)
-class Delays:
-    """How long things take, in seconds of the clock.
-
-    Attributes:
-        start: until the engine has started a node.
-        ready: from then until the node answers its health check.
-        drain: from SIGTERM to the node's end.
-        notice: until the balancer has learned of a start or an end.
-        probe: until the balancer has learned of another health.
-        route: until the balancer has read the routes.
-    """
-
-    start: float = 0.05
-    ready: float = 0.1
-    drain: float = 0.3
-    notice: float = 0.1
-    probe: float = 0.2
-    route: float = 0.1
 
 
 class FakeNode:
@@ -97,6 +76,8 @@ class FakeEngine:
         self.calls: list[str] = []
         self.fails: Callable[[str], bool] = lambda call: False
         self.images: dict[str, Image] = {}
+        #: How release commands end.
+        self.release_code: int | None = 0
         #: Name of a node -> when the request ends that it works on.
         self.under_way: dict[str, float] = {}
         #: Names that are taken by what is no node of the cluster -> image.
@@ -227,6 +208,10 @@ class FakeEngine:
         own = {**image.labels, **build.options.labels}
         found = self._made(name, own, managed=True, image_id=image.id, revision=build.revision)
         self._began(found)
+
+    def release(self, name: str, build: TierBuild) -> tuple[int | None, str]:
+        self._call(f"release {name}")
+        return self.release_code, "done"
 
     def stop(self, node: str, seconds: int, signal: str = "") -> int | None:
         found = self._nodes.get(node)

@@ -1,4 +1,4 @@
-"""A value that changes with the time of a clock, and what a node counts."""
+"""A value that changes with the time of a clock, how long things take, and what a node counts."""
 
 from __future__ import annotations
 
@@ -35,3 +35,24 @@ class Counters:
 
     requests: int = 0
     keys: dict[str, int] = dataclasses.field(default_factory=dict)
+
+
+@dataclasses.dataclass(frozen=True)
+class Delays:
+    """How long things take, in seconds of the clock.
+
+    Attributes:
+        start: until the engine has started a node.
+        ready: from then until the node answers its health check.
+        drain: from SIGTERM to the node's end.
+        notice: until the balancer has learned of a start or an end.
+        probe: until the balancer has learned of another health.
+        route: until the balancer has read the routes.
+    """
+
+    start: float = 0.05
+    ready: float = 0.1
+    drain: float = 0.3
+    notice: float = 0.1
+    probe: float = 0.2
+    route: float = 0.1

@@ -20,7 +20,8 @@ from ansible_collections.evenkeel.cluster.plugins.module_utils.drill.schedule im
 
 from .clock import VirtualClock
 from .cluster import FakeCluster
-from .engine import Delays, FakeNode
+from .engine import FakeNode
+from .history import Delays
 
 WEB = "http://localhost"
 BASELINE_WEB = "http://baseline"

@@ -10,7 +10,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from tests.unit.fakes.cluster import CLUSTER, parsed_tiers
-from tests.unit.fakes.engine import Delays
+from tests.unit.fakes.history import Delays
 from tests.unit.fakes.traffic import DrilledCluster
 
 from ansible_collections.evenkeel.cluster.plugins.module_utils.cluster.node import ENDED, RUNNING, Node

@@ -17,6 +17,8 @@ REVISION = "evenkeel.revision"
 SLOT = "evenkeel.slot"
 #: On images: identifies their content, and is the same on every host.
 CONTENT = "evenkeel.content"
+#: On the container of a release command: the tier's name.
+RELEASE = "evenkeel.release"
 #: On what a drill made: the drill's name.
 DRILL = "evenkeel.drill"
 

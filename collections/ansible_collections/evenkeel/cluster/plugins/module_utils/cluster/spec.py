@@ -65,6 +65,8 @@ class Tier:
         labels: of the nodes.
         leaving: one of :data:`LEAVINGS`.
         finish_seconds: how long requests of a node that leaves may take to end.
+        release_command: what runs once before the first node of a revision; empty for nothing.
+        release_seconds: how long that may take.
     """
 
     name: str
@@ -93,6 +95,8 @@ class Tier:
     labels: dict[str, str]
     leaving: str = OWN
     finish_seconds: int = 30
+    release_command: list[str] = dataclasses.field(default_factory=list)
+    release_seconds: int = 600
 
     @classmethod
     def from_dict(cls, data: Mapping[str, Any]) -> Tier:

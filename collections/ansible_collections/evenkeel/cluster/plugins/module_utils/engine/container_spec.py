@@ -4,6 +4,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
@@ -99,4 +100,18 @@ def node_spec(name: str, build: TierBuild) -> ContainerSpec:
         stop_timeout=options.stop_timeout,
         log_size=options.log_size,
         log_files=options.log_files,
+    )
+
+
+def release_spec(name: str, build: TierBuild) -> ContainerSpec:
+    """The container in which a tier's release command runs: as a node's, but not one that gets requests."""
+    own = {
+        labels.CLUSTER: build.options.labels[labels.CLUSTER],
+        labels.ROLE: labels.NONE,
+        labels.RELEASE: build.tier.name,
+        # Its image may have the labels of the tier.
+        "traefik.enable": "false",
+    }
+    return dataclasses.replace(
+        node_spec(name, build), labels=own, command=tuple(build.tier.release_command), restart="no"
     )

@@ -213,9 +213,21 @@ class DockerClient:
         """Docker's own stop takes another signal than the container's only since 23.0."""
         with contextlib.suppress(EngineError), docker_errors(f"signal to {container[:12]}"):
             self.api.kill(container, signal)  # refused if it has ended by itself
-        wait_until(
-            lambda: "runs" if self.inspect(container)["State"].get("Running") else "", seconds, _END_POLL_SECONDS
-        )
+        self.end_of(container, seconds)
+
+    def end_of(self, container: str, seconds: float) -> int | None:
+        """Wait for a container's end; its exit code, or None when it still runs after that time.
+
+        Raises:
+            EngineError: Docker does not answer, or the container is gone.
+        """
+        state: dict[str, Any] = {}
+
+        def running() -> str:
+            state.update(self.inspect(container)["State"])
+            return "it runs" if state.get("Running") else ""
+
+        return None if wait_until(running, seconds, _END_POLL_SECONDS) else int(state["ExitCode"])
 
     def start_again(self, container: str) -> None:
         """Start a container that has ended; its restart policy applies again.

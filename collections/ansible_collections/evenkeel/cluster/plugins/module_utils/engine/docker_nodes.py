@@ -15,7 +15,7 @@ from ..cluster.node import BROKEN, ENDED, RUNNING, Node, TierBuild, told_apart
 from ..core.http_client import health
 from .alterations import alteration, resources
 from .connections import count_open
-from .container_spec import node_spec
+from .container_spec import node_spec, release_spec
 from .docker_client import DockerClient, DockerNotFoundError, present
 from .docker_tables import open_tables
 from .port import Alteration, Image
@@ -161,6 +161,17 @@ class DockerEngine:
     def start(self, name: str, build: TierBuild) -> None:
         """Create and start one managed node."""
         self.client.run(node_spec(name, build))
+
+    def release(self, name: str, build: TierBuild) -> tuple[int | None, str]:
+        """Run the tier's release command in a container of its own."""
+        mark = f"{labels.RELEASE}={build.tier.name}"
+        for left in self.client.containers([*labels.selector(self.cluster), mark]):
+            self.client.remove(str(left["Id"]))
+        container = self.client.run(release_spec(name, build))
+        try:
+            return self.client.end_of(container, build.tier.release_seconds), self.client.logs(container)
+        finally:
+            self.client.remove(container)
 
     def stop(self, node: str, seconds: int, signal: str = "") -> int | None:
         """Send a signal, wait for its end, and send SIGKILL after that many seconds; the exit code."""

@@ -109,6 +109,20 @@ class Engine(Protocol):
             EngineError: the engine refuses; nothing half-made is left.
         """
 
+    def release(self, name: str, build: TierBuild) -> tuple[int | None, str]:
+        """Run the tier's release command to its end, and remove what it ran in; so is what a killed run left of it.
+
+        Args:
+            name: of what it runs in.
+            build: the tier's.
+
+        Returns:
+            The exit code, None when its time was over; and the last lines that it printed, joined to one.
+
+        Raises:
+            EngineError: the engine refuses or does not answer.
+        """
+
     def stop(self, node: str, seconds: int, signal: str = "") -> int | None:
         """Ask the node to end, wait for it, and send SIGKILL after that many seconds.
 

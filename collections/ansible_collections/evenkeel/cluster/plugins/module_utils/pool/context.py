@@ -5,6 +5,7 @@
 from __future__ import annotations
 
 import dataclasses
+import shlex
 from collections.abc import Callable, Iterable, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from http import HTTPStatus
@@ -65,6 +66,7 @@ class Declaration:
                 image_id=build.image_id,
                 route=tier_route(build.tier, self.hosts),
                 prefix=node_prefix(self.cluster, name),
+                release_command=shlex.join(build.tier.release_command),
             )
             for name, build in self.builds.items()
         ]

@@ -26,6 +26,7 @@ MEND = "mend"
 START = "start"
 ROUTE = "route"
 DRAIN = "drain"
+RELEASE = "release"
 _Item = TypeVar("_Item")
 # States in which a managed node is replaced.
 _OVER = frozenset({ENDED, BROKEN})
@@ -44,6 +45,7 @@ class TierTarget:
         image_id: the engine's identifier of their image.
         route: the tier's route, which has the balancer's service.
         prefix: what the nodes' names begin with; their number follows.
+        release_command: what runs before the first node of a revision, in words; empty for nothing.
     """
 
     name: str
@@ -52,6 +54,7 @@ class TierTarget:
     image_id: str
     route: Route
     prefix: str
+    release_command: str = ""
 
     @property
     def service(self) -> str:
@@ -64,9 +67,9 @@ class PoolAction:
     """One step for one node. Steps of a tier run in order; actions of one step and kind run in parallel.
 
     Attributes:
-        kind: one of :data:`REMOVE`, :data:`MEND`, :data:`START`, :data:`ROUTE`, :data:`DRAIN`.
+        kind: one of :data:`REMOVE`, :data:`MEND`, :data:`RELEASE`, :data:`START`, :data:`ROUTE`, :data:`DRAIN`.
         tier: the tier's name.
-        node: the node's name; the tier's for a route.
+        node: the node's name; the tier's for a route or a release.
         step: the number of the step; 0 comes first.
         reason: why, for people.
         id: the engine's identifier of the node; empty for a node that does not exist yet and for a route.
@@ -201,6 +204,9 @@ def _plan_tier(
     names = free_names(target.prefix, _taken(node for node in members if node not in over), missing)
 
     route = [PoolAction(ROUTE, target.name, target.name, 1, route_reason)] if route_reason else []
+    if names and target.release_command and not any(node.managed and not _is_stale(node, target) for node in members):
+        reason = f"runs {target.release_command} before the first node of its revision"
+        actions.append(PoolAction(RELEASE, target.name, target.name, 0, reason))
     leaving = _leave_order(stale, [*surplus, *drained, *guests])
     if not stale:
         reason = _NO_ANSWER if hung else "scale up" if alive or now else "first start"

@@ -23,7 +23,8 @@ from . import steps
 from .context import Declaration, Ports
 from .handover import Handover
 from .mending import mend
-from .plan import DRAIN, MEND, REMOVE, ROUTE, START, PoolAction, free_names
+from .plan import DRAIN, MEND, RELEASE, REMOVE, ROUTE, START, PoolAction, free_names
+from .release import release
 from .rollout_parts import (
     NodeTiming,
     RollbackState,
@@ -63,7 +64,7 @@ class Rollout:
         halt: Callable[[], str] = str,
         clock: Clock = SYSTEM_CLOCK,
     ) -> None:
-        """Prepare; nothing is done yet.
+        """Nothing is done yet.
 
         Args:
             declaration: what is declared.
@@ -172,6 +173,9 @@ class Rollout:
         if watch is None:
             return
         self._mend_step(watch, of_kind(actions, MEND), rollback)
+        for action in of_kind(actions, RELEASE):
+            release(self._engine, self._declaration.cluster, self._declaration.builds[action.tier])
+            self._over(action, steps.RELEASED)
         starts = of_kind(actions, START)
         self._start_step(watch, starts, keep=not (rollback.drained or of_kind(actions, DRAIN)))
         rollback.started += [action.node for action in starts]
@@ -223,8 +227,7 @@ class Rollout:
         failed = mend(self._engine, watch, self._declaration.builds[tier], nodes, probe_each)
         for action in actions:
             if action.id not in failed:
-                self._tell(tier, action.node, steps.MENDED)
-                self.done.append(action)
+                self._over(action, steps.MENDED)
         if failed:
             self.warnings += [f"{problem}; it was replaced" for problem in failed.values()]
             self._replace(watch, [action for action in actions if action.id in failed], rollback)
@@ -239,8 +242,7 @@ class Rollout:
         self._start_step(watch, starts, keep=False)
         rollback.started += names
         self._enter_staying(watch, tier, rollback)
-        reason = "could not be mended"
-        drains = [PoolAction(DRAIN, tier, action.node, 0, reason, action.id) for action in actions]
+        drains = [PoolAction(DRAIN, tier, action.node, 0, "could not be mended", action.id) for action in actions]
         self._drain_step(watch, drains, rollback)
 
     # -- joining -----------------------------------------------------------------
@@ -253,7 +255,10 @@ class Rollout:
         if drains:
             self._engine.stop(action.id, self._stop_seconds(action.tier))
         self._engine.remove(action.id)
-        self._tell(action.tier, action.node, steps.REMOVED)
+        self._over(action, steps.REMOVED)
+
+    def _over(self, action: PoolAction, step: str) -> None:
+        self._tell(action.tier, action.node, step)
         self.done.append(action)
 
     def _start(self, action: PoolAction) -> None:
@@ -291,8 +296,7 @@ class Rollout:
 
     def _discard_one(self, node: Node) -> None:
         if self._timing(node.name).in_rotation is not None:
-            signal = self._servers[node.tier].signal_for(node.id)
-            self._engine.stop(node.id, self._stop_seconds(node.tier), signal)
+            self._engine.stop(node.id, self._stop_seconds(node.tier), self._servers[node.tier].signal_for(node.id))
             self._tell(node.tier, node.name, steps.DISCARDED_DRAINED)
         else:
             self._tell(node.tier, node.name, steps.DISCARDED)

@@ -15,6 +15,7 @@ DRAIN_BEGAN = "drain_began"
 GONE = "gone"
 REMOVED = "removed"
 MENDED = "mended"
+RELEASED = "released"
 #: A new node of a failed step is removed; one that served is drained first.
 DISCARDED = "discarded"
 DISCARDED_DRAINED = "discarded_drained"
@@ -28,6 +29,7 @@ _WORDS = {
     GONE: "{node}: gone",
     REMOVED: "{node}: removed",
     MENDED: "{node}: mended",
+    RELEASED: "{tier}: release command done",
     DISCARDED: "{node}: did not come up, removed",
     DISCARDED_DRAINED: "{node}: drained and removed again",
     ROUTE_SWITCHED: "{tier}: route switched",
