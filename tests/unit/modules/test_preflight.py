@@ -81,7 +81,7 @@ def test_fit(run: Any, tmp_path: Path, check: bool) -> None:
         "socket_group": 999,
         "network": False,
         "images": {"res/express:1": "sha256:1"},
-        "drill_remains": [],
+        "remains": [],
         "live_restore": True,
         "rules_missing": False,
         "switched_off": [],

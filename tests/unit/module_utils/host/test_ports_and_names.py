@@ -169,16 +169,17 @@ def test_every_part_that_is_switched_on_by_a_knob_has_a_role_that_removes_it() -
         assert (Path(__file__).parents[4] / "roles" / part / "tasks" / "remove.yml").exists()
 
 
-def test_what_a_killed_drill_has_left() -> None:
+def test_what_killed_drills_and_release_commands_have_left() -> None:
     drill = {**OURS, "evenkeel.role": "none", "evenkeel.drill": "drill-1"}
     docker = dataclasses.replace(
         DOCKER,
         containers=(
             container("shop-baseline-balancer", labels=drill, id="b"),
             container("an-image", labels=drill, id="a", state="created"),
+            container("shop-release", labels={**OURS, "evenkeel.role": "none", "evenkeel.release": "shop"}, id="r"),
             container("guest", labels={**drill, "evenkeel.role": "node"}, id="c"),
             container("other", labels={**drill, "evenkeel.cluster": "other"}, id="d"),
             container("shop-edge", labels=OURS, id="e"),
         ),
     )
-    assert checks.drill_remains(spec_of(), docker) == ["a", "b"]
+    assert checks.remains(spec_of(), docker) == ["a", "b", "r"]

@@ -296,8 +296,8 @@ docker:
       description: The images on this machine, as C(name:tag), each with its ID.
       type: dict
       sample: {"evenkeel/static:b9ed47b62c5b": "sha256:63c0..."}
-    drill_remains:
-      description: IDs of containers of a drill that runs, or that was killed; nodes are not among them.
+    remains:
+      description: IDs of containers of drills and release commands that run or were killed; nodes are not among them.
       type: list
       elements: str
       sample: []

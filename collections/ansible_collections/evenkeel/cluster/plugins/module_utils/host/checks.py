@@ -283,13 +283,13 @@ def switched_off(spec: ClusterSpec, docker: Docker) -> dict[str, list[str]]:
     return {part: sorted(names) for part, names in sorted(found.items())}
 
 
-def drill_remains(spec: ClusterSpec, docker: Docker) -> list[str]:
-    """Containers, by id, that belong to a drill and are no nodes; a reconciliation looks after nodes."""
+def remains(spec: ClusterSpec, docker: Docker) -> list[str]:
+    """Containers, by id, of drills and release commands; nodes of drills are left to reconciliations."""
     return sorted(
         container.id
         for container in docker.containers
         if is_ours(container, spec)
-        and labels.DRILL in container.labels
+        and {labels.DRILL, labels.RELEASE} & container.labels.keys()
         and container.labels.get(labels.ROLE) != labels.NODE
     )
 

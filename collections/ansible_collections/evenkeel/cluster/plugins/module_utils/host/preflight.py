@@ -20,8 +20,8 @@ from .checks import (
     check_docker,
     check_machine,
     docker_reason,
-    drill_remains,
     published_ports,
+    remains,
     switched_off,
 )
 from .declaration import Declaration, read_declaration
@@ -141,7 +141,7 @@ def engine_facts(
         "socket_group": docker.socket_group,
         "network": spec.network in docker.networks,
         "images": dict(docker.images),
-        "drill_remains": drill_remains(spec, docker),
+        "remains": remains(spec, docker),
         "live_restore": docker.live_restore,
         "rules_missing": rules_missing(root=machine.root, published=_publishes(docker), config=machine.daemon_config),
         "switched_off": list(switched_off(spec, docker)),
