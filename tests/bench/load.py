@@ -33,11 +33,13 @@ class Target:
         tier: its name.
         get: URL for GET.
         post: URL for POST.
+        counts: its nodes say in the answer to a POST whether they had executed it before.
     """
 
     tier: str
     get: str
     post: str
+    counts: bool = True
 
 
 @dataclasses.dataclass(frozen=True)
@@ -134,7 +136,7 @@ class Load:
                 body = await answer.read()
                 if answer.status not in _HTTP_OK:
                     error = f"status {answer.status}"
-                elif method == "POST":
+                elif method == "POST" and target.counts:
                     repeated = bool(json.loads(body)["replayed"])
         except asyncio.TimeoutError:
             error = f"no answer within {TIMEOUT_SECONDS:g} s"

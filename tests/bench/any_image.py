@@ -1,0 +1,231 @@
+"""Images that know nothing of Evenkeel: no request may be lost while their tier changes, nor by a plain ``docker stop``.
+
+Each image of ``tests/zoo`` is a tier of four lines (``image, port, path, nodes``) and what else it needs. Under load, of
+which one request in twenty takes a second, the tier grows from 3 to 6 nodes, shrinks to 2, and is 3 again; all nodes are
+replaced twice; and, where our first process holds them, each is restarted by ``docker restart``, and guests are stopped by
+``docker stop``.
+
+Command: ``python -m tests.bench.any_image [--rounds 5] [--rate 100] [nginx node ...]``. Afterwards the default cluster is
+there again.
+Control, in the same run: the same changes of the image ``node`` as if it kept our contract (``leaving: own``); it must
+lose requests, otherwise the command fails.
+Goals: 0 failed; leave p95 of our changes <= 2.5 s, of ``docker stop`` <= 3.5 s.
+"""
+
+from __future__ import annotations
+
+import argparse
+import asyncio
+import dataclasses
+import json
+import subprocess
+import threading
+import time
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from typing import Any
+
+from tests.bench import common
+from tests.bench.common import POOL_MODULE, ROOT, WEB, BenchError, Play, say
+from tests.bench.load import Load, Outcome, Target
+
+ZOO = ROOT / "tests/zoo"
+TIER = "zoo"
+LEAVE_GOAL, STOP_GOAL = 2.5, 3.5
+SLOW_EVERY = 20
+
+
+@dataclasses.dataclass(frozen=True)
+class Animal:
+    """One image.
+
+    Attributes:
+        folder: of its Dockerfile in ``tests/zoo``.
+        port: TCP port.
+        slow: a path whose answer takes a second.
+        options: what the tier has besides four lines.
+        held: our first process holds it.
+    """
+
+    folder: str
+    port: int
+    slow: str = "slow"
+    options: Mapping[str, Any] = dataclasses.field(default_factory=dict)
+    held: bool = True
+
+    @property
+    def image(self) -> str:
+        """Its reference."""
+        return f"zoo-{self.folder}:1"
+
+
+ANIMALS = {
+    "nginx": Animal("nginx", 80),
+    "node": Animal("node", 3000),
+    "late": Animal("node", 3000, options={"environment": {"LATE_SECONDS": "5"}}),
+    "s6": Animal("s6", 8000, held=False),
+    "gunicorn": Animal("gunicorn", 8000),
+    "puma": Animal("puma", 3000),
+    "go": Animal("go", 8080),
+    "streams": Animal("streams", 3000, slow="?seconds=1"),
+    "tomcat": Animal("tomcat", 8080, slow="?slow", options={"memory": "512m", "ready_seconds": 120}),
+}
+CONTROL = Animal("node", 3000, options={"leaving": "own", "confinement": "docker", "health_path": "/"}, held=False)
+
+
+@dataclasses.dataclass
+class Sum:
+    """What became of one image's requests. Times are in seconds."""
+
+    outcomes: list[Outcome] = dataclasses.field(default_factory=list)
+    leave: list[float] = dataclasses.field(default_factory=list)
+    stop: list[float] = dataclasses.field(default_factory=list)
+
+    @property
+    def failed(self) -> list[Outcome]:
+        """Requests without a complete answer of 2xx."""
+        return [outcome for outcome in self.outcomes if outcome.error]
+
+
+def build(animal: Animal) -> None:
+    """Build its image.
+
+    Raises:
+        BenchError: that fails.
+    """
+    command = ["docker", "build", "--quiet", "--tag", animal.image, str(ZOO / animal.folder)]
+    done = subprocess.run(command, capture_output=True, text=True, check=False)
+    if done.returncode:
+        raise BenchError(f"image {animal.image}: got '{done.stderr.strip()[-300:]}', want it built (fix: {command})")
+
+
+def tiers(animal: Animal) -> str:
+    """The variable that declares its tier alone, as an argument of a playbook."""
+    tier = {"image": animal.image, "port": animal.port, "path": "/", "nodes": 3, **animal.options}
+    return json.dumps({"cluster_tiers": {TIER: {"sticky": True, "pull": "never", **tier}}})
+
+
+def p95(values: Sequence[float]) -> float:
+    """The nearest-rank 95th percentile; NaN for none."""
+    ordered = sorted(values)
+    return ordered[-(-len(ordered) * 95 // 100) - 1] if ordered else float("nan")
+
+
+@contextmanager
+def under_load(rate: float, slow: str, result: Sum) -> Iterator[None]:
+    """Send requests meanwhile, and until a second after."""
+    over = threading.Event()
+    usual = Target(TIER, f"{WEB}/", f"{WEB}/", counts=False)
+    late = Target(TIER, f"{WEB}/{slow}", f"{WEB}/{slow}", counts=False)
+    load = Load([late, *[usual] * (SLOW_EVERY - 1)], rate)
+    thread = threading.Thread(target=lambda: asyncio.run(load.run(lambda _: not over.is_set())))
+    thread.start()
+    try:
+        yield
+        time.sleep(1)
+    finally:
+        over.set()
+        thread.join()
+        result.outcomes += load.outcomes
+
+
+def note(play: Play, result: Sum) -> None:
+    """Keep how long each node took from its turn to its end."""
+    for node in play.results[POOL_MODULE]["timings"]["nodes"].values():
+        if "gone" in node and "drain_began" in node:
+            result.leave.append(node["gone"] - node["drain_began"])
+
+
+def docker(*words: str) -> str:
+    """Run a command of Docker's.
+
+    Raises:
+        BenchError: it fails.
+    """
+    done = subprocess.run(["docker", *words], capture_output=True, text=True, check=False)
+    if done.returncode:
+        raise BenchError(f"docker {words[0]}: got '{done.stderr.strip()}', want success (fix: run it by hand)")
+    return done.stdout.strip()
+
+
+def nodes() -> list[str]:
+    """The names of the tier's nodes."""
+    return docker("ps", "--format", "{{.Names}}", "--filter", f"label=evenkeel.tier={TIER}").split()
+
+
+def play_round(animal: Animal, declared: str, result: Sum) -> None:
+    """All changes once."""
+    for count in (6, 2, 3):
+        note(common.play("playbooks/scale.yml", "-e", declared, "-e", f"{TIER}_nodes={count}"), result)
+    for _ in range(2):
+        note(common.play("playbooks/roll.yml", "-e", declared, "-e", f"tier={TIER}"), result)
+    if not animal.held:
+        return
+    for name in nodes():
+        docker("restart", "--time", "60", name)
+    guests = [docker("run", "--detach", f"evenkeel/{TIER}") for _ in range(2)]
+    time.sleep(3)
+    for guest in guests:
+        began = time.monotonic()
+        docker("stop", guest)
+        result.stop.append(time.monotonic() - began)
+        docker("rm", "--force", guest)
+
+
+def measure(name: str, animal: Animal, rounds: int, rate: float) -> Sum:
+    """Set the tier up, and change it under load."""
+    build(animal)
+    declared = tiers(animal)
+    common.play("site.yml", "-e", declared)
+    again = common.play("site.yml", "-e", declared)
+    if again.changed:
+        raise BenchError(f"{name}: got {again.changed} changes by a second run, want none (fix: run it with --diff)")
+    result = Sum()
+    with under_load(rate, animal.slow, result):
+        for number in range(rounds):
+            play_round(animal, declared, result)
+            say(f"{name}: round {number + 1} of {rounds}, {len(result.leave)} nodes left")
+    say(f"{name}: {len(result.failed)} of {len(result.outcomes)} failed")
+    return result
+
+
+def row(name: str, found: Sum) -> list[object]:
+    """One line of the table."""
+    return [name, len(found.outcomes), len(found.failed), len(found.leave), p95(found.leave), p95(found.stop)]
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Measure, print and save; 1 when a goal is missed."""
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--rounds", type=int, default=5)
+    parser.add_argument("--rate", type=float, default=100.0)
+    parser.add_argument("images", nargs="*", metavar="IMAGE", help=f"of {', '.join(ANIMALS)}; all by default")
+    options = parser.parse_args(arguments)
+    unknown = sorted(set(options.images) - ANIMALS.keys())
+    if unknown:
+        parser.error(f"image: got {unknown[0]}, want one of {', '.join(ANIMALS)}")
+    chosen = options.images or list(ANIMALS)
+    try:
+        found = {name: measure(name, ANIMALS[name], options.rounds, options.rate) for name in chosen}
+        control = measure("control", CONTROL, 1, options.rate)
+    finally:
+        common.play("site.yml")
+    rows = [*(row(name, result) for name, result in found.items()), row("control: node, leaving: own", control)]
+    header = ["image", "requests", "failed", "left", "leave p95", "docker stop p95"]
+    leave = p95([seconds for result in found.values() for seconds in result.leave])
+    stop = p95([seconds for result in found.values() for seconds in result.stop])
+    failed = sum(len(result.failed) for result in found.values())
+    goals = {
+        f"0 failed (got {failed})": failed == 0,
+        f"leave p95 <= {LEAVE_GOAL} s (got {leave:.2f})": leave <= LEAVE_GOAL,
+        f"docker stop p95 <= {STOP_GOAL} s (got {stop:.2f})": not stop > STOP_GOAL,
+        f"the control loses (got {len(control.failed)})": bool(control.failed),
+    }
+    errors = {name: sorted({outcome.error for outcome in result.failed}) for name, result in found.items()}
+    data = {"rounds": options.rounds, "rate": options.rate, "rows": rows, "errors": errors}
+    common.report("any-image", data, [common.table(header, rows)], [common.verdict(*goal) for goal in goals.items()])
+    return 0 if all(goals.values()) else 1
+
+
+if __name__ == "__main__":
+    common.run_main(main)
