@@ -12,6 +12,7 @@ import threading
 from collections.abc import Callable
 from http.cookies import SimpleCookie
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from pathlib import Path
 from typing import Any
 
 NODES = ["web-1", "web-2", "web-3"]
@@ -33,6 +34,8 @@ class FakeTier:
         self.choose: Callable[[], str] = self.round_robin
         self.during: Callable[[int], None] = lambda number: None
         self.names = True
+        self.log: Path | None = None  # set: the access log
+        self.logged: Callable[[int, str], str] = lambda number, node: node
         self.counts = True
         self.reloads = 4
         self.counted = 0
@@ -87,7 +90,7 @@ class FakeTier:
             text += f'traefik_service_requests_total{{code="200",service="web-1a@docker"}} {self.counted}\n'
             return 200, [], text.encode()
         if path.startswith("/direct/"):
-            return 200, [("X-Served-By", path.removeprefix("/direct/"))], b"ok"
+            return 200, [("X-Served-By", path.removeprefix("/direct/"))] if self.names else [], b"ok"
         self.hosts.add(headers["Host"])
         return self._balanced(headers)
 
@@ -97,12 +100,26 @@ class FakeTier:
         if not self.nodes:
             return self.status(self.requests), [], b"no node"
         self.counted += self.counts
-        by_value = {hashlib.sha256(node.encode()).hexdigest()[:16]: node for node in self.nodes}
+        by_value = {cookie_value(node): node for node in self.nodes}
         sent = SimpleCookie(headers.get("Cookie", "")).get(COOKIE)
         kept = by_value.get(sent.value) if sent and self.cookie_flags is not None else None
         node = kept or self.choose()
         answer = [("X-Served-By", node)] if self.names else []
         if self.cookie_flags is not None and not kept:
-            value = hashlib.sha256(node.encode()).hexdigest()[:16]
+            value = cookie_value(node)
             answer += [("Set-Cookie", "other=1; Path=/"), ("Set-Cookie", f"{COOKIE}={value}{self.cookie_flags}")]
-        return self.status(self.requests), answer, b"ok"
+        status = self.status(self.requests)
+        self._write(headers["X-Request-Id"], status, self.logged(self.requests, node))
+        return status, answer, b"ok"
+
+    def _write(self, key: str, status: int, node: str) -> None:
+        """A line of the access log; no node, no line."""
+        if self.log is not None and node:
+            line = {"request_X-Request-Id": key, "DownstreamStatus": status, "ServiceAddr": f"{node}:8080"}
+            with self.log.open("a") as stream:
+                stream.write(json.dumps(line) + "\n")
+
+
+def cookie_value(node: str) -> str:
+    """As Traefik makes it: from the address of the node."""
+    return hashlib.sha256(f"http://{node}:8080".encode()).hexdigest()[:16]

@@ -114,6 +114,7 @@ def balance(one: dict[str, Any], requests: int = 60) -> dict[str, Any]:
         "problems": [],
         "aspects": {"answers": [], "shares": [], "observation": [], "sides": [], "control": []},
         "notes": [],
+        "named_by": "header",
         "method": "exact",
         "requests": requests,
         "sent": requests,
@@ -128,6 +129,7 @@ def balance(one: dict[str, Any], requests: int = 60) -> dict[str, Any]:
             "nodes": {node: {"client": each, "access_log": each, "node": each} for node in nodes},
             "access_log_missing": 0,
             "access_log_differs": 0,
+            "own_count_offered": True,
         },
         "control": {
             "applicable": True,
@@ -170,6 +172,7 @@ def sessions(one: dict[str, Any], clients: int = 21) -> dict[str, Any]:
         "message": f"sticky sessions of {one['name']}: fine",
         "problems": [],
         "notes": [],
+        "named_by": "header",
         "method": "sessions",
         "clients": clients,
         "requests": clients * 5,

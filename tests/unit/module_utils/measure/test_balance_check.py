@@ -180,8 +180,8 @@ def test_an_image_that_does_not_name_its_nodes_is_not_measured(balanced: Check, 
     assert (result["verdict"], result["problems"], result["control"]["applicable"]) == ("not measured", [], False)
     assert set(map(len, result["aspects"].values())) == {0}
     assert result["message"] == (
-        "balance of web: not measured: got 60 answers without X-Served-By, want the name of the node in each"
-        " (fix: nothing; or let the image send it, see docs/node-images.md)"
+        "balance of web: not measured: got 60 answers without X-Served-By and no access log, want one of the two to"
+        " name the nodes (fix: pass access_log and members, and see that the log can be read)"
     )
 
 
@@ -201,7 +201,7 @@ def test_some_answers_without_a_name_are_a_fault(balanced: Check, tier: FakeTier
         tier.names = number != 5
 
     tier.during = forget
-    assert "got 1 of 60 answers without X-Served-By" in " ".join(balanced(tier)["problems"])
+    assert "got 1 of 60 answers without the name of their node" in " ".join(balanced(tier)["problems"])
 
 
 @pytest.mark.parametrize("status", [404, 500, 502, 503])

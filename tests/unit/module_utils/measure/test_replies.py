@@ -33,7 +33,7 @@ def test_node_counts_show_expected_nodes_first_and_with_zero() -> None:
         ("ab5b", 4, ["1 of 4 requests lost (first: status 502 at request 3)"]),
         ("!b5b", 4, ["2 of 4 requests lost (first: connection refused at request 1)"]),
         ("ab", 4, ["only 2 of 4 requests sent within the time limit"]),
-        ("a?", 2, ["1 of 2 answers without X-Served-By"]),
+        ("a?", 2, ["1 of 2 answers without the name of their node"]),
         ("abxy", 4, ["2 of 4 requests on x, y"]),
         ("5?x", 3, ["1 of 3 requests lost", "1 of 3 answers without", "1 of 3 requests on x"]),
     ],

@@ -12,6 +12,7 @@ from typing import Any
 import pytest
 from tests.unit.fakes.clock import VirtualClock
 
+from ansible_collections.evenkeel.cluster.plugins.module_utils.core.words import NOT_OFFERED, NOT_READ
 from ansible_collections.evenkeel.cluster.plugins.module_utils.measure.access_log import LogLine
 from ansible_collections.evenkeel.cluster.plugins.module_utils.measure.replies import Reply
 from ansible_collections.evenkeel.cluster.plugins.module_utils.measure.three_sides import (
@@ -49,6 +50,7 @@ def test_three_sides_that_agree() -> None:
         },
         "access_log_missing": 0,
         "access_log_differs": 0,
+        "own_count_offered": True,
     }
 
 
@@ -142,12 +144,13 @@ class Node:
 
     def __init__(self) -> None:
         self.requests: Any = 5
+        self.status = 200
         node = self
 
         class Handler(BaseHTTPRequestHandler):
             def do_GET(self) -> None:
                 body = json.dumps({"requests": node.requests}).encode()
-                self.send_response(200 if self.path == "/stats" else 404)
+                self.send_response(node.status if self.path == "/stats" else 404)
                 self.send_header("Content-Length", str(len(body)))
                 self.end_headers()
                 self.wfile.write(body)
@@ -230,8 +233,13 @@ def test_without_a_log_nothing_is_read(tmp_path: Path) -> None:
 @pytest.mark.parametrize("value", [None, "many", [], -1, 1.5, True])
 def test_a_node_without_a_usable_counter(node: Node, value: Any) -> None:
     assert read_counter(f"{node.url}/stats") == 5
-    assert read_counter(f"{node.url}/nothing") is None
     node.requests = value
-    assert read_counter(f"{node.url}/stats") is None
-    assert read_counter(f"{node.url}/nothing") is None
-    assert read_counter("http://127.0.0.1:1/stats") is None
+    assert read_counter(f"{node.url}/stats") == NOT_OFFERED
+    assert read_counter(f"{node.url}/nothing") == NOT_OFFERED
+    assert read_counter("http://127.0.0.1:1/stats") == NOT_OFFERED
+
+
+def test_a_counter_that_is_not_to_be_had_now_is_not_one_that_is_not_offered(node: Node) -> None:
+    node.status = 503
+    assert read_counter(f"{node.url}/stats") == NOT_READ
+    assert read_counter("http://nosuch.invalid:9180/stats") == NOT_READ

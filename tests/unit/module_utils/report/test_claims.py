@@ -53,7 +53,7 @@ def test_a_quick_verification_says_what_it_does_not_measure() -> None:
 )
 def test_an_image_that_cannot_be_measured_does_not_fail_the_report(kind: str, claim_ids: list[str]) -> None:
     measured = measurements(drill())
-    message = f"{kind} of static: not measured: got 60 answers without X-Served-By"
+    message = f"{kind} of static: not measured: got status 302 for all 60 requests"
     part(measured, kind, "static").update(verdict="not measured", message=message, problems=[])
     claims = claims_of(measured)
     assert red(measured) == []
@@ -262,6 +262,41 @@ def test_nodes_without_counters_are_told_not_judged() -> None:
     assert claim.notes == (
         "static: no counters at static-1, static-2, static-3; only clients and access log are compared",
     )
+
+
+def test_an_image_of_which_nothing_is_known_proves_what_it_can_and_says_what_it_does_not_offer() -> None:
+    measured = measurements()
+    for kind in ("balance", "sticky"):
+        part(measured, kind, "static")["named_by"] = "log"
+    part(measured, "balance", "static", "sides")["own_count_offered"] = False
+    for counts in part(measured, "balance", "static", "sides", "nodes").values():
+        counts["node"] = None
+    claims = by_id(measured)
+    assert red(measured) == []
+    for name in ("distribution", "round-robin", "sticky"):
+        assert claims[name].verdict == "pass"
+        told = [line for line in claims[name].measured if "(named by " in line]
+        assert [line.partition(":")[0] for line in told] == ["static", "dynamic"], name
+        assert "(named by the balancer's log)" in told[0], name
+        assert "(named by its header)" in told[1], name
+    assert claims["distribution"].notes == (
+        "static: the node's own count: not offered by this image; only clients and access log are compared",
+        "static: the balancer's log names the nodes, so it cannot contradict clients about them; both are compared by"
+        " number and status of the answers",
+    )
+    rows = claims["distribution"].tables[0].rows
+    assert rows[0] == ("static-1", 20, 20, "not offered")
+    assert "static-1: 20, 20, not offered" in claims["distribution"].charts[0].text
+
+
+def test_nodes_that_nothing_named_should_have_been_measured() -> None:
+    measured = measurements()
+    for kind in ("balance", "sticky"):
+        part(measured, kind, "static").update(
+            verdict="not measured", named_by="", message=f"{kind} of static: not measured: no log"
+        )
+    assert red(measured) == ["distribution", "round-robin", "sticky"]
+    assert by_id(measured)["sticky"].problems == ("sticky of static: not measured: no log",)
 
 
 def test_failures_have_an_interval_and_none_has_a_bound() -> None:

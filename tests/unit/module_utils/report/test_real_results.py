@@ -154,6 +154,8 @@ def options(cluster: FakeTier, **differs: Any) -> dict[str, Any]:
         "api_user": "admin",
         "api_password_file": None,
         "service": "web-1a",
+        "members": [],
+        "access_log": "",
     }
     return {**usual, **differs}
 
@@ -267,10 +269,12 @@ def test_the_host_is_told_as_its_type_says(monkeypatch: pytest.MonkeyPatch) -> N
 def test_each_claim_is_made_from_real_results(measured: Measurements) -> None:
     claims = by_id(measured)
     assert claims["nodes"].measured == ("web: 3 declared, 3 running, 3 in rotation",)
-    assert claims["distribution"].measured == ("web: 60 of 60 requests answered - web-1 20, web-2 20, web-3 20",)
+    assert claims["distribution"].measured == (
+        "web: 60 of 60 requests answered - web-1 20, web-2 20, web-3 20 (named by its header)",
+    )
     assert claims["round-robin"].measured == (
-        "web: 60 requests one after the other, web-1 20, web-2 20, web-3 20; configuration generation 4 before and 4"
-        " after",
+        "web: 60 requests one after the other, web-1 20, web-2 20, web-3 20 (named by its header); configuration"
+        " generation 4 before and 4 after",
     )
     assert "21 stayed, 0 moved" in claims["sticky"].measured[0]
     assert claims["membership"].measured[0].startswith("drill stop of web: 0 of 1000 requests failed in 2 events")

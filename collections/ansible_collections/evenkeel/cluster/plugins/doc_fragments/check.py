@@ -24,7 +24,8 @@ options:
     required: true
   nodes:
     description:
-      - Names of the tier's nodes as they send them in C(X-Served-By), guests included.
+      - Names of the tier's nodes, guests included. Answers name their node in C(X-Served-By); if none does,
+        O(access_log) tells which node answered.
       - See RV(evenkeel.cluster.node_pool_info#module:nodes).
       - An empty list expects the fallback route, which answers 503. With one node, only its answers are judged.
     type: list
@@ -71,6 +72,19 @@ options:
     description: The tier's service at the balancer; without a provider, V(@docker) is added. It needs O(api_url).
     type: str
     default: ""
+  members:
+    description:
+      - The tier's nodes as RV(evenkeel.cluster.node_pool_info#module:nodes) lists them, to compare with their counters
+        and to know them in O(access_log).
+      - C(served_by), C(url) and C(address) of each entry are used. An empty list compares with no node.
+    type: list
+    elements: dict
+    default: []
+  access_log:
+    description:
+      - The balancer's access log (JSON) on this host, which must keep the header C(X-Request-Id) and C(ServiceAddr).
+      - Without it, an image that does not send C(X-Served-By) cannot be measured.
+    type: path
 author:
   - Evenkeel contributors (!UNKNOWN)
 """

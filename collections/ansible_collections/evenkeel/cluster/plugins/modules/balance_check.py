@@ -23,7 +23,7 @@ description:
     control does not fail, the check fails.
   - >-
     With O(members) and O(access_log), the counts of clients, nodes and access log are compared per node. A difference
-    fails the check.
+    fails the check. An image that counts no requests leaves two sides, see RV(ignore:sides.own_count_offered).
 extends_documentation_fragment:
   - evenkeel.cluster.check
   - evenkeel.cluster.read_only
@@ -48,16 +48,6 @@ options:
     description: Address of one node, without the balancer. Empty means no control.
     type: str
     default: ""
-  members:
-    description:
-      - The tier's nodes as RV(evenkeel.cluster.node_pool_info#module:nodes) lists them, to compare with their counters.
-      - C(served_by), C(url) and C(address) of each entry are used. An empty list compares with no node.
-    type: list
-    elements: dict
-    default: []
-  access_log:
-    description: The balancer's access log (JSON) on this host, to compare with. Empty means no comparison.
-    type: path
 """
 
 EXAMPLES = r"""
@@ -84,8 +74,8 @@ EXAMPLES = r"""
 RETURN = r"""
 verdict:
   description: >-
-    V(pass), V(fail), or V(not measured) if the tier answers all requests with a redirect or 401, or without the name of
-    the node. Only V(fail) fails the module.
+    V(pass), V(fail), or V(not measured) if the tier answers all requests with a redirect or 401, or if neither a header
+    nor the access log names the nodes. Only V(fail) fails the module.
   returned: after a measurement, also when it fails
   type: str
   sample: pass
@@ -107,6 +97,13 @@ notes:
   type: list
   elements: str
   sample: []
+named_by:
+  description: >-
+    How it is known which node answered - V(header) (C(X-Served-By)), V(log) (the balancer's access log), or empty text
+    if neither tells.
+  returned: after a measurement, also when it fails
+  type: str
+  sample: header
 method:
   description: >-
     How it was judged: V(exact), V(chi-square), V(affinity) (hrw), V(availability) (one node, or leasttime) or
@@ -175,10 +172,11 @@ sides:
   description: >-
     Per node the requests that clients, the access log and the node itself counted (null where that side was not
     read), and how many of the answered requests the access log lacks (null likewise), or has with another node or
-    status.
+    status. RV(ignore:sides.own_count_offered) is false if the tier's image counts no requests.
   returned: after a measurement, also when it fails
   type: dict
-  sample: {nodes: {dynamic-1: {client: 20, access_log: 20, node: 20}}, access_log_missing: 0, access_log_differs: 0}
+  sample: {nodes: {dynamic-1: {client: 20, access_log: 20, node: 20}}, access_log_missing: 0, access_log_differs: 0,
+           own_count_offered: true}
 aspects:
   description: >-
     RV(problems) by what they concern - V(answers), V(shares) (which node how often, and in which order),
@@ -203,8 +201,6 @@ def argument_spec() -> dict[str, Any]:
         **check_options(),
         **number_specs(BALANCE_NUMBERS, raw=False),
         "control_url": {"type": "str", "default": ""},
-        "members": {"type": "list", "elements": "dict", "default": []},
-        "access_log": {"type": "path"},
     }
 
 

@@ -18,6 +18,9 @@ description:
   - >-
     The control of O(sticky=true) repeats the requests of the same clients without cookie jars and judges them by the
     same function. If the control does not fail, the check fails.
+  - >-
+    If O(access_log) names the nodes, the cookies must stand for the nodes that it names; these are hashes of the nodes'
+    addresses.
 extends_documentation_fragment:
   - evenkeel.cluster.check
   - evenkeel.cluster.read_only
@@ -68,6 +71,8 @@ EXAMPLES = r"""
     tier: static
     nodes: [static-1, static-2, static-3]
     cookie: evenkeel_static
+    members: "{{ pool.nodes | selectattr('tier', 'eq', 'static') }}"
+    access_log: /var/lib/evenkeel/evenkeel/log/access.log
     api_url: http://127.0.0.1:9000
     api_password_file: /var/lib/evenkeel/evenkeel/secrets/dashboard_password
     service: static-3f2a91bc
@@ -84,8 +89,8 @@ EXAMPLES = r"""
 RETURN = r"""
 verdict:
   description: >-
-    V(pass), V(fail), or V(not measured) if the tier answers all requests with a redirect or 401, or without the name of
-    the node. Only V(fail) fails the module.
+    V(pass), V(fail), or V(not measured) if the tier answers all requests with a redirect or 401, or if neither a header
+    nor the access log names the nodes. Only V(fail) fails the module.
   returned: after a measurement, also when it fails
   type: str
   sample: pass
@@ -107,6 +112,13 @@ notes:
   type: list
   elements: str
   sample: []
+named_by:
+  description: >-
+    How it is known which node answered - V(header) (C(X-Served-By)), V(log) (the balancer's access log), or empty text
+    if neither tells.
+  returned: after a measurement, also when it fails
+  type: str
+  sample: header
 method:
   description: >-
     How it was judged: V(sessions), V(availability) (one node, or the strategy does not make clients move) or V(guard)

@@ -27,6 +27,7 @@ from .poll import SYSTEM_CLOCK, Clock
 MAX_BODY_BYTES = 64 * 1024
 PROBE_SECONDS = 1.0
 TIMED_OUT = "no answer in time"
+REFUSED = "connection refused"
 
 _PIECE_BYTES = 64 * 1024
 _WORDS_LENGTH = 150
@@ -34,7 +35,7 @@ _PORTS = {"http": 80, "https": 443}
 _SPACE_OR_CONTROL = re.compile(r"[\x00-\x20\x7f]")
 # What the texts of errors contain, those of HTTP libraries included, and what it means.
 _SIGNS = (
-    ("Connection refused", "connection refused"),
+    ("Connection refused", REFUSED),
     ("Name or service not known", "unknown host name"),
     ("Temporary failure in name resolution", "unknown host name"),
     ("No route to host", "no route to host"),

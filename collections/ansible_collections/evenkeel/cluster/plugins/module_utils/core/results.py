@@ -80,11 +80,16 @@ class SideCounts(TypedDict):
 
 
 class Sides(TypedDict):
-    """Requests counted by clients, access log and nodes."""
+    """Requests counted by clients, access log and nodes.
+
+    Keys:
+        own_count_offered: false where the tier's image counts no requests, so that there are two sides.
+    """
 
     nodes: dict[str, SideCounts]
     access_log_missing: int | None
     access_log_differs: int
+    own_count_offered: bool
 
 
 class BalanceControl(TypedDict):
@@ -99,9 +104,10 @@ class BalanceControl(TypedDict):
 
 
 class BalanceResult(CheckResult):
-    """The result of balance_check; ``aspects`` groups the problems by subject."""
+    """The result of balance_check; ``aspects`` groups the problems by subject, ``named_by`` is of :mod:`core.words`."""
 
     notes: list[str]
+    named_by: str
     method: str
     requests: int
     sent: int
@@ -141,6 +147,7 @@ class StickyResult(CheckResult):
     """The result of sticky_check; ``sessions`` has the node of each answer, client by client."""
 
     notes: list[str]
+    named_by: str
     method: str
     clients: int
     requests: int

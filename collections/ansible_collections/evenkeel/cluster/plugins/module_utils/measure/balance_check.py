@@ -4,9 +4,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
+from urllib.parse import urlsplit
 
 from ..cluster.spec import SPREADING_STRATEGIES
 from ..core.errors import Finding, join_some
@@ -14,12 +15,14 @@ from ..core.poll import SYSTEM_CLOCK, Clock
 from ..core.results import BalanceControl, BalanceResult
 from ..core.stats import MIN_EXPECTED, sample_size_for_balance, sample_size_for_coverage, sample_size_for_cycles
 from ..core.values import NumberOption
+from ..core.words import LOG, NAMED_BY, UNNAMED
 from .balance import BalanceRule, judge_balance, judge_shares
 from .http_load import Bounds, Target, check_target, send
+from .naming import naming_of
 from .observer import Observed, conclude, conclude_unmeasured, latency_summary, lost_before_problems, unobserved
-from .options import MAX_REQUESTS, CheckInputError, observer_of, validate_common
+from .options import MAX_REQUESTS, CheckInputError, members_in, observer_of, validate_common
 from .replies import Judgement, Reply, fair_share, judge_answers, judge_guard, node_counts, not_guarded
-from .three_sides import Sides, compare, members_of
+from .three_sides import Member, Sides, compare
 
 _AVAILABILITY_REQUESTS = 20
 _GUARD_REQUESTS = 5
@@ -79,11 +82,17 @@ def make_plan(params: Mapping[str, Any], clock: Clock = SYSTEM_CLOCK) -> Measure
             " (fix: requests: 0 derives it)"
         )
     rule = BalanceRule(nodes, params["strategy"], params["alpha"], ordered=params["connections"] == 1)
-    try:
-        sides = Sides(members_of(params["members"]), params["access_log"] or "", clock)
-    except ValueError as exc:
-        raise CheckInputError(f"{exc} (fix: pass its nodes)") from exc
+    sides = Sides(members_in(params), params["access_log"] or "", clock)
     return MeasurementPlan(target, bounds, requests, params["connections"], rule, control if compared else None, sides)
+
+
+def named_by_address(replies: list[Reply], url: str, members: Sequence[Member]) -> list[Reply]:
+    """The replies of one node that was asked directly; without a name in its answers, its address tells which it is."""
+    if naming_of((reply.served_by for reply in replies), logged=False) != UNNAMED:
+        return replies
+    asked = urlsplit(url).hostname
+    node = next((member.node for member in members if urlsplit(member.stats).hostname == asked), asked)
+    return [replace(reply, served_by=node) if reply.status is not None else reply for reply in replies]
 
 
 def run_control(plan: MeasurementPlan, rule: BalanceRule) -> tuple[BalanceControl, list[Finding]]:
@@ -91,6 +100,7 @@ def run_control(plan: MeasurementPlan, rule: BalanceRule) -> tuple[BalanceContro
     if plan.control is None:
         return {"applicable": False, "failed": None, "url": None, "requests": 0, "counts": {}, "message": ""}, []
     replies = send(plan.control, plan.requests, plan.connections, plan.bounds)
+    replies = named_by_address(replies, plan.control.url, plan.sides.members)
     counts = node_counts(replies)
     # Only unequal shares count as the failure that is wanted; a control that was not answered proves nothing.
     broken = judge_answers(replies, plan.requests, rule.nodes)
@@ -133,6 +143,8 @@ def success(plan: MeasurementPlan, observed: Observed, judgement: Judgement, con
     elif judgement.chi_square:
         text += f" by {len(nodes)} nodes (chi-square {judgement.chi_square.statistic:.1f},"
         text += f" p {judgement.chi_square.p_value:.3g})"
+    if plan.sides.reading.named_by == LOG:
+        text += f", {NAMED_BY[LOG]}"
     return text + ("; control failed as it must" if control["failed"] else "; no control")
 
 
@@ -164,7 +176,7 @@ def check(params: Mapping[str, Any], clock: Clock = SYSTEM_CLOCK) -> BalanceResu
         judgement = judge_balance(observed.replies, plan.requests, rule)
     foreign = observed.facts["foreign_requests"] if observed.facts["observed"] else None
     agreement = compare(observed.replies, plan.sides.reading, plan.sides.members, foreign)
-    reason = observed.unmeasurable if rule.nodes else ""
+    reason = observed.unmeasurable(logged=plan.sides.reading.logged) if rule.nodes else ""
     control, control_problems = run_control(replace(plan, control=None) if reason else plan, rule)
     broken = judge_answers(observed.replies, plan.requests, rule.nodes) if rule.nodes else list(judgement.problems)
     aspects: dict[str, list[Finding]] = {
@@ -182,6 +194,7 @@ def check(params: Mapping[str, Any], clock: Clock = SYSTEM_CLOCK) -> BalanceResu
     return {
         **(conclude_unmeasured(subject, reason) if reason else conclude(subject, problems, words)),
         "notes": [*judgement.notes, *observed.notes, *agreement.notes],
+        "named_by": plan.sides.reading.named_by,
         "method": judgement.method,
         "requests": plan.requests,
         "sent": observed.sent,

@@ -47,11 +47,14 @@ class Observed:
         """Requests of all attempts which were not answered with 200."""
         return len(self.lost_before) + sum(not reply.answered for reply in self.replies)
 
-    @property
-    def unmeasurable(self) -> str:
-        """Why it cannot be told which nodes answered, although all is well; empty when it can, or all is not."""
+    def unmeasurable(self, *, logged: bool) -> str:
+        """Why it cannot be told which nodes answered, although all is well; empty when it can, or all is not.
+
+        Args:
+            logged: the access log was read.
+        """
         reached = not self.facts["observed"] or self.facts.get("counted", 0) >= len(self.replies)
-        return unmeasurable(self.replies) if reached and not self.problems else ""
+        return unmeasurable(self.replies, logged=logged) if reached and not self.problems else ""
 
     @property
     def notes(self) -> list[str]:

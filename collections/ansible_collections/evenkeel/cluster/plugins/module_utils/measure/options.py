@@ -16,6 +16,7 @@ from ..core.verdict import FAILED
 from ..traefik.api import TraefikApi, TraefikApiError, read_password
 from .http_load import Bounds, Target, check_target
 from .observer import Observer
+from .three_sides import Member, members_of
 
 MAX_REQUESTS = 100_000
 TIMEOUT = NumberOption(0.01, 600, 5.0)
@@ -44,6 +45,8 @@ def check_options() -> dict[str, Any]:
         "api_user": {"type": "str", "default": "admin"},
         "api_password_file": {"type": "path", "no_log": False},  # the path is no secret
         "service": {"type": "str", "default": ""},
+        "members": {"type": "list", "elements": "dict", "default": []},
+        "access_log": {"type": "path"},
     }
 
 
@@ -80,6 +83,18 @@ def validate_common(params: Mapping[str, Any], numbers: Mapping[str, NumberOptio
     target = Target(params["url"], params["host"], params["timeout"], params["keep_alive"])
     check_target(target)
     return target, Bounds(params["time_limit"])
+
+
+def members_in(params: Mapping[str, Any]) -> tuple[Member, ...]:
+    """The tier's nodes among the parameters.
+
+    Raises:
+        CheckInputError: an entry is not one of node_pool_info's.
+    """
+    try:
+        return members_of(params["members"])
+    except ValueError as error:
+        raise CheckInputError(f"{error} (fix: pass its nodes)") from error
 
 
 def observer_of(params: Mapping[str, Any], clock: Clock = SYSTEM_CLOCK) -> Observer:

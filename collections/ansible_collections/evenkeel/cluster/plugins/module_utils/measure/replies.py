@@ -42,7 +42,7 @@ class Reply:
         sent: seconds from the start of the measurement.
         latency: seconds until the whole answer, or the failure.
         status: HTTP status; None when nothing was answered.
-        served_by: ``X-Served-By``; None when absent.
+        served_by: the node, by ``X-Served-By`` or by the balancer's access log; None when neither names it.
         error: why nothing was answered, in words.
         set_cookie: the ``Set-Cookie`` header lines.
         client: which client sent it, 0-based.
@@ -126,9 +126,9 @@ def judge_answers(replies: Sequence[Reply], planned: int, nodes: Sequence[str]) 
     if nameless:
         problems.append(
             Finding(
-                f"{nameless} of {len(replies)} answers without X-Served-By",
-                "the name of the node in each",
-                "the tier's image must send it",
+                f"{nameless} of {len(replies)} answers without the name of their node",
+                "each named by X-Served-By, or each by the balancer's access log",
+                "see the tier's image and the access log",
             )
         )
     foreign = {node: count for node, count in node_counts(replies).items() if node not in nodes}
@@ -144,10 +144,14 @@ def judge_answers(replies: Sequence[Reply], planned: int, nodes: Sequence[str]) 
     return problems
 
 
-def unmeasurable(replies: Sequence[Reply]) -> str:
+def unmeasurable(replies: Sequence[Reply], *, logged: bool = False) -> str:
     """Why the answers of a healthy tier cannot tell which node gave them; empty when they can.
 
     Only where it holds for all of them: an image that is as it is. Anything else is a fault.
+
+    Args:
+        replies: what clients got.
+        logged: the access log was read. What it lacks is a fault then.
     """
     statuses = {reply.status for reply in replies}
     if len(statuses) != 1:
@@ -158,10 +162,10 @@ def unmeasurable(replies: Sequence[Reply]) -> str:
             f"got status {status} for all {len(replies)} requests, want 200 to measure by"
             " (fix: nothing; or let the tier's path answer 200)"
         )
-    if status == HTTPStatus.OK and not any(reply.served_by for reply in replies):
+    if status == HTTPStatus.OK and not logged and not any(reply.served_by for reply in replies):
         return (
-            f"got {len(replies)} answers without X-Served-By, want the name of the node in each"
-            " (fix: nothing; or let the image send it, see docs/node-images.md)"
+            f"got {len(replies)} answers without X-Served-By and no access log, want one of the two to name the nodes"
+            " (fix: pass access_log and members, and see that the log can be read)"
         )
     return ""
 

@@ -14,11 +14,14 @@ from ..core.poll import SYSTEM_CLOCK, Clock
 from ..core.results import CookieSeen, SessionControl, StickyResult
 from ..core.stats import clients_for_spread
 from ..core.values import NumberOption
+from ..core.words import LOG, NAMED_BY
 from .http_load import Bounds, Target, send_clients
+from .naming import confirm_cookies
 from .observer import Observed, conclude, conclude_unmeasured, latency_summary, lost_before_problems, unobserved
-from .options import MAX_REQUESTS, CheckInputError, check_numbers, observer_of, validate_common
+from .options import MAX_REQUESTS, CheckInputError, check_numbers, members_in, observer_of, validate_common
 from .replies import MIN_REQUESTS_PER_CLIENT, Judgement, Reply, judge_answers, judge_guard, node_counts, not_guarded
 from .sessions import CookieRule, StickyRule, cookies_named, judge_sessions, judge_sticky, moved_clients, sessions_of
+from .three_sides import Sides
 
 _MIN_CLIENTS = 12
 _MAX_CLIENTS = 1000
@@ -57,6 +60,7 @@ class MeasurementPlan:
     clients: int
     each: int
     rule: StickyRule
+    sides: Sides
 
     @property
     def requests(self) -> int:
@@ -65,10 +69,14 @@ class MeasurementPlan:
 
     def send(self, keep_cookies: bool) -> list[Reply]:
         """Measure once."""
-        return send_clients(self.target, self.clients, self.each, keep_cookies, self.bounds)
+        return self.sides.watch(
+            lambda ids: send_clients(
+                replace(self.target, request_ids=ids), self.clients, self.each, keep_cookies, self.bounds
+            )
+        )
 
 
-def make_plan(params: Mapping[str, Any]) -> MeasurementPlan:
+def make_plan(params: Mapping[str, Any], clock: Clock = SYSTEM_CLOCK) -> MeasurementPlan:
     """Validate the parameters.
 
     Raises:
@@ -90,7 +98,8 @@ def make_plan(params: Mapping[str, Any]) -> MeasurementPlan:
         raise CheckInputError("clients: got 1, want 2 or more to see them spread (fix: clients: 0 derives it)")
     cookie = CookieRule(params["cookie"], params["http_only"], params["same_site"], params["secure"], params["max_age"])
     rule = StickyRule(nodes, cookie, params["sticky"], params["strategy"])
-    return MeasurementPlan(target, bounds, clients, params["requests_per_client"] if nodes else 1, rule)
+    sides = Sides(members_in(params), params["access_log"] or "", clock, names_only=True)
+    return MeasurementPlan(target, bounds, clients, params["requests_per_client"] if nodes else 1, rule, sides)
 
 
 def run_control(plan: MeasurementPlan) -> tuple[SessionControl, list[Finding]]:
@@ -125,17 +134,20 @@ def run_control(plan: MeasurementPlan) -> tuple[SessionControl, list[Finding]]:
     }, problems
 
 
-def success(plan: MeasurementPlan, judgement: Judgement, picks: Mapping[str, int], control: SessionControl) -> str:
+def success(
+    plan: MeasurementPlan, judgement: Judgement, picks: Mapping[str, int], control: SessionControl, named_by: str
+) -> str:
     """The verdict of a passed check in words."""
     nodes = plan.rule.nodes
+    told = f", {NAMED_BY[LOG]}" if named_by == LOG else ""
     if not nodes:
         return f"no node: all {plan.requests} requests answered with 503 by the guard"
     if judgement.method == "availability":
         return f"{plan.requests} of {plan.requests} requests answered; {judgement.notes[0]}"
     if not plan.rule.sticky:
-        return f"no cookie {plan.rule.cookie.name}, and clients move over {len(nodes)} nodes"
+        return f"no cookie {plan.rule.cookie.name}, and clients move over {len(nodes)} nodes{told}"
     used = sum(count > 0 for count in picks.values())
-    text = f"{plan.clients} of {plan.clients} clients stayed, spread over {used} nodes"
+    text = f"{plan.clients} of {plan.clients} clients stayed, spread over {used} nodes{told}"
     return text + ("; control failed as it must" if control["failed"] else "; control not applicable")
 
 
@@ -157,7 +169,7 @@ def check(params: Mapping[str, Any], clock: Clock = SYSTEM_CLOCK) -> StickyResul
         InputError: a parameter cannot be used.
         TraefikApiError: the balancer's API gave no usable answer.
     """
-    plan = make_plan(params)
+    plan = make_plan(params, clock)
 
     def measure() -> list[Reply]:
         return plan.send(keep_cookies=True)
@@ -170,17 +182,29 @@ def check(params: Mapping[str, Any], clock: Clock = SYSTEM_CLOCK) -> StickyResul
         observed = observer_of(params, clock).measure(measure)
         plan = replace(plan, rule=replace(plan.rule, disturbed=observed.disturbed))
         judgement = judge_sticky(sessions_of(observed.replies, plan.clients), plan.requests, plan.rule)
-    reason = observed.unmeasurable if plan.rule.nodes else ""
+    reading = plan.sides.reading
+    reason = observed.unmeasurable(logged=reading.logged) if plan.rule.nodes else ""
+    contradictions: list[Finding] = []
+    confirmed: tuple[str, ...] = ()
+    if reading.named_by == LOG and plan.rule.sticky and not reason:
+        contradictions, confirmed = confirm_cookies(observed.replies, plan.rule.cookie.name, plan.sides.servers)
     control, control_problems = (NO_CONTROL, []) if reason else run_control(plan)
-    problems = [*lost_before_problems(observed), *judgement.problems, *observed.problems, *control_problems]
+    problems = [
+        *lost_before_problems(observed),
+        *judgement.problems,
+        *contradictions,
+        *observed.problems,
+        *control_problems,
+    ]
     sessions = sessions_of(observed.replies, plan.clients)
     moved = len(moved_clients(sessions))
     picks = node_counts((session[0] for session in sessions if session), plan.rule.nodes)
-    words = success(plan, judgement, picks, control) if not problems else ""
+    words = success(plan, judgement, picks, control, reading.named_by) if not problems else ""
     subject = f"sticky sessions of {params['tier']}"
     return {
         **(conclude_unmeasured(subject, reason) if reason else conclude(subject, problems, words)),
-        "notes": [*judgement.notes, *observed.notes],
+        "notes": [*judgement.notes, *observed.notes, *confirmed, *reading.notes],
+        "named_by": reading.named_by,
         "method": judgement.method,
         "clients": plan.clients,
         "requests": plan.requests,

@@ -17,6 +17,7 @@ from ..core.stats import (
     sample_size_for_cycles,
 )
 from ..core.verdict import NOT_MEASURED
+from ..core.words import LOG, NAMED_BY, NOT_OFFERED, NOT_READ, UNNAMED
 from .chart_data import BARS, SEQUENCE, SESSIONS, Chart
 from .claim import Claim, ClaimBuilder, Measurements, Table
 from .procedures import ClusterAddresses
@@ -27,13 +28,23 @@ _SEQUENCE_SHOWN = 60
 _ONE_IN_A_BILLION = f"{NEGLIGIBLE:.0e}".replace("e-0", "e-")
 
 
+def _unmeasurable(builder: ClaimBuilder, result: BalanceResult | StickyResult) -> None:
+    """Note a tier whose answers cannot be judged: by the image's nature, or because nothing named the nodes."""
+    if result["named_by"] == UNNAMED:
+        # The balancer's log names the nodes of any image, so it should have been read.
+        builder.unmeasured.append(result["message"])
+    else:
+        builder.unmeasurable.append(result["message"])
+
+
 def distribution_claim(measured: Measurements, addresses: ClusterAddresses) -> Claim:
     """Every running node of a tier answers requests, nothing else does, and three sides count the same."""
     builder = ClaimBuilder("distribution", addresses)
     builder.thresholds += [
         "every request is answered with 200, by a node of its tier",
         "every running node of the tier answers some",
-        "per node: answers that clients got = requests in the balancer's access log = requests that the node counted",
+        "per node: answers that clients got = requests in the balancer's access log = requests that the node counted,"
+        " where its image counts them",
     ]
     for tier in measured.tiers:
         result = measured.balance_of(tier["name"])
@@ -41,7 +52,7 @@ def distribution_claim(measured: Measurements, addresses: ClusterAddresses) -> C
             builder.missing(f"balance of {tier['name']}", result)
             continue
         if result["verdict"] == NOT_MEASURED:
-            builder.unmeasurable.append(result["message"])
+            _unmeasurable(builder, result)
             continue
         _add_distribution(builder, measured, tier, result)
     return builder.claim("no tier has more than one node in rotation")
@@ -70,7 +81,7 @@ def _add_distribution(
         builder.notes.append(f"{name}: {len(running)} node running, so there is nothing to distribute")
     builder.measured.append(
         f"{name}: {answered} of {result['requests']} requests answered"
-        + (f" - {_listed(counts)}" if counts else " by nodes; the guard answers 503")
+        + (f" - {_listed(counts)} ({_named(result)})" if counts else " by nodes; the guard answers 503")
     )
     builder.figures |= {
         f"{name}: requests answered": answered,
@@ -93,21 +104,31 @@ def _add_sides(builder: ClaimBuilder, name: str, result: BalanceResult) -> None:
     if result["sides"]["access_log_missing"] is None:
         builder.unmeasured.append(f"{name}: not measured: the access log could not be read")
     silent = [node for node, counts in sides.items() if counts["node"] is None]
-    if silent:
+    if not result["sides"]["own_count_offered"]:
+        builder.notes.append(
+            f"{name}: the node's own count: {NOT_OFFERED} by this image; only clients and access log are compared"
+        )
+    elif silent:
         builder.notes.append(f"{name}: no counters at {', '.join(silent)}; only clients and access log are compared")
-    builder.charts.append(_sides_chart(name, sides))
+    if result["named_by"] == LOG:
+        builder.notes.append(
+            f"{name}: the balancer's log names the nodes, so it cannot contradict clients about them; both are compared"
+            " by number and status of the answers"
+        )
+    unknown = NOT_READ if result["sides"]["own_count_offered"] else NOT_OFFERED
+    builder.charts.append(_sides_chart(name, sides, unknown))
     builder.tables.append(
         Table(
             f"Requests per node: {name}",
             ("node", "clients", "access log", "node's counter"),
-            tuple((node, *_cells(counts)) for node, counts in sides.items()),
+            tuple((node, *_cells(counts, unknown)) for node, counts in sides.items()),
         )
     )
 
 
-def _sides_chart(name: str, sides: Mapping[str, SideCounts]) -> Chart:
+def _sides_chart(name: str, sides: Mapping[str, SideCounts], unknown: str) -> Chart:
     fair = sum(counts["client"] for counts in sides.values()) / len(sides)
-    each = (f"{node}: {', '.join(map(str, _cells(counts)))}" for node, counts in sides.items())
+    each = (f"{node}: {', '.join(map(str, _cells(counts, unknown)))}" for node, counts in sides.items())
     return Chart(
         BARS,
         f"Requests per node: {name}",
@@ -126,10 +147,15 @@ def _sides_chart(name: str, sides: Mapping[str, SideCounts]) -> Chart:
     )
 
 
-def _cells(counts: SideCounts) -> list[object]:
-    return [
-        "not read" if count is None else count for count in (counts["client"], counts["access_log"], counts["node"])
-    ]
+def _cells(counts: SideCounts, unknown: str) -> list[object]:
+    """A row; *unknown* stands for a count of its own that a node does not tell."""
+    log, own = counts["access_log"], counts["node"]
+    return [counts["client"], NOT_READ if log is None else log, unknown if own is None else own]
+
+
+def _named(result: BalanceResult | StickyResult) -> str:
+    """How it is known which node answered."""
+    return NAMED_BY[result["named_by"]]
 
 
 def round_robin_claim(measured: Measurements, addresses: ClusterAddresses) -> Claim:
@@ -148,7 +174,7 @@ def round_robin_claim(measured: Measurements, addresses: ClusterAddresses) -> Cl
         elif "verdict" not in result:
             builder.missing(f"balance of {name}", result)
         elif result["verdict"] == NOT_MEASURED:
-            builder.unmeasurable.append(result["message"])
+            _unmeasurable(builder, result)
         elif len(result["counts"]) > 1:
             _add_round_robin(builder, name, result)
             exact.append(result["method"] == "exact")
@@ -165,7 +191,8 @@ def _add_round_robin(builder: ClaimBuilder, name: str, result: BalanceResult) ->
     generation = result["generation"]
     if result["method"] == "exact":
         builder.measured.append(
-            f"{name}: {result['requests']} requests one after the other, {_listed(counts)}; configuration generation"
+            f"{name}: {result['requests']} requests one after the other, {_listed(counts)} ({_named(result)});"
+            f" configuration generation"
             f" {generation.get('before', 'not observed')} before and {generation.get('after', 'not observed')} after"
         )
     else:
@@ -204,7 +231,7 @@ def sticky_claim(measured: Measurements, addresses: ClusterAddresses) -> Claim:
             builder.missing(f"sticky sessions of {name}", result)
             continue
         if result["verdict"] == NOT_MEASURED:
-            builder.unmeasurable.append(result["message"])
+            _unmeasurable(builder, result)
             continue
         builder.problems += [f"{name}: {line}" for line in result["problems"]]
         builder.notes += [f"{name}: {line}" for line in result["notes"]]
@@ -221,7 +248,7 @@ def _add_sessions(builder: ClaimBuilder, tier: Mapping[str, Any], result: Sticky
     builder.thresholds += _session_thresholds(tier, len(picks))
     builder.measured.append(
         f"{name}: {clients} clients with a cookie jar each, {result['requests']} requests: {result['stayed']} stayed,"
-        f" {result['moved']} moved; first nodes {_listed(picks)}"
+        f" {result['moved']} moved; first nodes {_listed(picks)} ({_named(result)})"
     )
     builder.figures |= {
         f"{name}: clients that stayed": result["stayed"],
