@@ -233,6 +233,8 @@ def load_figures(seconds: int = 10, failed: int = 0, rate: int = 400) -> dict[st
             "twice": 0,
             "missing": 0,
             "unknown": 0,
+            "not_offered": 0,
+            "again": 0,
             "keys": [],
         },
         "sessions": {"seen": 30, "moved_own": 4, "moved_foreign": 0},
@@ -272,6 +274,7 @@ def load_figures(seconds: int = 10, failed: int = 0, rate: int = 400) -> dict[st
             "nodes": {"static-1": {"counted": 700, "answers": 700}},
             "incomplete": [],
         },
+        "named_by": {"static": "header", "dynamic": "header"},
         "notes": [],
     }
 

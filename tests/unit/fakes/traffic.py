@@ -13,7 +13,7 @@ from typing import Any
 from urllib.parse import urlsplit
 
 from ansible_collections.evenkeel.cluster.plugins.module_utils.core.errors import EvenkeelError
-from ansible_collections.evenkeel.cluster.plugins.module_utils.core.http_client import Answer
+from ansible_collections.evenkeel.cluster.plugins.module_utils.core.http_client import REFUSED, Answer
 from ansible_collections.evenkeel.cluster.plugins.module_utils.drill.load import Reply, Request
 from ansible_collections.evenkeel.cluster.plugins.module_utils.drill.ports import DrillPorts
 from ansible_collections.evenkeel.cluster.plugins.module_utils.drill.schedule import Client
@@ -38,12 +38,16 @@ class Traffic:
     Attributes:
         status: what nodes answer with.
         down: the second balancer does not run.
+        bare: tiers whose image knows nothing of us: no name in its answers, no internal pages.
+        forgets: says of a request whether the balancer forgets its cookie.
     """
 
     def __init__(self, cluster: FakeCluster, log: Path) -> None:
         self.log = log
         self.status: Callable[[Request], int] = lambda request: HTTPStatus.OK
         self.down = False
+        self.bare: set[str] = set()
+        self.forgets: Callable[[Request], bool] = lambda request: False
         self._cluster = cluster
         self._turn = itertools.count()
         log.touch()
@@ -61,26 +65,30 @@ class Traffic:
             return self._logged(request, Reply(HTTPStatus.SERVICE_UNAVAILABLE, None), "")
         cookie = _cookie(servers[0], service)
         held = next((item for item in servers if item.node.name == cookies.get(cookie)), None)
-        first = held or servers[next(self._turn) % len(servers)]
+        if self.forgets(request):
+            first = next(item for item in servers if item is not held)
+        else:
+            first = held or servers[next(self._turn) % len(servers)]
         tried = [first, *(item for item in servers if first.protected and item is not first)]
         node = next((item for item in tried if _serves(item, now)), None)
         if node is None:
-            return self._logged(request, Reply(HTTPStatus.BAD_GATEWAY, None), first.node.name)
+            return self._logged(request, Reply(HTTPStatus.BAD_GATEWAY, None), first.node.url)
         node.counters.requests += 1
         if request.method == "POST":
             node.counters.keys[request.key] = node.counters.keys.get(request.key, 0) + 1
         sets_cookie = bool(cookie) and cookies.get(cookie) != node.node.name
         if sets_cookie:
             cookies[cookie] = node.node.name
-        reply = Reply(self.status(request), node.node.served_by, b"{}", sets_cookie)
-        return self._logged(request, reply, node.node.name)
+        name = None if node.node.tier in self.bare else node.node.served_by
+        reply = Reply(self.status(request), name, b"{}", sets_cookie)
+        return self._logged(request, reply, node.node.url)
 
     def page(self, url: str) -> Answer:
         """An internal page of the node at that address."""
         parts = urlsplit(url)
         found = self._cluster.engine.at_address(parts.hostname or "")
-        if found is None or not found.node.running:
-            return Answer(0, reason="connection refused")
+        if found is None or not found.node.running or found.node.tier in self.bare:
+            return Answer(0, reason=REFUSED)
         counters = found.counters
         pages: dict[str, dict[str, Any]] = {
             "/stats": {"node": found.node.served_by, "requests": counters.requests, "draining": found.draining},
@@ -112,8 +120,12 @@ class Traffic:
                     for prefix in _PATH.findall(rule):
                         yield prefix, int(priority), item.labels[f"traefik.http.routers.{name[1]}.service"]
 
-    def _logged(self, request: Request, reply: Reply, server: str) -> Reply:
-        line = {"request_X-Request-Id": request.key, "DownstreamStatus": reply.status, "ServiceAddr": f"{server}:80"}
+    def _logged(self, request: Request, reply: Reply, url: str) -> Reply:
+        line = {
+            "request_X-Request-Id": request.key,
+            "DownstreamStatus": reply.status,
+            "ServiceAddr": urlsplit(url).netloc,
+        }
         with self.log.open("a") as stream:
             stream.write(json.dumps(line) + "\n")
         return reply

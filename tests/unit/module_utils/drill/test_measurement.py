@@ -83,6 +83,6 @@ def test_a_failure_is_restored_after_and_not_hidden(problem: str) -> None:
 def test_observers_tell_what_they_could_not_see() -> None:
     counters = NodeCounters("run-")
     assert Observers(counters=counters).notes == ()
-    counters.silent("shop-1")
-    told = "requests and POSTs not compared with the counters of shop-1: they have none"
+    counters.offers("shop", "stats", does=False)
+    told = "own count of requests of shop: not offered by its image"
     assert Observers(counters=counters).notes == (told,)

@@ -11,7 +11,7 @@ import pytest
 from tests.unit.fakes.clock import VirtualClock
 
 from ansible_collections.evenkeel.cluster.plugins.module_utils.cluster.node import BROKEN, RUNNING, Node
-from ansible_collections.evenkeel.cluster.plugins.module_utils.core.http_client import Answer
+from ansible_collections.evenkeel.cluster.plugins.module_utils.core.http_client import REFUSED, Answer
 from ansible_collections.evenkeel.cluster.plugins.module_utils.drill.figures import NodeCount
 from ansible_collections.evenkeel.cluster.plugins.module_utils.drill.node_counters import NodeCounters, NodePoller
 
@@ -111,11 +111,23 @@ def test_a_node_that_forgets_is_not_complete() -> None:
     assert counters.notes() == ["a node forgot 4 keys; POSTs are compared by what it remembers"]
 
 
-def test_a_node_without_counters_is_told() -> None:
+def test_an_image_without_counters_is_told() -> None:
     counters = NodeCounters("run-")
-    counters.silent("shop-1")
-    assert counters.executions().silent == {"shop-1"}
-    assert counters.notes() == ["requests and POSTs not compared with the counters of shop-1: they have none"]
+    counters.offers("shop", "stats", does=False)
+    counters.offers("shop", "executions", does=False)
+    assert counters.executions().not_offered == counters.not_offered() == {"shop"}
+    assert counters.notes() == [
+        "own count of requests of shop: not offered by its image",
+        "list of executed POSTs of shop: not offered by its image",
+    ]
+
+
+@pytest.mark.parametrize("said", [[False, True], [True, False]])
+def test_an_image_has_what_one_of_its_nodes_has(said: list[bool]) -> None:
+    counters = NodeCounters("run-")
+    for does in said:  # the other one is just starting, or ends
+        counters.offers("shop", "stats", does=does)
+    assert counters.not_offered() == frozenset()
 
 
 # --------------------------------------------------------------------------
@@ -236,14 +248,31 @@ def test_other_applications_have_no_counters(pages: Pages, clock: VirtualClock, 
     counters = NodeCounters("run-")
     with poller(pages, clock, lambda: [node()], counters):
         pass
-    assert counters.executions().silent == {"web-1"}
+    assert counters.not_offered() == counters.executions().not_offered == {"web"}
+
+
+def test_nothing_that_listens_there_is_no_counter_either(clock: VirtualClock) -> None:
+    counters = NodeCounters("run-")
+    with NodePoller(lambda: [node()], counters, lambda url: Answer(0, reason=REFUSED), clock):
+        pass
+    assert counters.not_offered() == counters.executions().not_offered == {"web"}
+
+
+def test_an_image_that_counts_but_keeps_no_list_of_posts(pages: Pages, clock: VirtualClock) -> None:
+    pages.pages = {"/stats": stats("web-1", 5)}
+    counters = NodeCounters("run-")
+    with poller(pages, clock, lambda: [node()], counters):
+        pass
+    assert counters.counts() == {"web-1": NodeCount(0, True)}
+    assert counters.not_offered() == frozenset()
+    assert counters.executions().not_offered == {"web"}
 
 
 def test_a_node_that_does_not_answer_in_time_is_not_one_without_counters(clock: VirtualClock) -> None:
     counters = NodeCounters("run-")
     with NodePoller(lambda: [node()], counters, lambda url: Answer(0, reason="no answer in time"), clock):
         pass
-    assert counters.executions().silent == frozenset()
+    assert counters.not_offered() == counters.executions().not_offered == frozenset()
     assert counters.counts() == {}
 
 

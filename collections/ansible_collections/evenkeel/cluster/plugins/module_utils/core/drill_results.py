@@ -29,7 +29,12 @@ class RateFigures(TypedDict):
 
 
 class PostFigures(TypedDict):
-    """POSTs of the clients beside those that the nodes executed."""
+    """POSTs of the clients beside those that the nodes executed.
+
+    Keys:
+        not_offered: answered by images that do not say what they executed.
+        again: POSTs to these images that the balancer sent more than once; None without the access log.
+    """
 
     sent: int
     answered: int
@@ -37,6 +42,8 @@ class PostFigures(TypedDict):
     twice: int
     missing: int
     unknown: int
+    not_offered: int
+    again: int | None
     keys: list[str]
 
 
@@ -93,9 +100,9 @@ class EventResult(TypedDict):
 
 
 class NodeCounts(TypedDict):
-    """What a node counted, and how many answers clients got from it."""
+    """What a node counted, None when its image counts nothing, and how many answers clients got from it."""
 
-    counted: int
+    counted: int | None
     answers: int
 
 
@@ -112,7 +119,7 @@ class DrillCounts(TypedDict):
 
 
 class LoadFigures(TypedDict):
-    """What one load and its events left behind."""
+    """What one load and its events left behind; ``named_by`` says per tier how its nodes are known."""
 
     requests: RequestCounts
     rate: RateFigures
@@ -127,6 +134,7 @@ class LoadFigures(TypedDict):
     timeline: Timeline
     events: list[EventResult]
     counts: DrillCounts
+    named_by: dict[str, str]
     notes: list[str]
 
 

@@ -118,12 +118,12 @@ class Executions:
     Attributes:
         deliveries: key -> node -> how often the node got it (executed or recognised as a repetition).
         complete: nodes whose record was read after their last request.
-        silent: nodes that keep no record of POSTs.
+        not_offered: tiers whose image keeps no record of POSTs.
     """
 
     deliveries: Mapping[str, Mapping[str, int]] = field(default_factory=dict)
     complete: frozenset[str] = frozenset()
-    silent: frozenset[str] = frozenset()
+    not_offered: frozenset[str] = frozenset()
 
 
 @dataclass(frozen=True)
@@ -136,6 +136,9 @@ class PostAccount:
         twice: keys delivered more than once, in whatever way it was noticed.
         missing: keys answered with 2xx by a node whose complete record lacks them.
         unknown: answered with 2xx, but by a node whose record ended before it could be read.
+        not_offered: answered with 2xx by an image that keeps no record.
+        again: POSTs to these images that the balancer sent more than once; None when the log was not read. It sends
+            one again only while nothing of it was sent, so this is a bound of those executed twice.
     """
 
     answered: int
@@ -143,11 +146,16 @@ class PostAccount:
     twice: tuple[str, ...]
     missing: tuple[str, ...]
     unknown: int
+    not_offered: int = 0
+    again: int | None = None
 
 
-def account_posts(records: Iterable[Record], executions: Executions) -> PostAccount:
+def account_posts(
+    records: Iterable[Record], executions: Executions, log: Iterable[LogLine] | None = None
+) -> PostAccount:
     """Compare each POST with what the nodes executed; a failed POST must not have been executed twice either."""
-    answered = confirmed = unknown = 0
+    attempts = {line.key: line.retries + 1 for line in log or ()}
+    answered = confirmed = unknown = not_offered = again = 0
     twice, missing = [], []
     for record in records:
         if record.method != POST:
@@ -156,13 +164,18 @@ def account_posts(records: Iterable[Record], executions: Executions) -> PostAcco
         answered += record.answered
         if delivered > 1 or record.replayed:
             twice.append(record.key)
+        elif record.tier in executions.not_offered:
+            not_offered += record.answered
+            again += attempts.get(record.key, 1) > 1
         elif record.answered and delivered == 1:
             confirmed += 1
         elif record.answered and record.node in executions.complete:
             missing.append(record.key)
         elif record.answered:
             unknown += 1
-    return PostAccount(answered, confirmed, tuple(twice), tuple(missing), unknown)
+    return PostAccount(
+        answered, confirmed, tuple(twice), tuple(missing), unknown, not_offered, None if log is None else again
+    )
 
 
 @dataclass(frozen=True)
@@ -266,7 +279,7 @@ def leave_seconds(records: Iterable[Record], reports: Sequence[EventReport]) -> 
 
 
 def nameless_tiers(records: Iterable[Record]) -> list[str]:
-    """Tiers whose answers never name their node: joins, leaves and moves there cannot be seen."""
+    """Tiers of which no answer's node is known: joins, leaves and moves there cannot be seen."""
     answered: dict[str, bool] = {}
     for record in records:
         if record.answered:
@@ -331,7 +344,7 @@ class Counts:
         log_missing: answered requests that it lacks.
         log_differs: requests that it has with another status.
         retried: requests that the balancer sent more than once.
-        nodes: node -> (what it counted, answers that clients got from it).
+        nodes: node -> (what it counted, None when its image counts nothing; answers that clients got from it).
         incomplete: nodes whose counter ended unread.
         short: nodes that counted less than clients got from them.
     """
@@ -341,23 +354,37 @@ class Counts:
     log_missing: int
     log_differs: int
     retried: int
-    nodes: Mapping[str, tuple[int, int]]
+    nodes: Mapping[str, tuple[int | None, int]]
     incomplete: tuple[str, ...]
     short: tuple[str, ...]
 
 
-def compare_counts(records: Iterable[Record], log: Iterable[LogLine] | None, nodes: Mapping[str, NodeCount]) -> Counts:
-    """Put the clients' records, the access log and the nodes' counters side by side."""
+def compare_counts(
+    records: Iterable[Record],
+    log: Iterable[LogLine] | None,
+    nodes: Mapping[str, NodeCount],
+    uncounted: Collection[str] = (),
+) -> Counts:
+    """Put the clients' records, the access log and the nodes' counters side by side.
+
+    Args:
+        records: the requests.
+        log: ours in the access log; None when it was not read.
+        nodes: node to what it counted.
+        uncounted: tiers whose image counts nothing.
+    """
     answered = [record for record in records if record.status is not None]
     lines = {line.key: line for line in log} if log is not None else {}
     got = Counter(record.node for record in answered if record.node is not None)
+    silent = {record.node for record in answered if record.node is not None and record.tier in uncounted}
+    counted = {**dict.fromkeys(silent), **{name: count.requests for name, count in nodes.items()}}
     return Counts(
         client=len(answered),
         log=None if log is None else len(lines),
         log_missing=0 if log is None else sum(record.key not in lines for record in answered),
         log_differs=sum(record.key in lines and lines[record.key].status != record.status for record in answered),
         retried=sum(line.retries > 0 for line in lines.values()),
-        nodes={name: (count.requests, got[name]) for name, count in sorted(nodes.items())},
+        nodes={name: (count, got[name]) for name, count in sorted(counted.items())},
         incomplete=tuple(sorted(name for name, count in nodes.items() if not count.complete)),
         short=tuple(sorted(name for name, count in nodes.items() if count.complete and count.requests < got[name])),
     )

@@ -79,6 +79,8 @@ class Evidence:
         seconds: how long the load ran.
         executions: what the nodes executed.
         nodes: what they counted.
+        uncounted: tiers whose image counts nothing.
+        named_by: tier to how its nodes are known, a word of :mod:`core.words`.
         log: our requests in the access log; None when it was not read.
         stopped: why the drill ended early; empty when it did not.
         notes: what the observers could not see.
@@ -92,6 +94,8 @@ class Evidence:
     seconds: float = 0.0
     executions: Executions = field(default_factory=Executions)
     nodes: Mapping[str, NodeCount] = field(default_factory=dict)
+    uncounted: frozenset[str] = frozenset()
+    named_by: Mapping[str, str] = field(default_factory=dict)
     log: Sequence[LogLine] | None = None
     stopped: str = ""
     notes: tuple[str, ...] = ()
@@ -123,12 +127,12 @@ def add_up(evidence: Evidence) -> Figures:
         rate=achieved_rate(evidence.records, evidence.offered),
         failed=tuple(record for record in lost if record.key not in unavoidable_keys),
         unavoidable=tuple(unavoidable),
-        posts=account_posts(evidence.records, evidence.executions),
+        posts=account_posts(evidence.records, evidence.executions, evidence.log),
         moved=moves(evidence.records, evidence.reports),
         join=join_seconds(evidence.records, evidence.reports),
         leave=leave_seconds(evidence.records, evidence.reports),
         out={f"{node}@{report.number}": took for report in evidence.reports for node, took in report.out.items()},
-        counts=compare_counts(evidence.records, evidence.log, evidence.nodes),
+        counts=compare_counts(evidence.records, evidence.log, evidence.nodes, evidence.uncounted),
     )
 
 

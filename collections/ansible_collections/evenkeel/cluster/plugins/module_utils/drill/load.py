@@ -321,7 +321,8 @@ class Load:
             error = f"no answer within {self._spec.timeout:g} s"
         except (aiohttp.ClientError, OSError) as problem:
             error = _words(problem)
-        if reply is not None and reply.node and client.sticky and reply.sets_cookie:
+        sets_cookie = reply is not None and client.sticky and reply.sets_cookie
+        if reply is not None and reply.node and sets_cookie:
             self._homes[arrival.client, arrival.tier] = reply.node  # the node that the cookie stands for
         records.append(
             Record(
@@ -337,6 +338,7 @@ class Load:
                 error=error,
                 replayed=reply is not None and arrival.method == POST and not error and _replayed(reply.body),
                 home=home,
+                sets_cookie=sets_cookie,
             )
         )
 

@@ -17,6 +17,7 @@ from ..measure.access_log import AccessLogReader
 from .event_runner import EventError, EventRunner, FaultTarget
 from .judge import Evidence
 from .load import Load, first_failure
+from .naming import ServerNames, named_records
 from .node_counters import NodeCounters, NodePoller
 from .options import MAX_REQUESTS, Settings
 from .records import EventReport, Record
@@ -35,11 +36,13 @@ class Observers:
         nodes: follows the nodes' counters; None where they are not read.
         counters: what it noted.
         log: reads the balancer's access log; None where it is not read.
+        servers: which node was behind which server of the log.
     """
 
     nodes: NodePoller | None = None
     counters: NodeCounters = dataclasses.field(default_factory=lambda: NodeCounters(""))
     log: AccessLogReader | None = None
+    servers: ServerNames = dataclasses.field(default_factory=ServerNames)
 
     @property
     def notes(self) -> tuple[str, ...]:
@@ -183,24 +186,31 @@ class Measurement:
 
     def _evidence(self, reports: Sequence[EventReport]) -> Evidence:
         load, observers = self.load, self.observers
-        log = None
+        greetings = {record.key for record in load.greetings}
+        lines = None
         if observers.log is not None:
-            greetings = {record.key for record in load.greetings}
             answered = sum(record.status is not None for record in load.records)
             lines = observers.log.read(answered + len(greetings))
-            log = None if lines is None else [line for line in lines if line.key not in greetings]
+        records, named_by = named_records(
+            load.records,
+            load.greetings,
+            lines,
+            lambda server, at: observers.servers.node(server, load.began + at),
+        )
         observers.counters.answered(
-            (record.node, load.began + record.done) for record in load.records if record.node is not None
+            (record.node, load.began + record.done) for record in records if record.node is not None
         )
         return Evidence(
-            records=sorted(load.records, key=lambda record: record.at),
+            records=sorted(records, key=lambda record: record.at),
             reports=tuple(reports),
             planned=len(self.plan.events),
             offered=self.plan.settings.rate,
             seconds=load.seconds,
             executions=observers.counters.executions(),
             nodes=observers.counters.counts(),
-            log=log,
+            uncounted=observers.counters.not_offered(),
+            named_by=named_by,
+            log=None if lines is None else [line for line in lines if line.key not in greetings],
             stopped=self.stop.reason if self.stop.event.is_set() else "",
             notes=observers.notes,
         )

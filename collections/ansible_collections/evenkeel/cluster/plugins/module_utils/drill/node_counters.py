@@ -16,12 +16,16 @@ from typing import Any
 
 from ..cluster.contract import STATS_PORT
 from ..cluster.node import ENDED, Node
-from ..core.http_client import Answer
+from ..core.http_client import REFUSED, Answer
 from ..core.poll import SYSTEM_CLOCK, Clock
+from ..core.words import NOT_OFFERED
 from .figures import Executions, NodeCount
+from .naming import ServerNames
 
 _POLL_SECONDS = 0.4
 _WORKERS = 8
+# What nodes may offer, by the name of its page.
+_STATS, _EXECUTIONS = "stats", "executions"
 
 
 @dataclass
@@ -65,7 +69,7 @@ class NodeCounters:
         self._prefix = prefix
         self._runs: dict[str, list[ProcessRun]] = {}
         self._begun = False
-        self._silent: set[str] = set()
+        self._offered: dict[str, dict[str, bool]] = {_STATS: {}, _EXECUTIONS: {}}
         self.forgotten = 0
 
     def begin(self) -> None:
@@ -112,9 +116,13 @@ class NodeCounters:
             if str(item["key"]).startswith(self._prefix):
                 run.deliveries[str(item["key"])] = int(item["executions"]) + int(item["replays"])
 
-    def silent(self, node: str) -> None:
-        """A node that has no counters."""
-        self._silent.add(node)
+    def offers(self, tier: str, what: str, *, does: bool) -> None:
+        """A node of a tier has such a page, or has not. One that has it speaks for all: others may be just starting."""
+        self._offered[what][tier] = does or self._offered[what].get(tier, False)
+
+    def not_offered(self, what: str = _STATS) -> frozenset[str]:
+        """The tiers whose image has no such page."""
+        return frozenset(tier for tier, does in self._offered[what].items() if not does)
 
     def gone(self, container: str) -> None:
         """A node that does not run any more."""
@@ -148,7 +156,7 @@ class NodeCounters:
                     mine = deliveries.setdefault(key, {})
                     mine[node] = mine.get(node, 0) + times
         complete = {node for node, runs in by_node.items() if not self.forgotten and all(run.complete for run in runs)}
-        return Executions(deliveries, frozenset(complete - self._silent), frozenset(self._silent))
+        return Executions(deliveries, frozenset(complete), self.not_offered(_EXECUTIONS))
 
     def _by_node(self) -> dict[str, list[ProcessRun]]:
         by_node: dict[str, list[ProcessRun]] = {}
@@ -160,9 +168,8 @@ class NodeCounters:
     def notes(self) -> list[str]:
         """What a reader must know."""
         notes = []
-        if self._silent:
-            listed = ", ".join(sorted(self._silent))
-            notes.append(f"requests and POSTs not compared with the counters of {listed}: they have none")
+        for words, what in (("own count of requests", _STATS), ("list of executed POSTs", _EXECUTIONS)):
+            notes += [f"{words} of {tier}: {NOT_OFFERED} by its image" for tier in sorted(self.not_offered(what))]
         if self.forgotten:
             notes.append(f"a node forgot {self.forgotten} keys; POSTs are compared by what it remembers")
         return notes
@@ -177,6 +184,7 @@ class NodePoller:
         read: asks an internal page of a node.
         clock: tells and passes the time.
         port: the nodes' internal port.
+        servers: where it goes which node is behind which server.
     """
 
     def __init__(
@@ -186,6 +194,7 @@ class NodePoller:
         read: Callable[[str], Answer],
         clock: Clock = SYSTEM_CLOCK,
         port: int = STATS_PORT,
+        servers: ServerNames | None = None,
     ) -> None:
         """Prepare; nothing is read yet."""
         self._nodes = nodes
@@ -193,6 +202,7 @@ class NodePoller:
         self._ask = read
         self._clock = clock
         self._port = port
+        self._servers = servers or ServerNames()
         self._known: dict[str, Node] = {}
         self._end = threading.Event()
         self._thread = threading.Thread(target=self._work, name="counters", daemon=True)
@@ -231,14 +241,15 @@ class NodePoller:
             self._counters.gone(container)
         self._known = {node.id: node for node in found}
         began = self._clock.now()
-        readings = self._readings(running.values(), "stats")
+        self._servers.seen(running.values(), began)
+        readings = self._readings(running.values(), _STATS)
         for node, stats in readings:
+            self._counters.offers(node.tier, _STATS, does="requests" in stats)
             if "requests" in stats:
                 self._counters.counted(node.id, stats, began)
-            else:
-                self._counters.silent(node.served_by)
         told = [node for node, _reading in readings if final or self._counters.draining(node.id)]
-        for node, executions in self._readings(told, "executions"):
+        for node, executions in self._readings(told, _EXECUTIONS):
+            self._counters.offers(node.tier, _EXECUTIONS, does="keys" in executions)
             if "keys" in executions:
                 self._counters.executed(node.id, executions)
 
@@ -262,6 +273,6 @@ class NodePoller:
         """What the node says; {} when it has no such page, None when it did not answer in time."""
         answer = self._ask(f"http://{node.address}:{self._port}/{what}")
         if not answer.status:
-            return None
+            return {} if answer.reason == REFUSED else None
         found = answer.json() if answer.ok else None
         return found if isinstance(found, dict) else {}

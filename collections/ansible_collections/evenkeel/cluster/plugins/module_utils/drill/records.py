@@ -27,10 +27,11 @@ class Record:
         method: GET or POST.
         client: the number of the client that sent it.
         status: HTTP status; None when nothing was answered.
-        node: ``X-Served-By``; None when absent.
+        node: by ``X-Served-By`` or by the access log; None when neither names it.
         error: why it failed, in words; empty when it was answered with 2xx.
         replayed: the node said that it had executed this POST before.
         home: the node that the client's cookie stood for when the request left; None without one.
+        sets_cookie: the answer gave the client, which keeps cookies, another one.
     """
 
     key: str
@@ -45,6 +46,7 @@ class Record:
     error: str = ""
     replayed: bool = False
     home: str | None = None
+    sets_cookie: bool = False
 
     @property
     def answered(self) -> bool:

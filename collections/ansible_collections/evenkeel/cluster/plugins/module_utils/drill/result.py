@@ -7,6 +7,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from ..core.drill_results import EventResult, LoadFigures
+from ..core.words import LOG, NAMED_BY
 from .figures import around, failures, latency_ms, nameless_tiers, quantiles
 from .judge import Evidence, Figures
 from .records import EventReport, Record
@@ -41,6 +42,8 @@ def figures_result(evidence: Evidence, figures: Figures) -> LoadFigures:
             "twice": len(figures.posts.twice),
             "missing": len(figures.posts.missing),
             "unknown": figures.posts.unknown,
+            "not_offered": figures.posts.not_offered,
+            "again": figures.posts.again,
             "keys": [*figures.posts.twice[:_SHOWN], *figures.posts.missing[:_SHOWN]],
         },
         "sessions": {
@@ -64,10 +67,13 @@ def figures_result(evidence: Evidence, figures: Figures) -> LoadFigures:
             "nodes": {name: {"counted": counted, "answers": got} for name, (counted, got) in counts.nodes.items()},
             "incomplete": list(counts.incomplete),
         },
+        "named_by": dict(evidence.named_by),
         "notes": [
             *evidence.notes,
+            *(f"nodes of {tier}: {NAMED_BY[LOG]}" for tier, by in evidence.named_by.items() if by == LOG),
             *(
-                f"joining, leaving and sessions of {tier} not measured: its answers have no X-Served-By"
+                f"joining, leaving and sessions of {tier} not measured: its answers have no X-Served-By, and no access"
+                " log names its nodes"
                 for tier in nameless_tiers(evidence.records)
             ),
         ],

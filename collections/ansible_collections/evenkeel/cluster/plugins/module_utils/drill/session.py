@@ -29,6 +29,7 @@ from .fault_target import PoolFaultTarget
 from .judge import Evidence
 from .load import Load, LoadSpec
 from .measurement import DrillPlan, Measurement, Observers, restored
+from .naming import ServerNames
 from .node_counters import NodeCounters, NodePoller
 from .options import Settings, needs_labels
 from .ports import DrillPorts
@@ -133,13 +134,14 @@ class DrillSession:
         tiers = declaration.tiers
         load = self._new_load({name: settings.url + tiers[name].path for name in settings.tiers}, self._name)
         target = PoolFaultTarget(self._request, self._ports, load.now, self._name, settings.amount, clock)
-        counters = NodeCounters(f"{self._name}-")
+        counters, servers = NodeCounters(f"{self._name}-"), ServerNames()
         observers = Observers(
-            nodes=NodePoller(self._members, counters, self._ports.read, clock),
+            nodes=NodePoller(self._members, counters, self._ports.read, clock, servers=servers),
             counters=counters,
             log=AccessLogReader(Path(settings.access_log), f"{self._name}-", self._clock)
             if settings.access_log
             else None,
+            servers=servers,
         )
 
         def work() -> Evidence:

@@ -9,8 +9,12 @@ from collections.abc import Sequence
 from ..core.errors import Finding, message
 from ..core.stats import zero_failures_upper
 from ..core.verdict import FAILED, NOT_MEASURED, PASSED, STOPPED
+from ..core.words import NOT_OFFERED
 from .figures import quantiles
 from .judge import Evidence, Figures, Thresholds, judge, judge_broken, judge_events, unmeasured
+
+# Bound of what was executed twice, where no node says what it executed.
+_AGAIN = "the balancer makes one only while nothing of a POST was sent"
 
 
 def verdict_of(evidence: Evidence, figures: Figures, limits: Thresholds) -> tuple[str, list[Finding]]:
@@ -76,9 +80,13 @@ def success(evidence: Evidence, figures: Figures) -> str:
     if figures.unavoidable:
         text += f"; {len(figures.unavoidable)} in flight on nodes that went without warning"
     posts = figures.posts
-    if posts.answered:
+    judged = posts.answered - posts.not_offered
+    if judged:
         unknown = f", {posts.unknown} on nodes whose record could not be read" if posts.unknown else ""
-        text += f"; {posts.confirmed} of {posts.answered} POSTs found executed once{unknown}"
+        text += f"; {posts.confirmed} of {judged} POSTs found executed once{unknown}"
+    if posts.not_offered:
+        again = "not known" if posts.again is None else f"{posts.again} ({_AGAIN})"
+        text += f"; executions of {posts.not_offered} POSTs {NOT_OFFERED} by their image, second attempts: {again}"
     if figures.moved.sessions:
         text += (
             f"; sessions moved: {len(figures.moved.expected)} with their node, {len(figures.moved.unexpected)} others"

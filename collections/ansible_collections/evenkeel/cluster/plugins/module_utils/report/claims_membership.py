@@ -10,6 +10,7 @@ from ..core.drill_results import DrillCounts, DrillResult, EventResult, LoadFigu
 from ..core.results import NoResult
 from ..core.stats import WHOLE, clopper_pearson, sample_size_for_failure_rate, zero_failures_upper
 from ..core.verdict import FAILED, PASSED
+from ..core.words import NOT_OFFERED
 from .chart_data import CONTROL, LOSSES, OURS, TIMELINE, TIMES, Chart, EventData, LossBar, TimesData
 from .claim import Claim, ClaimBuilder, Control, Measurements, Table
 from .procedures import ClusterAddresses
@@ -27,7 +28,8 @@ def membership_claim(measured: Measurements, addresses: ClusterAddresses) -> Cla
     builder.thresholds += [
         "no request lost while nodes join, leave, are replaced or are stopped; when a node is killed or frozen, only"
         " requests in flight on it",
-        "no POST executed twice; no session moved away from a node that was there",
+        "no POST executed twice, where its image says what it executed; no session moved away from a node that was"
+        " there",
         "every answered request is in the balancer's access log, and no node counted fewer requests than clients got"
         " answers from it",
         "the same load on an unprotected baseline must lose requests",
@@ -92,7 +94,9 @@ def _counts_table(name: str, counts: DrillCounts) -> Table:
         f"Requests per node: {name}",
         ("node", "clients", "node's counter", "read to its end"),
         tuple(
-            (node, both["answers"], both["counted"], "no" if node in counts["incomplete"] else "yes")
+            (node, both["answers"], NOT_OFFERED, "-")
+            if both["counted"] is None
+            else (node, both["answers"], both["counted"], "no" if node in counts["incomplete"] else "yes")
             for node, both in counts["nodes"].items()
         ),
     )
