@@ -6,6 +6,7 @@ import contextlib
 import itertools
 import json
 import re
+from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
 from http import HTTPStatus
 from pathlib import Path
@@ -17,6 +18,7 @@ from ansible_collections.evenkeel.cluster.plugins.module_utils.core.http_client 
 from ansible_collections.evenkeel.cluster.plugins.module_utils.drill.load import Reply, Request
 from ansible_collections.evenkeel.cluster.plugins.module_utils.drill.ports import DrillPorts
 from ansible_collections.evenkeel.cluster.plugins.module_utils.drill.schedule import Client
+from ansible_collections.evenkeel.cluster.plugins.module_utils.traefik.metrics import Attempts
 
 from .clock import VirtualClock
 from .cluster import FakeCluster
@@ -40,6 +42,8 @@ class Traffic:
         down: the second balancer does not run.
         bare: tiers whose image knows nothing of us: no name in its answers, no internal pages.
         forgets: says of a request whether the balancer forgets its cookie.
+        attempts: service and method to how often requests were sent to its nodes.
+        process: when the balancer was started.
     """
 
     def __init__(self, cluster: FakeCluster, log: Path) -> None:
@@ -48,6 +52,8 @@ class Traffic:
         self.down = False
         self.bare: set[str] = set()
         self.forgets: Callable[[Request], bool] = lambda request: False
+        self.attempts: Counter[tuple[str, str]] = Counter()
+        self.process = 1.0
         self._cluster = cluster
         self._turn = itertools.count()
         log.touch()
@@ -71,6 +77,7 @@ class Traffic:
             first = held or servers[next(self._turn) % len(servers)]
         tried = [first, *(item for item in servers if first.protected and item is not first)]
         node = next((item for item in tried if _serves(item, now)), None)
+        self.attempts[f"{service}@docker", request.method] += 1 + (tried.index(node) if node else len(tried) - 1)
         if node is None:
             return self._logged(request, Reply(HTTPStatus.BAD_GATEWAY, None), first.node.url)
         node.counters.requests += 1
@@ -82,6 +89,10 @@ class Traffic:
         name = None if node.node.tier in self.bare else node.node.served_by
         reply = Reply(self.status(request), name, b"{}", sets_cookie)
         return self._logged(request, reply, node.node.url)
+
+    def counters(self) -> Attempts:
+        """What the balancer has counted."""
+        return Attempts(self.process, dict(self.attempts))
 
     def page(self, url: str) -> Answer:
         """An internal page of the node at that address."""
@@ -234,4 +245,5 @@ class DrilledCluster(FakeCluster):
             balancers=self.balancers,
             read=self.traffic.page,
             sender=lambda: self.sender,
+            attempts=self.traffic.counters,
         )

@@ -365,8 +365,8 @@ def test_clients_log_and_nodes_are_compared() -> None:
         LogLine("run-3", 502, "web-1:8080", 2),
     ]
     nodes = {"web-1": NodeCount(3, True), "web-2": NodeCount(0, True), "web-3": NodeCount(0, False)}
-    counts = compare_counts(records, log, nodes)
-    assert (counts.client, counts.log, counts.log_missing, counts.log_differs, counts.retried) == (4, 3, 1, 1, 1)
+    counts = compare_counts(records, log, nodes, again={("web", GET): 1, ("web", POST): 2})
+    assert (counts.client, counts.log, counts.log_missing, counts.log_differs, counts.retried) == (4, 3, 1, 1, 3)
     assert counts.nodes == {"web-1": (3, 2), "web-2": (0, 1), "web-3": (0, 0)}
     assert counts.short == ("web-2",)
     assert counts.incomplete == ("web-3",)
@@ -374,7 +374,7 @@ def test_clients_log_and_nodes_are_compared() -> None:
 
 def test_without_a_log_nothing_is_missing_in_it() -> None:
     counts = compare_counts([record(1)], None, {})
-    assert (counts.log, counts.log_missing, counts.log_differs) == (None, 0, 0)
+    assert (counts.log, counts.log_missing, counts.log_differs, counts.retried) == (None, 0, 0, None)
 
 
 def test_a_saved_record_has_all_that_a_record_has() -> None:

@@ -111,28 +111,29 @@ def test_posts_to_an_image_that_does_not_say_what_it_executed_are_not_judged() -
         record("r-6", 6, method=POST, replayed=True),  # it does say that
     ]
     executions = Executions({"r-3": {"api-1": 1}}, frozenset({"api-1"}), frozenset({"web"}))
-    log = [line("r-1", "web-1:80"), line("r-2", "web-2:80", 1), line("r-3", "api-1:80", 1), line("r-5", "web-1:80", 2)]
-    found = account_posts(records, executions, log)
+    again = {("web", POST): 3, ("web", GET): 5, ("api", POST): 7}
+    found = account_posts(records, executions, again)
     assert (found.answered, found.confirmed, found.unknown, found.not_offered) == (4, 1, 0, 2)
     assert (found.twice, found.missing) == (("r-6",), ())
-    assert found.again == 2, "those that the balancer sent more than once, answered or not"
+    assert found.again == 3
+    assert account_posts(records, executions, {("api", POST): 7}).again is None
     assert account_posts(records, executions, None).again is None
 
 
 @pytest.mark.parametrize(
-    "log, words",
+    "again, words",
     [
         (
-            [line("r-1", "web-1:80"), line("r-2", "web-2:80", 1)],
-            "; executions of 2 POSTs not offered by their image, second attempts: 1 (the balancer makes one only while"
-            " nothing of a POST was sent)",
+            {("web", POST): 1},
+            "; executions of 2 POSTs not offered by their image, second attempts: 1 at most (the balancer makes one"
+            " only while nothing of a POST was sent)",
         ),
-        (None, "; executions of 2 POSTs not offered by their image, second attempts: not known"),
+        ({}, "; executions of 2 POSTs not offered by their image, second attempts: not known"),
     ],
 )
-def test_the_result_says_so(log: list[LogLine] | None, words: str) -> None:
+def test_the_result_says_so(again: dict[tuple[str, str], int], words: str) -> None:
     records = [record("r-1", 1, method=POST, node="web-1"), record("r-2", 2, method=POST, node="web-2")]
-    found = Evidence(records, executions=Executions(not_offered=frozenset({"web"})), log=log)
+    found = Evidence(records, executions=Executions(not_offered=frozenset({"web"})), again=again)
     text = success(found, add_up(found))
     assert text.endswith(words)
     assert "found executed once" not in text

@@ -33,7 +33,8 @@ class PostFigures(TypedDict):
 
     Keys:
         not_offered: answered by images that do not say what they executed.
-        again: POSTs to these images that the balancer sent more than once; None without the access log.
+        again: second attempts of POSTs to these images by the balancer's counters, a bound of those executed twice;
+            None when not known.
     """
 
     sent: int
@@ -113,7 +114,7 @@ class DrillCounts(TypedDict):
     access_log: int | None
     access_log_missing: int
     access_log_differs: int
-    retried: int
+    retried: int | None
     nodes: dict[str, NodeCounts]
     incomplete: list[str]
 

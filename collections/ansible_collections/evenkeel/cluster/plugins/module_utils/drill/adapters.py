@@ -16,6 +16,7 @@ from ..core.http_client import get
 from ..engine.docker_faults import DockerDrillEngine
 from ..pool import options as pool_options
 from ..traefik.api import TraefikApi, read_password
+from ..traefik.metrics import Attempts
 from .load import HttpSender
 from .measurement import DrillPlan
 from .options import settings_of
@@ -41,6 +42,12 @@ class RunningBalancers:
         """Nothing is sent yet."""
         self._params = params
         self._pool = BalancerPool(params["cluster"], params["network"])
+
+    def attempts(self) -> Attempts:
+        """Its counters of requests that it sent to nodes."""
+        params = self._params
+        with TraefikApi(params["api_url"], params["api_user"], read_password(params["api_password_file"])) as api:
+            return api.attempts()
 
     def renew(self) -> None:
         """Replace the balancer by one that is made like it, without loss."""
@@ -81,13 +88,15 @@ def ports_of(params: Mapping[str, Any]) -> DrillPorts:
     """
     engine = DockerDrillEngine(params["cluster"], params["network"], pool_options.tier_ports(params))
     pool = pool_options.ports_of(params, engine)
+    balancers = RunningBalancers(params)
     return DrillPorts(
         engine=engine,
         routes=pool.routes,
         balancer=pool.balancer,
-        balancers=RunningBalancers(params),
+        balancers=balancers,
         read=functools.partial(get, seconds=_READ_SECONDS, limit=_READ_BYTES),
         sender=lambda: HttpSender(params["host"], float(params["timeout"])),
+        attempts=balancers.attempts,
     )
 
 

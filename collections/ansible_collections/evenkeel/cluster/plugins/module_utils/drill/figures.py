@@ -137,8 +137,7 @@ class PostAccount:
         missing: keys answered with 2xx by a node whose complete record lacks them.
         unknown: answered with 2xx, but by a node whose record ended before it could be read.
         not_offered: answered with 2xx by an image that keeps no record.
-        again: POSTs to these images that the balancer sent more than once; None when the log was not read. It sends
-            one again only while nothing of it was sent, so this is a bound of those executed twice.
+        again: second attempts of POSTs to these images, a bound of those executed twice; None when not known.
     """
 
     answered: int
@@ -151,11 +150,17 @@ class PostAccount:
 
 
 def account_posts(
-    records: Iterable[Record], executions: Executions, log: Iterable[LogLine] | None = None
+    records: Iterable[Record], executions: Executions, again: Mapping[tuple[str, str], int] | None = None
 ) -> PostAccount:
-    """Compare each POST with what the nodes executed; a failed POST must not have been executed twice either."""
-    attempts = {line.key: line.retries + 1 for line in log or ()}
-    answered = confirmed = unknown = not_offered = again = 0
+    """Compare each POST with what the nodes executed; a failed POST must not have been executed twice either.
+
+    Args:
+        records: the requests.
+        executions: what the nodes say.
+        again: tier and method to second attempts, where they are known.
+    """
+    answered = confirmed = unknown = not_offered = 0
+    untold: set[str] = set()
     twice, missing = [], []
     for record in records:
         if record.method != POST:
@@ -166,16 +171,17 @@ def account_posts(
             twice.append(record.key)
         elif record.tier in executions.not_offered:
             not_offered += record.answered
-            again += attempts.get(record.key, 1) > 1
+            untold.add(record.tier)
         elif record.answered and delivered == 1:
             confirmed += 1
         elif record.answered and record.node in executions.complete:
             missing.append(record.key)
         elif record.answered:
             unknown += 1
-    return PostAccount(
-        answered, confirmed, tuple(twice), tuple(missing), unknown, not_offered, None if log is None else again
-    )
+    attempts = [(again or {}).get((tier, POST)) for tier in untold]
+    known = [count for count in attempts if count is not None]
+    bound = sum(known) if len(known) == len(attempts) else None
+    return PostAccount(answered, confirmed, tuple(twice), tuple(missing), unknown, not_offered, bound)
 
 
 @dataclass(frozen=True)
@@ -343,7 +349,7 @@ class Counts:
         log: how many of our requests the access log has; None when it was not read.
         log_missing: answered requests that it lacks.
         log_differs: requests that it has with another status.
-        retried: requests that the balancer sent more than once.
+        retried: attempts of the balancer beyond the first of each request; None when not known.
         nodes: node -> (what it counted, None when its image counts nothing; answers that clients got from it).
         incomplete: nodes whose counter ended unread.
         short: nodes that counted less than clients got from them.
@@ -353,7 +359,7 @@ class Counts:
     log: int | None
     log_missing: int
     log_differs: int
-    retried: int
+    retried: int | None
     nodes: Mapping[str, tuple[int | None, int]]
     incomplete: tuple[str, ...]
     short: tuple[str, ...]
@@ -364,6 +370,7 @@ def compare_counts(
     log: Iterable[LogLine] | None,
     nodes: Mapping[str, NodeCount],
     uncounted: Collection[str] = (),
+    again: Mapping[tuple[str, str], int] | None = None,
 ) -> Counts:
     """Put the clients' records, the access log and the nodes' counters side by side.
 
@@ -372,6 +379,7 @@ def compare_counts(
         log: ours in the access log; None when it was not read.
         nodes: node to what it counted.
         uncounted: tiers whose image counts nothing.
+        again: tier and method to second attempts, where they are known.
     """
     answered = [record for record in records if record.status is not None]
     lines = {line.key: line for line in log} if log is not None else {}
@@ -383,7 +391,7 @@ def compare_counts(
         log=None if log is None else len(lines),
         log_missing=0 if log is None else sum(record.key not in lines for record in answered),
         log_differs=sum(record.key in lines and lines[record.key].status != record.status for record in answered),
-        retried=sum(line.retries > 0 for line in lines.values()),
+        retried=sum(again.values()) if again else None,
         nodes={name: (count, got[name]) for name, count in sorted(counted.items())},
         incomplete=tuple(sorted(name for name, count in nodes.items() if not count.complete)),
         short=tuple(sorted(name for name, count in nodes.items() if count.complete and count.requests < got[name])),

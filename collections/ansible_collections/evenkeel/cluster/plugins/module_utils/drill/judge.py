@@ -81,6 +81,7 @@ class Evidence:
         nodes: what they counted.
         uncounted: tiers whose image counts nothing.
         named_by: tier to how its nodes are known, a word of :mod:`core.words`.
+        again: tier and method to the attempts beyond the first of each request; absent where they are not known.
         log: our requests in the access log; None when it was not read.
         stopped: why the drill ended early; empty when it did not.
         notes: what the observers could not see.
@@ -96,6 +97,7 @@ class Evidence:
     nodes: Mapping[str, NodeCount] = field(default_factory=dict)
     uncounted: frozenset[str] = frozenset()
     named_by: Mapping[str, str] = field(default_factory=dict)
+    again: Mapping[tuple[str, str], int] = field(default_factory=dict)
     log: Sequence[LogLine] | None = None
     stopped: str = ""
     notes: tuple[str, ...] = ()
@@ -127,12 +129,12 @@ def add_up(evidence: Evidence) -> Figures:
         rate=achieved_rate(evidence.records, evidence.offered),
         failed=tuple(record for record in lost if record.key not in unavoidable_keys),
         unavoidable=tuple(unavoidable),
-        posts=account_posts(evidence.records, evidence.executions, evidence.log),
+        posts=account_posts(evidence.records, evidence.executions, evidence.again),
         moved=moves(evidence.records, evidence.reports),
         join=join_seconds(evidence.records, evidence.reports),
         leave=leave_seconds(evidence.records, evidence.reports),
         out={f"{node}@{report.number}": took for report in evidence.reports for node, took in report.out.items()},
-        counts=compare_counts(evidence.records, evidence.log, evidence.nodes, evidence.uncounted),
+        counts=compare_counts(evidence.records, evidence.log, evidence.nodes, evidence.uncounted, evidence.again),
     )
 
 

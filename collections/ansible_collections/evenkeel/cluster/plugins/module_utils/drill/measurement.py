@@ -14,6 +14,7 @@ from collections.abc import Callable, Sequence
 from ..core.poll import SYSTEM_CLOCK, Clock
 from ..core.progress import no_progress
 from ..measure.access_log import AccessLogReader
+from .attempts import AttemptWatch, logged_requests
 from .event_runner import EventError, EventRunner, FaultTarget
 from .judge import Evidence
 from .load import Load, first_failure
@@ -37,12 +38,14 @@ class Observers:
         counters: what it noted.
         log: reads the balancer's access log; None where it is not read.
         servers: which node was behind which server of the log.
+        attempts: watches how often the balancer sends requests; None where that is not watched.
     """
 
     nodes: NodePoller | None = None
     counters: NodeCounters = dataclasses.field(default_factory=lambda: NodeCounters(""))
     log: AccessLogReader | None = None
     servers: ServerNames = dataclasses.field(default_factory=ServerNames)
+    attempts: AttemptWatch | None = None
 
     @property
     def notes(self) -> tuple[str, ...]:
@@ -52,6 +55,8 @@ class Observers:
             told.append(f"nodes not read all the time: {self.nodes.problem}")
         if self.log is not None and self.log.problem:
             told.append(self.log.problem)
+        if self.attempts is not None and self.attempts.problem:
+            told.append(self.attempts.problem)
         return tuple(told)
 
 
@@ -165,6 +170,8 @@ class Measurement:
                 ticker.leaves(now)
             return goes_on
 
+        if self.observers.attempts is not None:
+            self.observers.attempts.begin()
         schedule = itertools.islice(arrivals(settings.paths, settings.rate, settings.mix, settings.seed), MAX_REQUESTS)
         with self.observers.nodes or contextlib.nullcontext():
             try:
@@ -200,6 +207,9 @@ class Measurement:
         observers.counters.answered(
             (record.node, load.began + record.done) for record in records if record.node is not None
         )
+        again: dict[tuple[str, str], int] = {}
+        if observers.attempts is not None and lines is not None:
+            again = observers.attempts.end(logged_requests((*load.greetings, *load.records), lines))
         return Evidence(
             records=sorted(records, key=lambda record: record.at),
             reports=tuple(reports),
@@ -210,6 +220,7 @@ class Measurement:
             nodes=observers.counters.counts(),
             uncounted=observers.counters.not_offered(),
             named_by=named_by,
+            again=again,
             log=None if lines is None else [line for line in lines if line.key not in greetings],
             stopped=self.stop.reason if self.stop.event.is_set() else "",
             notes=observers.notes,

@@ -11,6 +11,7 @@ from typing import Protocol
 from ..core.http_client import Answer
 from ..engine.port import BalancerView, FaultyEngine, Routes
 from ..pool.context import Ports
+from ..traefik.metrics import Attempts
 from .load import Sender
 
 
@@ -44,6 +45,7 @@ class DrillPorts:
         balancers: the balancers as a drill changes them.
         read: asks a node's internal page.
         sender: makes what sends requests.
+        attempts: the balancer's counters of requests that it sent to nodes.
     """
 
     engine: FaultyEngine
@@ -52,6 +54,7 @@ class DrillPorts:
     balancers: Balancers
     read: Callable[[str], Answer]
     sender: Callable[[], Sender]
+    attempts: Callable[[], Attempts]
 
     @property
     def pool(self) -> Ports:

@@ -23,6 +23,7 @@ from ..measure.access_log import AccessLogReader
 from ..measure.options import CheckInputError
 from ..pool.context import Declaration
 from ..pool.reconcile import PoolRequest, require_as_declared
+from .attempts import AttemptWatch
 from .conclusion import conclude, planned, write
 from .control import Control
 from .fault_target import PoolFaultTarget
@@ -142,6 +143,7 @@ class DrillSession:
             if settings.access_log
             else None,
             servers=servers,
+            attempts=AttemptWatch(self._ports.attempts, clock),
         )
 
         def work() -> Evidence:

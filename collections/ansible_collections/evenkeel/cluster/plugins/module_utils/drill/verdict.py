@@ -85,7 +85,7 @@ def success(evidence: Evidence, figures: Figures) -> str:
         unknown = f", {posts.unknown} on nodes whose record could not be read" if posts.unknown else ""
         text += f"; {posts.confirmed} of {judged} POSTs found executed once{unknown}"
     if posts.not_offered:
-        again = "not known" if posts.again is None else f"{posts.again} ({_AGAIN})"
+        again = "not known" if posts.again is None else f"{posts.again} at most ({_AGAIN})"
         text += f"; executions of {posts.not_offered} POSTs {NOT_OFFERED} by their image, second attempts: {again}"
     if figures.moved.sessions:
         text += (

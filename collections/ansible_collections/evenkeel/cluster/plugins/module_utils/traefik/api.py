@@ -20,7 +20,7 @@ from urllib.parse import quote, urlsplit
 from ..cluster.engines import DEFAULT_PROVIDER
 from ..core.errors import EvenkeelError, Problem
 from ..core.http_client import TIMED_OUT, Answer, Client, basic_auth, is_http_url
-from .metrics import parse_config_reloads, parse_server_up, parse_service_requests, qualified
+from .metrics import Attempts, parse_attempts, parse_config_reloads, parse_server_up, parse_service_requests, qualified
 
 DEFAULT_TIMEOUT = 5.0
 PAGE_SIZE = 500
@@ -214,6 +214,11 @@ class TraefikApi:
     def server_up(self, service: str, provider: str = DEFAULT_PROVIDER) -> dict[str, bool]:
         """Server URL -> up, by active and passive checks; {} without a health check."""
         return dict(self._parsed(parse_server_up, self.metrics(), qualified(service, provider)))
+
+    def attempts(self) -> Attempts:
+        """How often requests were sent to nodes so far, by service and method."""
+        found: Attempts = self._parsed(parse_attempts, self.metrics())
+        return found
 
     # -- plumbing ----------------------------------------------------------
 

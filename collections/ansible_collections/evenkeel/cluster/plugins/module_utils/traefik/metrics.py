@@ -5,7 +5,8 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator
+from collections import Counter
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 
 from ..cluster.engines import DEFAULT_PROVIDER
@@ -72,6 +73,27 @@ def parse_service_requests(text: str, service: str) -> int:
     """Requests handed to the servers of *service* (``name@provider``), all codes and methods."""
     samples = metric_samples(text, "traefik_service_requests_total")
     return int(sum(sample.value for sample in samples if sample.labels.get("service") == service))
+
+
+@dataclass(frozen=True)
+class Attempts:
+    """How often requests were sent to nodes.
+
+    Attributes:
+        process: when the balancer was started; its counters began with it.
+        counts: service (``name@provider``) and method to attempts. A request that is sent again counts again.
+    """
+
+    process: float
+    counts: Mapping[tuple[str, str], int]
+
+
+def parse_attempts(text: str) -> Attempts:
+    """The attempts so far, all codes."""
+    counts: Counter[tuple[str, str]] = Counter()
+    for sample in metric_samples(text, "traefik_service_requests_total"):
+        counts[sample.labels.get("service", ""), sample.labels.get("method", "")] += int(sample.value)
+    return Attempts(sum(sample.value for sample in metric_samples(text, "process_start_time_seconds")), dict(counts))
 
 
 def parse_server_up(text: str, service: str) -> dict[str, bool]:
