@@ -131,9 +131,10 @@ def stickiness_off(engine: docker.DockerClient) -> Iterator[None]:
 
 
 @contextmanager
-def double_weight(engine: docker.DockerClient) -> Iterator[None]:
+def double_weight(engine: docker.DockerClient, tier: str = "dynamic") -> Iterator[None]:
     """A node in the place of another one, the same but for its weight at the balancer."""
-    name, old = min(nodes(engine, "dynamic").items())
+    before = nodes(engine, tier)
+    name, old = min(before.items())
     service = old.labels["evenkeel.service"]
     config = {
         **old.attrs["Config"],
@@ -147,7 +148,7 @@ def double_weight(engine: docker.DockerClient) -> Iterator[None]:
     made = engine.containers.get(api.create_container_from_config(config, name)["Id"])
     made.start()
     try:
-        until(lambda: server_states("dynamic") == ["UP"] * 3, 20, "the node is in rotation")
+        until(lambda: server_states(tier) == ["UP"] * len(before), 20, "the node is in rotation")
         yield
     finally:
         made.remove(force=True)
