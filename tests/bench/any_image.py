@@ -1,9 +1,9 @@
-"""Images that know nothing of Evenkeel: no request may be lost while their tier changes, nor by a plain ``docker stop``.
+"""Images that know nothing of Evenkeel: no request is lost while their tier changes, nor by a plain ``docker stop``.
 
-Each image of ``tests/zoo`` is a tier of four lines (``image, port, path, nodes``) and what else it needs. Under load, of
-which one request in twenty takes a second, the tier grows from 3 to 6 nodes, shrinks to 2, and is 3 again; all nodes are
-replaced twice; and, where our first process holds them, each is restarted by ``docker restart``, and guests are stopped by
-``docker stop``.
+Each image of ``tests/zoo`` is a tier of four lines (``image, port, path, nodes``) and what else it needs. Under load,
+of which one request in twenty takes a second, the tier grows from 3 to 6 nodes, shrinks to 2, and is 3 again; all nodes
+are replaced twice; and, where our first process holds them, each is restarted by ``docker restart``, and guests are
+stopped by ``docker stop``.
 
 Command: ``python -m tests.bench.any_image [--rounds 5] [--rate 100] [nginx node ...]``. Afterwards the default cluster is
 there again.
