@@ -14,7 +14,7 @@ from ansible_collections.evenkeel.cluster.plugins.module_utils.core.errors impor
 from ansible_collections.evenkeel.cluster.plugins.module_utils.core.values import boolean, parse_size, whole_number
 from ansible_collections.evenkeel.cluster.plugins.module_utils.inventory.parse import parse_cluster
 from ansible_collections.evenkeel.cluster.plugins.module_utils.inventory.reader import is_host_name
-from ansible_collections.evenkeel.cluster.plugins.module_utils.inventory.tiers import _TIER_KEYS
+from ansible_collections.evenkeel.cluster.plugins.module_utils.inventory.tiers import TIER_KEYS
 
 SCALARS = (
     st.none() | st.booleans() | st.integers() | st.floats() | st.text(max_size=12) | st.dates() | st.binary(max_size=4)
@@ -27,7 +27,7 @@ YAMLISH = st.recursive(
 LIKELY = st.sampled_from(
     [*CLUSTER.values(), *STATIC.values(), "static", "a", "/", "/a/", "1", "0", "256m", {"source": "a", "target": "/b"}]
 )
-TIER = st.dictionaries(st.sampled_from(sorted(_TIER_KEYS)) | SCALARS, LIKELY | YAMLISH, max_size=8)
+TIER = st.dictionaries(st.sampled_from(sorted(TIER_KEYS)) | SCALARS, LIKELY | YAMLISH, max_size=8)
 RAW = st.fixed_dictionaries(
     {},
     optional={

@@ -11,7 +11,7 @@ from ..cluster import labels
 from ..cluster.spec import ClusterSpec, Tier
 from ..core.errors import Problem
 from ..engine.docker_facts import Docker, image_present
-from ..inventory.tiers import DEFAULT_MEMORY
+from ..inventory.tier_options import DEFAULT_MEMORY
 from .facts import Disk, Machine
 
 MIB = 1024**2
