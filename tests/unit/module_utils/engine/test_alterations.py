@@ -88,6 +88,22 @@ def test_a_limit_where_there_was_none(host: dict[str, Any], mendable: bool) -> N
     assert changed.mendable is mendable
 
 
+def test_what_the_tier_asks_for_is_no_change_and_can_be_set_back() -> None:
+    spec = dataclasses.replace(SPEC, cpu_shares=512, memory_reservation=2**26, also_in=["backend"])
+    found = record(CpuShares=512, MemoryReservation=2**26)
+    found["NetworkSettings"]["Networks"]["backend"] = {}
+    assert alteration(NODE, found, spec) is None
+    changed = alteration(NODE, record(CpuShares=0, MemoryReservation=2**20), spec)
+    assert changed is not None
+    assert changed.mendable
+    assert changed.words == (
+        "is off the network backend",
+        "CPU shares none, want 512",
+        "memory reservation 1048576, want 67108864",
+    )
+    assert {"CpuShares": 512, "MemoryReservation": 2**26}.items() <= resources(spec).items()
+
+
 def test_all_that_was_changed_is_told() -> None:
     found = record(Memory=2**27)
     found["State"]["Paused"] = True

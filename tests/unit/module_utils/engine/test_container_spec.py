@@ -8,6 +8,7 @@ from typing import Any
 import docker
 import pytest
 
+from ansible_collections.evenkeel.cluster.plugins.module_utils.cluster.container_options import ContainerOptions
 from ansible_collections.evenkeel.cluster.plugins.module_utils.cluster.node import NodeOptions, TierBuild
 from ansible_collections.evenkeel.cluster.plugins.module_utils.cluster.spec import Cookie, Tier
 from ansible_collections.evenkeel.cluster.plugins.module_utils.engine.container_spec import ContainerSpec, node_spec
@@ -99,6 +100,83 @@ def test_a_nodes_container_as_a_whole(api: Any) -> None:
             {"Target": "/srv", "Source": "/srv/web", "Type": "bind", "ReadOnly": True},
         ],
     }
+
+
+def test_a_node_as_its_tier_says(api: Any) -> None:
+    container = ContainerOptions(
+        confinement="docker",
+        user="33:33",
+        group_add=["44"],
+        read_only=False,
+        tmpfs={},
+        cap_add=["SYS_NICE"],
+        cap_drop=["MKNOD", "NET_RAW"],
+        security_opt=["no-new-privileges", "apparmor=web"],
+        command=["serve"],
+        entrypoint=["sh"],
+        working_dir="/app",
+        init=True,
+        extra_hosts={"db": "192.0.2.7"},
+        dns=["192.0.2.53"],
+        ulimits={"nofile": [1024, 2048]},
+        shm_size=2**20,
+        sysctls={"net.core.somaxconn": "1024"},
+        devices=["/dev/a:/dev/b:r"],
+        runtime="runsc",
+        memory_reservation=2**26,
+        cpu_shares=512,
+        platform="linux/amd64",
+        stop_signal="SIGQUIT",
+        networks=["backend"],
+    )
+    build = dataclasses.replace(BUILD, options=dataclasses.replace(OPTIONS, tmpfs={}, container=container))
+    spec = node_spec("web-1", build)
+    assert spec.also_in == ["backend"]
+    arguments = container_arguments(api, spec)
+    host = arguments.pop("host_config")
+    assert {
+        "user": "33:33",
+        "command": ["serve"],
+        "entrypoint": ["sh"],
+        "working_dir": "/app",
+        "platform": "linux/amd64",
+        "stop_signal": "SIGQUIT",
+    }.items() <= arguments.items()
+    assert host["ReadonlyRootfs"] is False
+    assert "Tmpfs" not in host
+    limits = host.pop("Ulimits")
+    assert [dict(limit) for limit in limits] == [{"Name": "nofile", "Soft": 1024, "Hard": 2048}]
+    assert {
+        "GroupAdd": ["44"],
+        "CapAdd": ["SYS_NICE"],
+        "CapDrop": ["MKNOD", "NET_RAW"],
+        "SecurityOpt": ["no-new-privileges", "apparmor=web"],
+        "Init": True,
+        "ExtraHosts": ["db:192.0.2.7"],
+        "Dns": ["192.0.2.53"],
+        "ShmSize": 2**20,
+        "Sysctls": {"net.core.somaxconn": "1024"},
+        "Devices": [{"PathOnHost": "/dev/a", "PathInContainer": "/dev/b", "CgroupPermissions": "r"}],
+        "Runtime": "runsc",
+        "MemoryReservation": 2**26,
+        "CpuShares": 512,
+    }.items() <= host.items()
+
+
+def test_every_option_of_a_tiers_containers_reaches_docker() -> None:
+    """One that is declared and forgotten here would be a protection that is not there."""
+    # These are merged before: confinement into the others, labels and scratch space into the node's own.
+    elsewhere = {"confinement", "labels", "tmpfs"}
+    renamed = {"group_add": "groups", "networks": "also_in"}
+    plain = node_spec("web-1", BUILD)
+    for field in dataclasses.fields(ContainerOptions):
+        if field.name in elsewhere:
+            continue
+        said: dict[str, Any] = {field.name: "marked"}
+        marked = dataclasses.replace(OPTIONS, container=ContainerOptions(**said))
+        spec = node_spec("web-1", dataclasses.replace(BUILD, options=marked))
+        changed = {name for name, value in vars(spec).items() if value != vars(plain)[name]}
+        assert changed == {renamed.get(field.name, field.name)}
 
 
 def test_no_limit_is_no_limit(api: Any) -> None:

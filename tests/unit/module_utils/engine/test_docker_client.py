@@ -210,7 +210,7 @@ def test_every_container_is_created_in_one_place() -> None:
 
 
 def test_a_second_network_is_joined_before_the_start(client: DockerClient, sdk: RecordingSdk) -> None:
-    client.run(ContainerSpec(name="edge", image="i", network="n", labels={}, also_in="bridge"))
+    client.run(ContainerSpec(name="edge", image="i", network="n", labels={}, also_in=("bridge",)))
     assert [name for name, _ in sdk.calls] == ["create_container", "connect_container_to_network", "start"]
     assert sdk.calls[1][1] == ("c" * 64, "bridge")
 

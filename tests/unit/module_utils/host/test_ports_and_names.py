@@ -124,6 +124,39 @@ def test_foreign_network_with_our_name() -> None:
     ]
 
 
+def test_networks_of_tiers_must_be_there_and_be_no_clusters_own() -> None:
+    static = {**PARAMS["tiers"]["static"], "networks": ["backend", "other", "missing"]}
+    docker = dataclasses.replace(DOCKER, networks={"backend": {}, "other": {"evenkeel.cluster": "other"}})
+    assert lines(checks.check_networks(spec_of(tiers={"static": static}), docker)) == [
+        "cluster_tiers.static.networks: got other, which is cluster other's, want a network that belongs to no cluster"
+        " (fix: make one for both)",
+        "cluster_tiers.static.networks: got no network missing, want one that exists"
+        " (fix: docker network create missing)",
+    ]
+
+
+@pytest.mark.parametrize(
+    "source, resolved, refused",
+    [
+        ("/srv/data", {}, False),
+        ("data", {}, False),
+        ("/srv/docker.sock", {}, True),
+        ("/srv", {}, True),
+        ("/opt/link", {"/opt/link": "/srv"}, True),
+        ("/opt/link", {"/opt/link": "/srv/data"}, False),
+        ("/data", {"/srv/docker.sock": "/data/real.sock"}, True),
+    ],
+)
+def test_no_tier_mounts_the_socket_of_this_machine(source: str, resolved: dict[str, str], refused: bool) -> None:
+    static = {**PARAMS["tiers"]["static"], "mounts": [{"source": source, "target": "/x"}]}
+    docker = dataclasses.replace(DOCKER, socket="/srv/docker.sock")
+    line = (
+        f"cluster_tiers.static.mounts: got '{source}', want a folder without Docker's socket /srv/docker.sock in it"
+        " (fix: mount another folder)"
+    )
+    assert lines(checks.check_mounts(spec_of(tiers={"static": static}), docker, resolved)) == [line] * refused
+
+
 def test_a_staging_cluster_runs_beside_production() -> None:
     production = {"evenkeel.cluster": "evenkeel", "evenkeel.role": "node"}
     docker = dataclasses.replace(DOCKER, containers=(container("static-1", labels=production),))

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import dataclasses
+import hashlib
+import json
 from typing import Any
 
 import pytest
@@ -65,11 +67,49 @@ def test_the_count_is_no_part_of_the_revision() -> None:
         {"health_path": "/ready"},
         {"max_failures": 0},
         {"port": 8081},
+        {"confinement": "docker"},
+        {"user": "1000"},
+        {"group_add": [33]},
+        {"read_only": False},
+        {"tmpfs": {"/cache": "1m"}},
+        {"cap_add": ["CHOWN"]},
+        {"security_opt": ["apparmor=web"]},
+        {"command": "serve"},
+        {"entrypoint": "serve"},
+        {"working_dir": "/app"},
+        {"init": True},
+        {"extra_hosts": {"db": "192.0.2.7"}},
+        {"dns": ["192.0.2.53"]},
+        {"ulimits": {"nofile": 1024}},
+        {"shm_size": "1m"},
+        {"sysctls": {"net.core.somaxconn": 1024}},
+        {"devices": ["/dev/dri"]},
+        {"runtime": "runsc"},
+        {"memory_reservation": "16m"},
+        {"cpu_shares": 512},
+        {"labels": {"org.example.team": "shop"}},
+        {"platform": "linux/amd64"},
+        {"stop_signal": "SIGQUIT"},
+        {"networks": ["backend"]},
     ],
     ids=lambda options: next(iter(options)),
 )
 def test_every_option_of_a_node_makes_another_revision(options: dict[str, Any]) -> None:
     assert revision_of(**options) != revision_of()
+
+
+def test_a_capability_that_is_taken_away_makes_another_revision() -> None:
+    """Where not all are taken away already."""
+    assert revision_of(confinement="docker", cap_drop=["KILL"]) != revision_of(confinement="docker")
+
+
+def test_an_option_that_is_not_used_changes_nothing() -> None:
+    """Or each new option of a new version would replace all nodes of every cluster."""
+    options = node_options(tier(), "evenkeel")
+    parts = {name: value for name, value in dataclasses.asdict(options).items() if name != "container"}
+    text = json.dumps({"image": IMAGE, "options": parts}, sort_keys=True)
+    assert revision(IMAGE, options) == hashlib.sha256(text.encode()).hexdigest()[:12]
+    assert revision_of(shm_size=0, networks=[], command=None, confinement="strict") == revision_of()
 
 
 def test_another_image_makes_another_revision() -> None:

@@ -42,7 +42,7 @@ def edge_spec(options: BalancerOptions, revision: str, *, migrate: bool) -> Cont
         image=options.edge_image,
         network=options.network,
         # Guests are on the default bridge.
-        also_in=BRIDGE,
+        also_in=(BRIDGE,),
         labels=_labels(options.cluster, labels.EDGE, revision),
         user=options.user,
         groups=options.groups,

@@ -8,6 +8,7 @@ import dataclasses
 from collections.abc import Iterable
 from typing import Any
 
+from .container_options import ContainerOptions
 from .logs import LOG_FILES, LOG_SIZE
 from .spec import Tier
 
@@ -25,7 +26,8 @@ class NodeOptions:
     """The options a managed node is made with; the same for all nodes of a tier.
 
     ``memory`` is in bytes, ``stop_timeout`` in seconds, ``nano_cpus`` in billionths of a CPU (0 = no limit),
-    ``log_size`` in bytes per file (0 = the engine's own way of logging).
+    ``log_size`` in bytes per file (0 = the engine's own way of logging). ``container`` has the rest; its labels and its
+    scratch space are in ``labels`` and ``tmpfs`` already.
     """
 
     network: str
@@ -39,6 +41,7 @@ class NodeOptions:
     tmpfs: dict[str, str]
     log_size: int = LOG_SIZE
     log_files: int = LOG_FILES
+    container: ContainerOptions = dataclasses.field(default_factory=ContainerOptions)
 
 
 @dataclasses.dataclass(frozen=True)

@@ -8,6 +8,7 @@ import dataclasses
 from collections.abc import Mapping
 from typing import Any
 
+from .container_options import ContainerOptions
 from .endpoints import EVERY_ADDRESS, Endpoint, published
 from .names import BALANCER_IMAGE, image_name
 from .paths import StatePaths
@@ -67,6 +68,7 @@ class Tier:
         finish_seconds: how long requests of a node that leaves may take to end.
         release_command: what runs once before the first node of a revision; empty for nothing.
         release_seconds: how long that may take.
+        container: how the nodes' containers are confined and run.
     """
 
     name: str
@@ -97,6 +99,7 @@ class Tier:
     finish_seconds: int = 30
     release_command: list[str] = dataclasses.field(default_factory=list)
     release_seconds: int = 600
+    container: ContainerOptions = dataclasses.field(default_factory=ContainerOptions)
 
     @classmethod
     def from_dict(cls, data: Mapping[str, Any]) -> Tier:
@@ -104,9 +107,10 @@ class Tier:
 
         Raises:
             TypeError: a key is missing or unknown.
-            KeyError: there is no cookie.
+            KeyError: there is no cookie, or nothing about the containers.
         """
-        return cls(**{**data, "cookie": Cookie(**data["cookie"])})
+        nested = {"cookie": Cookie(**data["cookie"]), "container": ContainerOptions(**data["container"])}
+        return cls(**{**data, **nested})
 
 
 @dataclasses.dataclass(frozen=True)

@@ -11,13 +11,12 @@ from ..cluster.node import Node
 from .container_spec import ContainerSpec
 from .port import Alteration
 
-# Limits that Docker cannot set back to none while the container runs: in Docker's record -> for people.
+# Limits that no node is made with, and that Docker cannot set back to none while the container runs: in Docker's record
+# -> for people.
 _UNLIMITED = {
-    "CpuShares": "CPU shares",
     "CpuQuota": "CPU quota",
     "CpusetCpus": "CPUs",
     "CpusetMems": "memory nodes",
-    "MemoryReservation": "memory reservation",
     "BlkioWeight": "block I/O weight",
 }
 _MEBIBYTE = 2**20
@@ -37,8 +36,8 @@ def alteration(node: Node, record: Mapping[str, Any], spec: ContainerSpec) -> Al
         words.append("is paused")
     if node.name != node.own_name:
         words.append(f"is {node.own_name}, renamed by hand")
-    if spec.network not in (record["NetworkSettings"].get("Networks") or {}):
-        words.append(f"is off the network {spec.network}")
+    joined = record["NetworkSettings"].get("Networks") or {}
+    words += [f"is off the network {network}" for network in (spec.network, *spec.also_in) if network not in joined]
     settings = changed_settings(host, spec)
     words += [words_of for words_of, _mendable in settings]
     return Alteration(tuple(words), mendable=all(mendable for _words, mendable in settings)) if words else None
@@ -77,7 +76,19 @@ def _limits(host: Mapping[str, Any], spec: ContainerSpec) -> list[tuple[str, boo
         differ.append((f"CPUs {_cpus(cpus)}, want {_cpus(spec.nano_cpus)}", bool(spec.nano_cpus)))
     if pids != spec.pids:
         differ.append((f"processes {pids or 'without limit'}, want {spec.pids or 'no limit'}", True))
+    for key, name, wanted in _softer(spec):
+        found = int(host.get(key) or 0)
+        if found != wanted:
+            differ.append((f"{name} {found or 'none'}, want {wanted or 'none'}", bool(wanted)))
     return differ
+
+
+def _softer(spec: ContainerSpec) -> list[tuple[str, str, int]]:
+    """What counts when the machine is short of something; Docker takes 0 for: leave it as it is."""
+    return [
+        ("CpuShares", "CPU shares", spec.cpu_shares),
+        ("MemoryReservation", "memory reservation", spec.memory_reservation),
+    ]
 
 
 def resources(spec: ContainerSpec) -> dict[str, Any]:
@@ -87,6 +98,7 @@ def resources(spec: ContainerSpec) -> dict[str, Any]:
         "RestartPolicy": {"Name": spec.restart},
         **({"Memory": memory, "MemorySwap": 2 * memory} if memory else {}),
         **({"NanoCpus": spec.nano_cpus} if spec.nano_cpus else {}),
+        **{key: wanted for key, _name, wanted in _softer(spec) if wanted},
         "PidsLimit": spec.pids or -1,
     }
 

@@ -27,6 +27,7 @@ def container_arguments(api: Any, spec: ContainerSpec) -> dict[str, Any]:
         network_mode=spec.network,
         read_only=spec.read_only,
         cap_drop=list(spec.cap_drop),
+        cap_add=list(spec.cap_add) or None,
         security_opt=list(spec.security_opt),
         restart_policy={"Name": spec.restart},
         mem_limit=spec.memory or None,
@@ -38,6 +39,15 @@ def container_arguments(api: Any, spec: ContainerSpec) -> dict[str, Any]:
         port_bindings=dict(spec.ports) or None,
         sysctls=dict(spec.sysctls) or None,
         group_add=list(spec.groups) or None,
+        init=spec.init or None,
+        extra_hosts=dict(spec.extra_hosts) or None,
+        dns=list(spec.dns) or None,
+        ulimits=[_limit(name, *limits) for name, limits in spec.ulimits.items()] or None,
+        shm_size=spec.shm_size or None,
+        devices=list(spec.devices) or None,
+        runtime=spec.runtime or None,
+        mem_reservation=spec.memory_reservation or None,
+        cpu_shares=spec.cpu_shares or None,
         log_config=log_config(spec.log_size, spec.log_files),
     )
     arguments = {
@@ -51,6 +61,8 @@ def container_arguments(api: Any, spec: ContainerSpec) -> dict[str, Any]:
         "command": None if spec.command is None else list(spec.command),
         # The SDK takes "8000/tcp" for a port of that name, and adds another /tcp.
         "ports": [tuple(port.split("/")) for port in spec.ports] or None,
+        "working_dir": spec.working_dir or None,
+        "platform": spec.platform or None,
         "stop_signal": spec.stop_signal or None,
         "stop_timeout": spec.stop_timeout or None,
     }
@@ -67,6 +79,10 @@ def log_config(size: int, files: int) -> Any:
     if not size:
         return None
     return sdk("docker.types").LogConfig(type="json-file", config={"max-size": str(size), "max-file": str(files)})
+
+
+def _limit(name: str, soft: int, hard: int) -> Any:
+    return sdk("docker.types").Ulimit(name=name, soft=soft, hard=hard)
 
 
 def _mount(item: Mapping[str, Any]) -> Any:

@@ -176,8 +176,8 @@ class DockerClient:
         with docker_errors(f"{'node' if spec.hostname else 'container'} {spec.name}"):
             created = self.create(**container_arguments(api, spec))
             try:
-                if spec.also_in:
-                    api.connect_container_to_network(created, spec.also_in)
+                for network in spec.also_in:
+                    api.connect_container_to_network(created, network)
                 api.start(created)
             except BaseException:
                 with contextlib.suppress(Exception):

@@ -130,14 +130,16 @@ class DockerEngine:
         return alteration(node, record, node_spec(node.own_name, builds[node.tier]))
 
     def mend(self, node: Node, build: TierBuild) -> None:
-        """Give it its name, its network, its limits and its restart policy back; one that is paused goes on."""
+        """Give it its name, its networks, its limits and its restart policy back; one that is paused goes on."""
         spec = node_spec(node.own_name, build)
         try:
             record = self.client.inspect(node.id)
             if str(record.get("Name") or node.name).lstrip("/") != spec.name:
                 self.client.rename(node.id, spec.name)
-            if spec.network not in (record["NetworkSettings"].get("Networks") or {}):
-                self.client.join(node.id, spec.network)
+            joined = record["NetworkSettings"].get("Networks") or {}
+            for network in (spec.network, *spec.also_in):
+                if network not in joined:
+                    self.client.join(node.id, network)
             self.client.update(node.id, resources(spec))
             if record["State"].get("Paused"):
                 self.client.unpause(node.id)

@@ -15,6 +15,7 @@ from ..cluster.names import balancer_name, edge_name, node_name, portainer_name
 from ..cluster.spec import ClusterSpec
 from ..core.errors import Problem, quote
 from ..engine.docker_facts import Container, Docker
+from ..inventory.container_values import above_the_socket
 from .capacity import check_disks, check_memory, grows, needed_disk
 from .declaration import Declaration
 from .engine import check_sockets, install_packages
@@ -42,6 +43,7 @@ class MachineFacts:
         listeners: processes that listen on the ports to publish, by port.
         engines: knob with a socket to the identifier of the engine there, see :func:`check_sockets`.
         proxies: the processes docker-proxy.
+        resolved: the socket and each folder that a tier mounts -> where it really is.
     """
 
     machine: Machine
@@ -51,6 +53,7 @@ class MachineFacts:
     listeners: Mapping[int, Listener]
     engines: Mapping[str, str | None] = field(default_factory=dict)
     proxies: tuple[PortProxy, ...] = ()
+    resolved: Mapping[str, str] = field(default_factory=dict)
 
 
 def version_numbers(text: str) -> tuple[int, int]:
@@ -166,6 +169,37 @@ def check_cpus(spec: ClusterSpec, machine: Machine) -> list[Problem]:
         for tier in spec.tiers
         if tier.cpus > machine.cpus
     ]
+
+
+def check_mounts(spec: ClusterSpec, docker: Docker, resolved: Mapping[str, str]) -> list[Problem]:
+    """No tier mounts the socket of this machine's Docker, nor a folder that it is in, through a link either."""
+    sockets = (docker.socket, resolved.get(docker.socket, docker.socket))
+    return [
+        Problem(
+            f"cluster_tiers.{tier.name}.mounts",
+            quote(mount["source"]),
+            f"a folder without Docker's socket {docker.socket} in it",
+            "mount another folder",
+        )
+        for tier in spec.tiers
+        for mount in tier.mounts
+        if mount["source"].startswith("/") and above_the_socket(resolved.get(mount["source"], mount["source"]), sockets)
+    ]
+
+
+def check_networks(spec: ClusterSpec, docker: Docker) -> list[Problem]:
+    """The networks that nodes join are there, and are no cluster's own."""
+    problems = []
+    for tier in spec.tiers:
+        for name in tier.container.networks:
+            what, found = f"cluster_tiers.{tier.name}.networks", docker.networks.get(name)
+            if found is None:
+                fix = f"docker network create {name}"
+                problems.append(Problem(what, f"no network {name}", "one that exists", fix))
+            elif owner := found.get(labels.CLUSTER):
+                want = "a network that belongs to no cluster"
+                problems.append(Problem(what, f"{name}, which is cluster {owner}'s", want, "make one for both"))
+    return problems
 
 
 def is_ours(container: Container, spec: ClusterSpec) -> bool:
@@ -315,5 +349,7 @@ def check_all(declaration: Declaration, facts: MachineFacts) -> list[Problem]:
         *state,
         *check_ports(spec, docker, facts.listeners),
         *check_names(spec, docker),
+        *([] if docker.trouble else check_networks(spec, docker)),
+        *check_mounts(spec, docker, facts.resolved),
         *check_sockets(docker, declaration.sockets, facts.engines),
     ]

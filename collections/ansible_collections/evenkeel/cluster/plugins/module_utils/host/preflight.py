@@ -4,6 +4,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any
@@ -72,7 +73,13 @@ def read_facts(declaration: Declaration, spec: ClusterSpec, machine: Machine, do
         listeners=read_listeners(ports),
         engines={knob: read_engine_id(path) for knob, path in others.items()} if not docker.trouble else {},
         proxies=tuple(read_port_proxies()) if must_carry else (),
+        resolved={path: os.path.realpath(path) for path in (docker.socket, *_mounted(spec))} if must_carry else {},
     )
+
+
+def _mounted(spec: ClusterSpec) -> Iterable[str]:
+    """The folders of the machine that nodes see."""
+    return (mount["source"] for tier in spec.tiers for mount in tier.mounts if mount["source"].startswith("/"))
 
 
 def preflight(params: Mapping[str, Any], machine: Machine, docker: Docker, read: ReadFacts = read_facts) -> Preflight:

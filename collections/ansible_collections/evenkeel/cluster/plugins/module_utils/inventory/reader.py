@@ -61,15 +61,30 @@ class Reader:
             return options[0]
         return str(value)
 
-    def known_keys(self, what: str, value: Mapping[str, Any], known: Iterable[str]) -> None:
-        """Note each key that is not known, with the name that was probably meant."""
-        names = sorted(known)
+    def known_keys(
+        self,
+        what: str,
+        value: Mapping[str, Any],
+        known: Iterable[str],
+        want: str = "",
+        instead: Mapping[str, str] | None = None,
+    ) -> None:
+        """Note each key that is not known, with the name that was probably meant.
+
+        Args:
+            what: the mapping as people know it.
+            value: the mapping.
+            known: its keys.
+            want: these in words; empty for their names, where they are few.
+            instead: keys that people know from elsewhere -> what to do.
+        """
+        names, elsewhere = sorted(known), instead or {}
         for key in value:
             if key in names:
                 continue
             near = difflib.get_close_matches(quote(key), names, n=1)
             fix = f"did you mean {near[0]}?" if near else "remove it"
-            self.problem(what, key, "one of " + ", ".join(names), fix)
+            self.problem(what, key, want or "one of " + ", ".join(names), elsewhere.get(str(key), fix))
 
 
 def is_host_name(value: object) -> bool:

@@ -65,7 +65,6 @@ OPTIONS = (
     TierOption("log_size", values.log_size, str(LOG_SIZE)),
     TierOption("log_files", whole(1, MAX_LOG_FILES, LOG_FILES), LOG_FILES),
     TierOption("environment", values.environment, {}),
-    TierOption("mounts", values.mounts, []),
 )
 
 

@@ -6,14 +6,14 @@ from __future__ import annotations
 
 import dataclasses
 import re
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from typing import Any
 
-from ..cluster.contract import SCRATCH_FOLDERS
 from ..cluster.logs import LOG_SIZE, MIN_LOG_SIZE
 from ..cluster.spec import SAME_SITE, Cookie
 from ..core.errors import quote
 from ..core.values import parse_size, whole_number
+from .container_values import above_the_socket
 from .reader import Reader, is_folder
 
 _COOKIE_MAX_AGE = 400 * 86400  # browsers keep no cookie for longer (RFC 6265bis, section 5.6.2)
@@ -25,8 +25,6 @@ _DECIMAL = re.compile(r"(0|[1-9][0-9]{0,5})(\.[0-9]{1,3})?", re.ASCII)
 _ENVIRONMENT_NAME = re.compile(r"[A-Za-z_][A-Za-z0-9_]*", re.ASCII)
 _VOLUME = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.-]{1,127}", re.ASCII)
 _MEMORY_FLOOR = 16 * 1024**2
-# Each node has a tmpfs of its own here.
-_SCRATCH = frozenset(f"/{folder}" for folder in SCRATCH_FOLDERS)
 _MOUNT_KEYS = frozenset({"source", "target", "read_only"})
 
 
@@ -113,13 +111,22 @@ def environment(reader: Reader, what: str, raw: object) -> dict[str, str]:
     return variables
 
 
-def mounts(reader: Reader, what: str, raw: object) -> list[dict[str, Any]]:
-    """Volumes and folders of the host that nodes see."""
+def mounts(reader: Reader, what: str, raw: object, scratch: Iterable[str]) -> list[dict[str, Any]]:
+    """Volumes and folders of the host that nodes see.
+
+    Args:
+        reader: collects the problems.
+        what: the option as people know it.
+        raw: the list as it was written.
+        scratch: the folders with scratch space.
+    """
     if not isinstance(raw, list):
         reader.problem(what, raw, "a list of {source, target, read_only}", f"{what}: []")
         return []
     found: list[dict[str, Any]] = []
-    targets = set(_SCRATCH)
+    others = [*scratch, "the other mounts"]
+    want_target = f"another than {', '.join(others[:-1])}{' and ' if others[:-1] else ''}{others[-1]}"
+    targets = set(scratch)
     for index, item in enumerate(raw):
         place = f"{what}[{index}]"
         if not isinstance(item, Mapping):
@@ -127,14 +134,16 @@ def mounts(reader: Reader, what: str, raw: object) -> list[dict[str, Any]]:
             continue
         reader.known_keys(place, item, _MOUNT_KEYS)
         source = item.get("source")
-        if not isinstance(source, str) or not (_VOLUME.fullmatch(source) or is_folder(source)):
+        if isinstance(source, str) and source.startswith("/") and above_the_socket(source):
+            want = "a folder without Docker's socket in it, because whoever has that is root on the host"
+            reader.problem(f"{place}.source", source, want, f"{place}.source: /srv/data")
+        elif not isinstance(source, str) or not (_VOLUME.fullmatch(source) or is_folder(source)):
             reader.problem(f"{place}.source", source, "a volume name or an absolute path", f"{place}.source: my-data")
         target = item.get("target")
         if not isinstance(target, str) or not is_folder(target):
             reader.problem(f"{place}.target", target, "an absolute path in the node", f"{place}.target: /data")
         elif target.rstrip("/") in targets:
-            want = "another than /run, /tmp and the other mounts"
-            reader.problem(f"{place}.target", target, want, f"{place}.target: /data")
+            reader.problem(f"{place}.target", target, want_target, f"{place}.target: /data")
         else:
             targets.add(target.rstrip("/"))
         read_only = reader.flag(f"{place}.read_only", item.get("read_only", True))

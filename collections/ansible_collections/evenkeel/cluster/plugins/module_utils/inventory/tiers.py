@@ -14,6 +14,7 @@ from ..cluster.spec import Tier
 from ..core.errors import printable
 from ..traefik.labels import policy_labels, service_name, tier_labels
 from . import tier_values as values
+from .container_options import CONTAINER_KEYS, INSTEAD, read_container
 from .knobs import node_variable
 from .reader import NAME, Reader
 from .tier_options import OPTIONS, names, read_options
@@ -38,8 +39,23 @@ _REPOSITORY = re.compile(
 _REFERENCE_SUFFIX = re.compile(r"(?::[A-Za-z0-9_][A-Za-z0-9_.-]{0,127})?(?:@sha256:[0-9a-f]{64})?", re.ASCII)
 _PATH = re.compile(r"/(?:[A-Za-z0-9_~.-]+/)*", re.ASCII)
 _HEALTH_PATH = re.compile(r"/[A-Za-z0-9_~./-]*", re.ASCII)
-TIER_KEYS = names(OPTIONS) | frozenset(
-    {"image", "context", "port", "path", "nodes", "cookie", "health_path", "drain_seconds", "stop_seconds"}
+TIER_KEYS = (
+    names(OPTIONS)
+    | CONTAINER_KEYS
+    | frozenset(
+        {
+            "image",
+            "context",
+            "port",
+            "path",
+            "nodes",
+            "cookie",
+            "mounts",
+            "health_path",
+            "drain_seconds",
+            "stop_seconds",
+        }
+    )
 )
 
 
@@ -104,7 +120,7 @@ def _tier_port(reader: Reader, what: str, raw: object) -> int:
 
 def _tier(reader: Reader, cluster: str, name: str, raw: Mapping[str, Any]) -> Tier:
     at = f"cluster_tiers.{name}"
-    reader.known_keys(at, raw, TIER_KEYS)
+    reader.known_keys(at, raw, TIER_KEYS, "an option of a tier", INSTEAD)
     missing = [required for required in ("image", "port", "path", "nodes") if required not in raw]
     for required in missing:
         reader.problem(f"{at}.{required}", None, "a value", f"add {required} to the tier")
@@ -114,6 +130,8 @@ def _tier(reader: Reader, cluster: str, name: str, raw: Mapping[str, Any]) -> Ti
     image = _image(reader, f"{at}.image", raw["image"], built=raw.get("context") is not None, cluster=cluster)
     port = _tier_port(reader, f"{at}.port", raw["port"])
     options = read_options(reader, at, raw, OPTIONS)
+    built = raw.get("context") is not None
+    container = read_container(reader, at, raw, built=built, cluster=cluster, memory=options["memory"])
     sticky, strategy = options["sticky"], options["strategy"]
     if sticky and strategy == "hrw":
         # Traefik's hrw hashes the client's address and never sets a cookie.
@@ -138,6 +156,8 @@ def _tier(reader: Reader, cluster: str, name: str, raw: Mapping[str, Any]) -> Ti
         health_path=health_path,
         drain_seconds=drain,
         stop_seconds=stop,
+        mounts=values.mounts(reader, f"{at}.mounts", raw.get("mounts", []), list(container.tmpfs)),
+        container=container,
         service=service,
         labels=tier_labels(cluster, name, service, policy),
         **options,

@@ -9,7 +9,7 @@ import hashlib
 import json
 
 from ..cluster import labels
-from ..cluster.contract import SCRATCH_FOLDERS, SCRATCH_OPTIONS
+from ..cluster.container_options import ContainerOptions
 from ..cluster.node import NodeOptions
 from ..cluster.spec import Tier
 
@@ -19,15 +19,16 @@ def node_options(tier: Tier, network: str) -> NodeOptions:
     return NodeOptions(
         network=network,
         environment={**tier.environment, "EVENKEEL_DRAIN_SECONDS": str(tier.drain_seconds)},
-        labels={**tier.labels, labels.MANAGED: "true"},
+        labels={**tier.container.labels, **tier.labels, labels.MANAGED: "true"},
         memory=tier.memory,
         nano_cpus=round(tier.cpus * 1e9),
         pids=tier.pids,
         stop_timeout=tier.stop_seconds,
         mounts=tuple(tier.mounts),
-        tmpfs={f"/{folder}": SCRATCH_OPTIONS for folder in SCRATCH_FOLDERS},
+        tmpfs=dict(tier.container.tmpfs),
         log_size=tier.log_size,
         log_files=tier.log_files,
+        container=tier.container,
     )
 
 
@@ -38,5 +39,9 @@ def revision(content: str, options: NodeOptions) -> str:
         content: identifies what is in the image, the same on every host.
         options: the container's options.
     """
-    parts = {"image": content, "options": dataclasses.asdict(options)}
+    said = dataclasses.asdict(options)
+    # Only what differs: an option that comes with a new version must not replace nodes which do not use it.
+    plain = dataclasses.asdict(ContainerOptions())
+    differs = {name: value for name, value in said.pop("container").items() if value != plain[name]}
+    parts = {"image": content, "options": {**said, **({"container": differs} if differs else {})}}
     return hashlib.sha256(json.dumps(parts, sort_keys=True).encode()).hexdigest()[:12]
