@@ -17,7 +17,7 @@ from ansible_collections.evenkeel.cluster.plugins.module_utils.cluster import la
 from ansible_collections.evenkeel.cluster.plugins.module_utils.cluster.node import ENDED, RUNNING, Node, TierBuild
 from ansible_collections.evenkeel.cluster.plugins.module_utils.core.poll import Clock, wait_until
 from ansible_collections.evenkeel.cluster.plugins.module_utils.engine.port import Alteration, EngineError, FaultyEngine
-from ansible_collections.evenkeel.cluster.plugins.module_utils.pool.context import node_health_url
+from ansible_collections.evenkeel.cluster.plugins.module_utils.pool.context import health_of
 
 GONE = "0" * 64
 _PATIENCE_SECONDS = 30.0
@@ -98,7 +98,7 @@ class Subject:
         """Wait until the node's health answer has that status."""
 
         def look() -> str:
-            found = self.engine.health(node_health_url(self.now(node), self.build.tier))
+            found = health_of(self.engine, self.now(node), self.build.tier)
             return "" if found == status else f"{node}: got status {found}, want {status}"
 
         assert wait_until(look, _PATIENCE_SECONDS, 0.1, self.clock) == ""
@@ -158,7 +158,7 @@ class EngineContract:
         node = subject.started()
         assert subject.engine.stop(node.id, subject.build.tier.stop_seconds) == 0
         assert subject.now(node.id).state == ENDED
-        assert subject.engine.health(node_health_url(node, subject.build.tier)) == 0
+        assert health_of(subject.engine, node, subject.build.tier) == 0
         subject.engine.start_again(node.id)
         subject.answers(node.id, 200)
         assert subject.now(node.id).running
@@ -192,7 +192,7 @@ class EngineContract:
         node = subject.started()
         subject.engine.freeze(node.id)
         assert not subject.now(node.id).running
-        assert subject.engine.health(node_health_url(node, subject.build.tier)) == 0
+        assert health_of(subject.engine, node, subject.build.tier) == 0
         subject.engine.thaw(node.id)
         subject.engine.thaw(node.id)
         subject.answers(node.id, 200)

@@ -246,7 +246,7 @@ class FakeEngine:
     def logs(self, node: str) -> str:
         return f"log of {node}"
 
-    def health(self, url: str) -> int:
+    def health(self, url: str, headers: Mapping[str, str] | None = None) -> int:
         self._refuse(f"health {url}")
         found = self.at_address(urlsplit(url).hostname or "")
         return found.health.value(self.clock.now()) if found else 0

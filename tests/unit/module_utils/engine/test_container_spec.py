@@ -9,6 +9,7 @@ import docker
 import pytest
 
 from ansible_collections.evenkeel.cluster.plugins.module_utils.cluster.container_options import ContainerOptions
+from ansible_collections.evenkeel.cluster.plugins.module_utils.cluster.health import HealthCheck
 from ansible_collections.evenkeel.cluster.plugins.module_utils.cluster.node import NodeOptions, TierBuild
 from ansible_collections.evenkeel.cluster.plugins.module_utils.cluster.spec import Cookie, Tier
 from ansible_collections.evenkeel.cluster.plugins.module_utils.engine.container_spec import ContainerSpec, node_spec
@@ -25,8 +26,9 @@ TIER = Tier(
     sticky=False,
     strategy="wrr",
     cookie=Cookie("evenkeel_web"),
-    health_path="/healthz",
+    health=HealthCheck(),
     max_failures=10,
+    ready_seconds=0,
     repeat=False,
     drain_seconds=3,
     stop_seconds=30,

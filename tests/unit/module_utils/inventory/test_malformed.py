@@ -147,7 +147,7 @@ BAD_OPTIONS: dict[str, list[object]] = {
     "sticky": NO_FLAG,
     "strategy": [*NO_TEXT, "", "random", "WRR", "roundrobin", "wrr "],
     "cookie": [None, "", "x", 5, True, [], ["a"]],
-    "health_path": [*NO_TEXT, "", "healthz", "/a b", "/a?b", "/a\n", "/`"],
+    "health_path": [*NO_TEXT, "", "healthz", "/a b", "/a?b`", "/a\n", "/`", "//a", "//a.example/", "/%zz", "/a#b"],
     "max_failures": [-1, "-1", "3s", "", None, True, 2.5, 101, [], {}, " 3 ", "1_0"],
     "drain_seconds": [-1, "-1", "3s", "", None, True, 2.5, 601, [], {}, " 3 ", "1_0"],
     "stop_seconds": [-1, 0, "30s", "", None, True, 30.5, 3601, [], {}, "+30"],

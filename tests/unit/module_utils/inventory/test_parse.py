@@ -17,7 +17,7 @@ def test_default_cluster_is_right_and_completed() -> None:
     assert (static.name, static.nodes, static.sticky, static.strategy) == ("static", 3, True, "wrr")
     assert static.cookie == Cookie(name="evenkeel_static")
     assert (static.drain_seconds, static.stop_seconds, static.memory, static.cpus) == (3, 30, 256 * 1024**2, 0.0)
-    assert (dynamic.path, dynamic.strip_path, dynamic.health_path) == ("/api/dates/", True, "/healthz")
+    assert (dynamic.path, dynamic.strip_path, dynamic.health.path) == ("/api/dates/", True, "/healthz")
     assert dynamic.labels["evenkeel.service"] == dynamic.service
 
 
@@ -92,6 +92,8 @@ def test_good_knobs(knob: str, value: object) -> None:
         ("strategy", "leasttime"),
         ("cookie", {"name": "session", "same_site": "strict", "http_only": False, "max_age": "3600"}),
         ("health_path", "/"),
+        ("health_path", "/up?deep=no&a=1"),
+        ("ready_seconds", "120"),
         ("drain_seconds", 0),
         ("max_failures", "0"),
         ("repeat", "yes"),

@@ -7,7 +7,7 @@ import os
 import pytest
 from tests.unit.servers import ScriptedServer, ok, say
 
-from ansible_collections.evenkeel.cluster.plugins.module_utils.core.http_client import Answer, first_answer
+from ansible_collections.evenkeel.cluster.plugins.module_utils.core.http_client import Answer, first_answer, health
 from ansible_collections.evenkeel.cluster.plugins.module_utils.overview.addresses import (
     NAMESPACE,
     OWN_ADDRESS,
@@ -60,6 +60,20 @@ def test_only_the_headers_are_waited_for() -> None:
     assert b"\r\nHost: shop.example.org\r\n" in server.requests[0]
     assert first_answer(server.url).reason == "connection refused"
     assert first_answer("ftp://x").status == 0
+
+
+def test_a_nodes_health_is_the_status_alone_and_no_redirect_is_followed() -> None:
+    server = ScriptedServer(say(b"HTTP/1.1 302 Found\r\nLocation: /x\r\nContent-Length: 99999999\r\n\r\n"))
+    try:
+        assert health(f"{server.url}/up?a=1", {"Host": "shop.example.org", "X-Probe": "b"}) == 302
+    finally:
+        server.close()
+    (request,) = server.requests
+    assert request.startswith(b"GET /up?a=1 HTTP/1.1\r\n")
+    assert request.count(b"Host: ") == 1
+    assert b"\r\nHost: shop.example.org\r\n" in request
+    assert b"\r\nX-Probe: b\r\n" in request
+    assert health(server.url) == 0
 
 
 def test_a_neighbour_gets_an_answer_or_none(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -57,7 +57,7 @@ def new_revision(cluster: FakeCluster) -> dict[str, Tier]:
 def new_policy(cluster: FakeCluster) -> dict[str, Tier]:
     """The tier ``dates``, whose image has no labels of ours, with sticky sessions."""
     tier = cluster.tiers["dates"]
-    policy = policy_labels(True, tier.strategy, tier.cookie, tier.health_path, tier.max_failures)
+    policy = policy_labels(True, tier.strategy, tier.cookie, tier.health, tier.max_failures)
     service = service_name(tier.name, tier.port, policy)
     labels = tier_labels(cluster.name, tier.name, service, policy)
     return {**cluster.tiers, "dates": dataclasses.replace(tier, sticky=True, service=service, labels=labels)}

@@ -7,6 +7,7 @@ import json
 import pytest
 from tests.unit.module_utils.inventory.samples import cluster, parsed, with_static
 
+from ansible_collections.evenkeel.cluster.plugins.module_utils.cluster.health import HealthCheck
 from ansible_collections.evenkeel.cluster.plugins.module_utils.cluster.spec import STRATEGIES, Cookie
 from ansible_collections.evenkeel.cluster.plugins.module_utils.traefik.labels import (
     last_resort,
@@ -20,13 +21,17 @@ from ansible_collections.evenkeel.cluster.plugins.module_utils.traefik.labels im
 
 def test_service_name_is_stable() -> None:
     """A changed hash rolls every running cluster on upgrade: that takes a decision and a line in the changelog."""
-    assert [tier.service for tier in parsed(cluster()).tiers] == ["static-de14e406", "dynamic-6580422d"]
+    assert [tier.service for tier in parsed(cluster()).tiers] == ["static-92e0a2ad", "dynamic-3846ed51"]
 
 
 def test_service_name_differs_exactly_when_the_policy_does() -> None:
     policies = [
         policy_labels(
-            sticky, strategy, Cookie(name, http_only=http_only, same_site=same_site, max_age=max_age), health, failures
+            sticky,
+            strategy,
+            Cookie(name, http_only=http_only, same_site=same_site, max_age=max_age),
+            HealthCheck(path),
+            failures,
         )
         for sticky in (True, False)
         for strategy in STRATEGIES
@@ -34,7 +39,7 @@ def test_service_name_differs_exactly_when_the_policy_does() -> None:
         for http_only in (True, False)
         for same_site in ("lax", "strict")
         for max_age in (0, 60)
-        for health in ("/healthz", "/")
+        for path in ("/healthz", "/")
         for failures in (0, 3)
     ]
     different = {json.dumps(policy, sort_keys=True) for policy in policies}
@@ -70,6 +75,9 @@ def test_what_is_no_policy_leaves_the_service_name(option: str, value: object) -
         ("strategy", "p2c"),
         ("cookie", {"max_age": 60}),
         ("health_path", "/ready"),
+        ("health_status", 204),
+        ("health_host", "shop.example.org"),
+        ("health_headers", {"X-Probe": "balancer"}),
         ("port", 80),
     ],
 )
@@ -107,6 +115,34 @@ def test_a_node_has_one_address_in_both_services() -> None:
         "traefik.http.services.static-1.loadbalancer.server.url": "http://a:80",
         "traefik.http.services.static-1-unchecked.loadbalancer.server.url": "http://a:80",
     }
+
+
+def test_how_the_balancer_asks() -> None:
+    check = {
+        "health_path": "/up?a=1",
+        "health_status": 204,
+        "health_host": "a.example",
+        "health_headers": {"X-Probe": "b"},
+    }
+    tier = parsed(with_static(**check)).tiers[0]
+    prefix = f"traefik.http.services.{tier.service}.loadbalancer.healthcheck."
+    asked = {label.removeprefix(prefix): value for label, value in tier.labels.items() if label.startswith(prefix)}
+    assert asked == {
+        "path": "/up?a=1",
+        "followredirects": "false",
+        "status": "204",
+        "hostname": "a.example",
+        "headers.X-Probe": "b",
+        "interval": "500ms",
+        "timeout": "450ms",
+    }
+
+
+def test_no_probe_follows_a_redirect_or_wants_one_status_unless_told() -> None:
+    for tier in parsed(cluster()).tiers:
+        prefix = f"traefik.http.services.{tier.service}.loadbalancer.healthcheck."
+        assert tier.labels[f"{prefix}followredirects"] == "false"
+        assert not {f"{prefix}status", f"{prefix}hostname"} & tier.labels.keys()
 
 
 def test_answers_are_not_looked_at_where_nobody_wants_it() -> None:

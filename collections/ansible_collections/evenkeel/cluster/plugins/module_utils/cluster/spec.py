@@ -10,6 +10,7 @@ from typing import Any
 
 from .container_options import ContainerOptions
 from .endpoints import EVERY_ADDRESS, Endpoint, published
+from .health import HealthCheck
 from .names import BALANCER_IMAGE, image_name
 from .paths import StatePaths
 
@@ -50,8 +51,9 @@ class Tier:
         sticky: whether a client stays with its node, by the cookie.
         strategy: one of :data:`STRATEGIES`.
         cookie: of the sticky session.
-        health_path: the nodes' health check.
+        health: the nodes' health check.
         max_failures: failed requests in a row until the balancer takes a node out of rotation; 0 = never.
+        ready_seconds: how long a step that starts nodes may take; 0 = as the run says.
         repeat: a GET whose node broke off is sent once more.
         drain_seconds: how long a node keeps serving after SIGTERM.
         stop_seconds: seconds from SIGTERM to SIGKILL.
@@ -81,8 +83,9 @@ class Tier:
     sticky: bool
     strategy: str
     cookie: Cookie
-    health_path: str
+    health: HealthCheck
     max_failures: int
+    ready_seconds: int
     repeat: bool
     drain_seconds: int
     stop_seconds: int
@@ -107,9 +110,13 @@ class Tier:
 
         Raises:
             TypeError: a key is missing or unknown.
-            KeyError: there is no cookie, or nothing about the containers.
+            KeyError: there is no cookie, no health check, or nothing about the containers.
         """
-        nested = {"cookie": Cookie(**data["cookie"]), "container": ContainerOptions(**data["container"])}
+        nested = {
+            "cookie": Cookie(**data["cookie"]),
+            "health": HealthCheck(**data["health"]),
+            "container": ContainerOptions(**data["container"]),
+        }
         return cls(**{**data, **nested})
 
 

@@ -319,7 +319,13 @@ def get(url: str, seconds: float = PROBE_SECONDS, limit: int = MAX_BODY_BYTES, c
         return client.get((parts.path or "/") + (f"?{parts.query}" if parts.query else ""))
 
 
-def first_answer(url: str, host: str = "", seconds: float = PROBE_SECONDS, clock: Clock = SYSTEM_CLOCK) -> Answer:
+def first_answer(
+    url: str,
+    host: str = "",
+    seconds: float = PROBE_SECONDS,
+    clock: Clock = SYSTEM_CLOCK,
+    headers: Mapping[str, str] | None = None,
+) -> Answer:
     """GET an address over a connection of its own, and end it after the headers: the body may be of any length.
 
     Args:
@@ -327,6 +333,7 @@ def first_answer(url: str, host: str = "", seconds: float = PROBE_SECONDS, clock
         host: the Host header to send; empty for that of the address.
         seconds: for everything together.
         clock: tells the time.
+        headers: further headers.
 
     Returns:
         The answer without its body, or why there was none; never raises.
@@ -337,17 +344,18 @@ def first_answer(url: str, host: str = "", seconds: float = PROBE_SECONDS, clock
     deadline.begin(seconds)
     with contextlib.closing(_Connection(parts, deadline)) as connection:
         try:
-            headers = {"Connection": "close", **({"Host": host} if host else {})}
-            connection.request("GET", parts.path or "/", headers=headers)
+            path = (parts.path or "/") + (f"?{parts.query}" if parts.query else "")
+            sent = {"Connection": "close", **({"Host": host} if host else {}), **(headers or {})}
+            connection.request("GET", path, headers=sent)
             answer = connection.getresponse()
         except (OSError, http.client.HTTPException, ValueError) as error:
             return Answer(0, reason=failure_words(error))
         return Answer(answer.status, headers={name.lower(): value for name, value in answer.getheaders()})
 
 
-def health(url: str) -> int:
-    """The status that the address answers with, 0 when it does not answer soon."""
-    return get(url).status
+def health(url: str, headers: Mapping[str, str] | None = None) -> int:
+    """The status that the address answers with, 0 when it does not answer soon; the body may be of any length."""
+    return first_answer(url, headers=headers).status
 
 
 def answers(url: str) -> bool:

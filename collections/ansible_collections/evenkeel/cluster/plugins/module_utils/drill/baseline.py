@@ -11,7 +11,6 @@ from __future__ import annotations
 
 import dataclasses
 from collections.abc import Callable, Mapping
-from http import HTTPStatus
 
 from ..cluster import labels
 from ..cluster.names import node_name
@@ -20,7 +19,7 @@ from ..cluster.spec import Tier
 from ..core.errors import EvenkeelError
 from ..core.poll import SYSTEM_CLOCK, Clock, wait_until
 from ..engine.port import FaultyEngine
-from ..pool.context import node_health_url
+from ..pool.context import health_of
 from ..pool.revision import node_options
 from .event_runner import EventError
 from .ports import Balancers
@@ -130,7 +129,7 @@ class BaselinePool:
             node = next((item for item in self.nodes(name) if item.id == container), None)
             if node is None or not node.address:
                 return node.name if node else container[:12]
-            return "" if self._engine.health(node_health_url(node, tier)) == HTTPStatus.OK else node.name
+            return "" if tier.health.is_ready(health_of(self._engine, node, tier)) else node.name
 
         silent = wait_until(look, self._patience, _POLL_SECONDS, self._clock)
         if silent:

@@ -8,14 +8,13 @@ import dataclasses
 import functools
 import itertools
 from collections.abc import Callable, Iterable, Mapping
-from http import HTTPStatus
 
 from ..cluster.node import Node
 from ..cluster.spec import Tier
 from ..core.errors import EvenkeelError
 from ..core.poll import SYSTEM_CLOCK, Clock, wait_until
 from ..engine.port import BalancerView, Engine
-from ..pool.context import node_health_url
+from ..pool.context import health_of
 from ..pool.plan import DRAIN, START
 from ..pool.reconcile import Outcome, PoolRequest, reconcile_locked
 from ..traefik.labels import policy_labels, service_name, tier_labels
@@ -48,7 +47,7 @@ def renewed(tier: Tier, mark: str) -> Tier:
 def other_policy(tier: Tier, cluster: str) -> Tier:
     """The tier with another balancing policy: another cookie where it is sticky, sticky where it is not."""
     cookie = dataclasses.replace(tier.cookie, name=f"{tier.cookie.name}_drill") if tier.sticky else tier.cookie
-    policy = policy_labels(True, tier.strategy, cookie, tier.health_path, tier.max_failures)
+    policy = policy_labels(True, tier.strategy, cookie, tier.health, tier.max_failures)
     service = service_name(tier.name, tier.port, policy)
     return dataclasses.replace(
         tier, sticky=True, cookie=cookie, service=service, labels=tier_labels(cluster, tier.name, service, policy)
@@ -112,7 +111,7 @@ class NodeWatch:
             node = self.node(container)
             if not node.address or self.listed(node) != "UP":
                 return "not in rotation"
-            return "" if self._engine.health(node_health_url(node, tier)) == HTTPStatus.OK else "no answer"
+            return "" if tier.health.is_ready(health_of(self._engine, node, tier)) else "no answer"
 
         if wait_until(look, self._patience, _POLL_SECONDS, self._clock):
             name = self.node(container).name

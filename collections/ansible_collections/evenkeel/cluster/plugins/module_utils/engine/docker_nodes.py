@@ -191,9 +191,9 @@ class DockerEngine:
         """Its last log lines, joined to one."""
         return self.client.logs(node)
 
-    def health(self, url: str) -> int:
+    def health(self, url: str, headers: Mapping[str, str] | None = None) -> int:
         """The status of a GET; the host reaches containers as the balancer does."""
-        return health(url)
+        return health(url, headers)
 
     def connections(self, nodes: Iterable[Node]) -> int:
         """Counted in the edge's network, which all balancers share."""

@@ -155,8 +155,13 @@ class Engine(Protocol):
     def logs(self, node: str) -> str:
         """Its last log lines, joined to one; empty when they cannot be read."""
 
-    def health(self, url: str) -> int:
-        """The status of a GET, sent from where the balancer is; 0 for no answer within a second."""
+    def health(self, url: str, headers: Mapping[str, str] | None = None) -> int:
+        """The status of a GET, sent from where the balancer is; 0 for no answer within a second.
+
+        Args:
+            url: what is asked for.
+            headers: sent with it; ``Host`` replaces that of the address.
+        """
 
     def connections(self, nodes: Iterable[Node]) -> int:
         """How many connections the balancer has open to these nodes' own ports.

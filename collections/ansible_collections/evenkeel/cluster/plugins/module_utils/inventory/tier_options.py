@@ -21,6 +21,7 @@ MAX_PIDS = 4_194_304  # the kernel's own limit (PID_MAX_LIMIT)
 # request to reach a dead node do that (one every 2 to 4 ms); requests for a URL that answers 500 rarely do.
 DEFAULT_MAX_FAILURES = 40
 MAX_FAILURES = 100
+MAX_READY_SECONDS = 3600
 #: The limit of a tier that declares none, in bytes.
 DEFAULT_MEMORY = 256 * 1024**2
 
@@ -59,6 +60,7 @@ OPTIONS = (
     TierOption("strategy", choice(*STRATEGIES), "wrr"),
     TierOption("max_failures", whole(0, MAX_FAILURES, DEFAULT_MAX_FAILURES), DEFAULT_MAX_FAILURES),
     TierOption("repeat", Reader.flag, False),
+    TierOption("ready_seconds", whole(0, MAX_READY_SECONDS, 0), 0),
     TierOption("memory", values.memory, str(DEFAULT_MEMORY)),
     TierOption("cpus", values.cpus, 0),
     TierOption("pids", whole(0, MAX_PIDS, 200), 200),

@@ -15,6 +15,7 @@ from ..core.errors import printable
 from ..traefik.labels import policy_labels, service_name, tier_labels
 from . import tier_values as values
 from .container_options import CONTAINER_KEYS, INSTEAD, read_container
+from .health_options import HEALTH_KEYS, read_health
 from .knobs import node_variable
 from .reader import NAME, Reader
 from .tier_options import OPTIONS, names, read_options
@@ -38,25 +39,10 @@ _REPOSITORY = re.compile(
 )
 _REFERENCE_SUFFIX = re.compile(r"(?::[A-Za-z0-9_][A-Za-z0-9_.-]{0,127})?(?:@sha256:[0-9a-f]{64})?", re.ASCII)
 _PATH = re.compile(r"/(?:[A-Za-z0-9_~.-]+/)*", re.ASCII)
-_HEALTH_PATH = re.compile(r"/[A-Za-z0-9_~./-]*", re.ASCII)
-TIER_KEYS = (
-    names(OPTIONS)
-    | CONTAINER_KEYS
-    | frozenset(
-        {
-            "image",
-            "context",
-            "port",
-            "path",
-            "nodes",
-            "cookie",
-            "mounts",
-            "health_path",
-            "drain_seconds",
-            "stop_seconds",
-        }
-    )
+_OWN_KEYS = frozenset(
+    {"image", "context", "port", "path", "nodes", "cookie", "mounts", "drain_seconds", "stop_seconds"}
 )
+TIER_KEYS = _OWN_KEYS | names(OPTIONS) | CONTAINER_KEYS | HEALTH_KEYS
 
 
 def _image(reader: Reader, what: str, raw: object, built: bool, cluster: str) -> str:
@@ -137,12 +123,9 @@ def _tier(reader: Reader, cluster: str, name: str, raw: Mapping[str, Any]) -> Ti
         # Traefik's hrw hashes the client's address and never sets a cookie.
         reader.problem(f"{at}.strategy", strategy, "wrr, p2c or leasttime for a sticky tier", f"{at}.strategy: wrr")
     cookie = values.cookie(reader, f"{at}.cookie", name, raw.get("cookie", {}))
-    health = f"{at}.health_path"
-    health_path = reader.text(
-        health, raw.get("health_path", "/healthz"), _HEALTH_PATH, "a path such as /healthz", f"{health}: /healthz"
-    )
+    health = read_health(reader, at, raw, contract=built, held=raw.get("leaving") == "held")
     drain, stop = _stop(reader, at, raw)
-    policy = policy_labels(sticky, strategy, cookie, health_path, options["max_failures"])
+    policy = policy_labels(sticky, strategy, cookie, health, options["max_failures"])
     service = service_name(name, port, policy)
     count = node_variable(name)
     return Tier(
@@ -153,7 +136,7 @@ def _tier(reader: Reader, cluster: str, name: str, raw: Mapping[str, Any]) -> Ti
         path="" if "path" in missing else _path(reader, f"{at}.path", raw["path"]),
         nodes=reader.whole(count, raw["nodes"], 0, MAX_NODES, f"-e {count}=3"),
         cookie=cookie,
-        health_path=health_path,
+        health=health,
         drain_seconds=drain,
         stop_seconds=stop,
         mounts=values.mounts(reader, f"{at}.mounts", raw.get("mounts", []), list(container.tmpfs)),

@@ -8,7 +8,6 @@ import dataclasses
 import shlex
 from collections.abc import Callable, Iterable, Mapping
 from concurrent.futures import ThreadPoolExecutor
-from http import HTTPStatus
 from typing import Any
 
 from ..cluster.endpoints import Endpoint
@@ -114,7 +113,12 @@ def tier_route(tier: Tier, hosts: Iterable[str]) -> Route:
 
 def node_health_url(node: Node, tier: Tier) -> str:
     """The address of the node's health check, not through the balancer."""
-    return Endpoint("http", node.address, tier.port).at(tier.health_path)
+    return Endpoint("http", node.address, tier.port).at(tier.health.path)
+
+
+def health_of(engine: Engine, node: Node, tier: Tier) -> int:
+    """The status of the node's health answer; 0 for none."""
+    return engine.health(node_health_url(node, tier), tier.health.sent) if node.address else 0
 
 
 def read_tiers(raw: Iterable[Mapping[str, Any]]) -> dict[str, Tier]:
@@ -222,7 +226,7 @@ def _marked(tiers: Mapping[str, Tier], nodes: list[Node], engine: Engine, balanc
     except TraefikApiError:
         return nodes
     out = {
-        node.id: node_health_url(node, tiers[node.tier])
+        node.id: node
         for node in nodes
         if node.running and node.tier in tiers and node.address and status.get(node.service, {}).get(node.url) != "UP"
     }
@@ -230,13 +234,14 @@ def _marked(tiers: Mapping[str, Tier], nodes: list[Node], engine: Engine, balanc
         return nodes
     # Side by side: each node that hangs takes its whole time limit.
     with ThreadPoolExecutor(min(len(out), _PROBES)) as threads:
-        answers = dict(zip(out, threads.map(engine.health, out.values()), strict=True))
-    return [_marked_by(node, answers[node.id]) if node.id in answers else node for node in nodes]
+        asked = threads.map(lambda node: health_of(engine, node, tiers[node.tier]), out.values())
+        answers = dict(zip(out, asked, strict=True))
+    return [_marked_by(node, tiers[node.tier], answers[node.id]) if node.id in answers else node for node in nodes]
 
 
-def _marked_by(node: Node, answer: int) -> Node:
-    leaving = answer == HTTPStatus.SERVICE_UNAVAILABLE
-    silent = node.managed and not leaving and answer != HTTPStatus.OK
+def _marked_by(node: Node, tier: Tier, answer: int) -> Node:
+    leaving = tier.health.is_draining(answer)
+    silent = node.managed and not leaving and not tier.health.is_ready(answer)
     return dataclasses.replace(node, leaving=leaving, silent=silent)
 
 
@@ -255,7 +260,7 @@ def settle(
         ports: the engine and the routes.
         balancer: as for :func:`observe`.
         state: the pool's state; it is read again only when there is something to wait for.
-        seconds: the time that nodes get.
+        seconds: the time that nodes get where their tier does not say it.
         clock: tells and passes the time.
 
     Returns:
@@ -265,14 +270,21 @@ def settle(
         EngineError: the engine does not answer.
     """
     found = [state]
+    began = clock.now()
+    patience = {name: float(tier.ready_seconds) or seconds for name, tier in declaration.tiers.items()}
 
     def look() -> str:
-        silent = [node for node in found[-1].nodes if node.silent and _is_current(node, declaration)]
+        passed = clock.now() - began
+        silent = [
+            node
+            for node in found[-1].nodes
+            if node.silent and _is_current(node, declaration) and passed <= patience[node.tier]
+        ]
         if silent:
             found.append(observe(declaration, ports, balancer))
         return "some" if silent else ""
 
-    wait_until(look, seconds, _SETTLE_POLL_SECONDS, clock)
+    wait_until(look, max([seconds, *patience.values()]), _SETTLE_POLL_SECONDS, clock)
     return found[-1]
 
 

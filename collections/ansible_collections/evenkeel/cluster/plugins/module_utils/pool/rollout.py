@@ -19,26 +19,14 @@ from ..cluster.node import Node
 from ..core.errors import EvenkeelError
 from ..core.poll import SYSTEM_CLOCK, Clock
 from ..traefik.routes import Route
+from . import rollout_parts as parts
 from . import steps
 from .context import Declaration, Ports
 from .handover import Handover
 from .mending import mend
 from .plan import DRAIN, MEND, RELEASE, REMOVE, ROUTE, START, PoolAction, free_names
 from .release import release
-from .rollout_parts import (
-    NodeTiming,
-    RollbackState,
-    RolloutLimits,
-    all_over,
-    by_tier,
-    ended,
-    lost_routes,
-    node_words,
-    of_kind,
-    started_since,
-    staying,
-    told_once,
-)
+from .rollout_parts import NodeTiming, RollbackState, RolloutLimits, ended, node_words, of_kind
 from .rotation import ReconcileError, RotationWatch
 from .steps import Step, no_step
 from .tier_servers import TierServers
@@ -105,7 +93,7 @@ class Rollout:
         groups = {action.together: Handover(action.together, self._switch) for action in actions if action.together}
         self._handovers = {tier: handover for group, handover in groups.items() for tier in group}
         self._coming = {action.node for action in of_kind(actions, START)}
-        self._lost_routes = lost_routes(actions, self._routes.of, self._declaration.route)
+        self._lost_routes = parts.lost_routes(actions, self._routes.of, self._declaration.route)
         workers = self._limits.workers
         with (
             ThreadPoolExecutor(workers, thread_name_prefix="start") as self._starters,
@@ -124,7 +112,7 @@ class Rollout:
 
     def _tier(self, actions: Sequence[PoolAction]) -> None:
         tier = actions[0].tier
-        watch = self._watch() if any(action.kind != REMOVE for action in actions) else None
+        watch = self._watch(tier) if any(action.kind != REMOVE for action in actions) else None
         rollback = RollbackState(former=self._routes.of(tier), staying=self._staying(tier, actions))
         halted = ""
         try:
@@ -141,7 +129,7 @@ class Rollout:
                 ) from error
             if watch is None or not (rollback.drained or rollback.rerouted):
                 raise  # no node has left yet
-            raise ReconcileError(told_once(error, self._return(watch, tier, rollback))) from error
+            raise ReconcileError(parts.told_once(error, self._return(watch, tier, rollback))) from error
         finally:
             if tier in self._servers:
                 self._servers[tier].end()
@@ -164,9 +152,12 @@ class Rollout:
         if any(action.kind in {START, DRAIN, MEND} for action in actions) and tier not in self._handovers:
             self._servers[tier].begin(former)
 
-    def _watch(self) -> RotationWatch:
+    def _watch(self, tier: str = "") -> RotationWatch:
+        """A watch with the patience of the tier, or with that of the run."""
         probe_each = functools.partial(self._each, self._probers)
-        return RotationWatch(self._engine, self._balancer(), self._limits.ready_timeout, probe_each, self._clock)
+        build = self._declaration.builds.get(tier)
+        patience = (build.tier.ready_seconds if build else 0) or self._limits.ready_timeout
+        return RotationWatch(self._engine, self._balancer(), patience, probe_each, self._clock)
 
     def _step(self, watch: RotationWatch | None, actions: Sequence[PoolAction], rollback: RollbackState) -> None:
         self._remove_step(of_kind(actions, REMOVE))
@@ -248,7 +239,7 @@ class Rollout:
     # -- joining -----------------------------------------------------------------
 
     def _remove_step(self, actions: Sequence[PoolAction]) -> None:
-        alive = started_since(actions, self._engine.nodes)
+        alive = parts.started_since(actions, self._engine.nodes)
         self._each(self._starters, lambda action: self._remove(action, drains=action.id in alive), actions)
 
     def _remove(self, action: PoolAction, *, drains: bool) -> None:
@@ -290,7 +281,7 @@ class Rollout:
     def _discard(self, names: Container[str]) -> None:
         """Remove managed nodes: those that served are drained first, the others are removed at once."""
         going = [node for node in self._engine.nodes() if node.managed and node.name in names]
-        for tier, served in by_tier(node for node in going if self._timing(node.name).in_rotation is not None):
+        for tier, served in parts.by_tier(node for node in going if self._timing(node.name).in_rotation is not None):
             self.warnings += self._servers[tier].withdraw(served)
         self._each(self._drainers, self._discard_one, going)
 
@@ -330,7 +321,7 @@ class Rollout:
         leaving = {action.id for action in actions}
         if build is None or not any(action.kind == DRAIN or action.together for action in actions):
             return []
-        return staying(self._engine.nodes(), build, leaving)
+        return parts.staying(self._engine.nodes(), build, leaving)
 
     def _enter_staying(self, watch: RotationWatch, tier: str, rollback: RollbackState) -> None:
         """Wait for the nodes that stay: a run that was killed may have left some that have just started."""
@@ -353,7 +344,7 @@ class Rollout:
         self.warnings += self._servers[actions[0].tier].withdraw(leaving)
         runs = [self._drainers.submit(self._drain, action) for action in actions]
         try:
-            watch.leave(leaving, lambda: all_over(runs))
+            watch.leave(leaving, lambda: parts.all_over(runs))
         finally:
             ended(runs)
         self.done += actions

@@ -6,7 +6,6 @@ from __future__ import annotations
 
 import dataclasses
 from collections.abc import Callable, Collection, Container, Iterable, Sequence
-from http import HTTPStatus
 
 from ..cluster.node import RUNNING, STARTING, Node
 from ..cluster.spec import Tier
@@ -16,7 +15,7 @@ from ..core.progress import no_progress
 from ..engine.port import BalancerView, Engine
 from ..traefik.api import TraefikApiError
 from ..traefik.routes import Route, leads_to
-from .context import node_health_url
+from .context import health_of
 
 _POLL_SECONDS = 0.1
 # The balancer's API may be silent for this long while nodes drain, because the balancer may still serve.
@@ -34,6 +33,7 @@ class _Arrival:
     Attributes:
         waiting: not in rotation yet.
         answering: answer their health check.
+        answers: the status of the last answer of each; 0 for none.
         arrived: found in rotation by the last look.
         nodes: as the engine reports them.
         listed: server URL to state, as the balancer reports them.
@@ -41,14 +41,10 @@ class _Arrival:
 
     waiting: set[str]
     answering: set[str] = dataclasses.field(default_factory=set)
+    answers: dict[str, int] = dataclasses.field(default_factory=dict)
     arrived: set[str] = dataclasses.field(default_factory=set)
     nodes: dict[str, Node] = dataclasses.field(default_factory=dict)
     listed: dict[str, str] = dataclasses.field(default_factory=dict)
-
-
-def health_of(engine: Engine, node: Node, tier: Tier) -> int:
-    """The status of the node's health answer; 0 for none."""
-    return engine.health(node_health_url(node, tier)) if node.address else 0
 
 
 class RotationWatch:
@@ -117,7 +113,8 @@ class RotationWatch:
         self._check_alive(arrival)
 
         def probe(node: Node) -> None:
-            if health_of(self._engine, node, tier) == HTTPStatus.OK:
+            arrival.answers[node.name] = health_of(self._engine, node, tier)
+            if tier.health.is_ready(arrival.answers[node.name]):
                 arrival.answering.add(node.name)
                 ready(node.name)
 
@@ -150,14 +147,14 @@ class RotationWatch:
         node = arrival.nodes.get(first)
         seen = "no place in the balancer's rotation"
         if first not in arrival.answering:
-            seen = f"no 200 from {tier.health_path}"
+            seen = f"no {tier.health.wanted} from {tier.health.path}"
         elif node is not None and node.url in arrival.listed:
-            seen = f"no 200 from {tier.health_path} when the balancer asks"
+            seen = f"no {tier.health.balanced} from {tier.health.path} when the balancer asks"
         more = f" (and {len(waiting) - 1} more)" if len(waiting) > 1 else ""
         logs = self._engine.logs(node.id) if node is not None else ""
         return (
             f"node {first}{more}: got {seen} within {self._patience:g} s, want it ready; last log lines:"
-            f" {logs or 'none'} (fix: docker run the image and request {tier.health_path}; the nodes that ran"
+            f" {logs or 'none'} (fix: docker run the image and request {tier.health.path}; the nodes that ran"
             " before keep serving)"
         )
 
@@ -172,7 +169,8 @@ class RotationWatch:
         def look() -> str:
             members = [node for node in self._engine.nodes() if node.tier == tier.name and node.name in names]
             arrival.nodes = {node.name: node for node in members}
-            arrival.waiting = {node.name for node in members if health_of(self._engine, node, tier) != HTTPStatus.OK}
+            arrival.answers = {node.name: health_of(self._engine, node, tier) for node in members}
+            arrival.waiting = {name for name, answer in arrival.answers.items() if not tier.health.is_ready(answer)}
             return "some" if arrival.waiting else ""
 
         if wait_until(look, self._patience, _POLL_SECONDS, self._clock):

@@ -9,6 +9,7 @@ import json
 from collections.abc import Mapping
 from typing import Any
 
+from ..cluster.health import HealthCheck
 from ..cluster.spec import Cookie
 
 # As long as the interval allows: a node on a busy host answers late, but it is not down.
@@ -36,14 +37,16 @@ _NUMBERS = frozenset({"maxAge", "maxFailedAttempts", "port", "status"})
 _FLAGS = frozenset({"followRedirects", "httpOnly", "secure"})
 
 
-def policy_labels(sticky: bool, strategy: str, cookie: Cookie, health_path: str, max_failures: int) -> dict[str, str]:
+def policy_labels(
+    sticky: bool, strategy: str, cookie: Cookie, health: HealthCheck, max_failures: int
+) -> dict[str, str]:
     """The balancing policy as options of Traefik's ``loadbalancer``.
 
     Args:
         sticky: whether a client stays with its node.
         strategy: one of ``cluster.spec.STRATEGIES``.
         cookie: of the sticky session.
-        health_path: path of the active health check.
+        health: the active health check.
         max_failures: failures until the passive health check takes a node out of rotation; 0 = no passive check.
 
     Returns:
@@ -51,11 +54,18 @@ def policy_labels(sticky: bool, strategy: str, cookie: Cookie, health_path: str,
     """
     options = {
         "strategy": strategy,
-        "healthcheck.path": health_path,
+        "healthcheck.path": health.path,
+        # An application that redirects to its public name would lead the prober out of the cluster.
+        "healthcheck.followredirects": "false",
         "healthcheck.interval": HEALTH_INTERVAL,
         "healthcheck.timeout": HEALTH_TIMEOUT,
         "serverstransport": TRANSPORT,
     }
+    if health.status:
+        options["healthcheck.status"] = str(health.status)
+    if health.host:
+        options["healthcheck.hostname"] = health.host
+    options |= {f"healthcheck.headers.{name}": value for name, value in health.headers.items()}
     if max_failures:
         options |= {
             "passivehealthcheck.maxfailedattempts": str(max_failures),
