@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import dataclasses
 import gzip
 import json
 import os
@@ -226,6 +227,14 @@ def test_a_pool_that_is_not_as_declared_is_refused(cluster: DrilledCluster, chec
         "pool: got 1 differences from the declaration (first: shop: start shop-2 (scale up)), want none"
         " (fix: ansible-playbook site.yml)"
     )
+
+
+def test_a_tier_whose_node_must_not_run_twice_is_not_drilled(cluster: DrilledCluster) -> None:
+    cluster.tiers["shop"] = dataclasses.replace(cluster.tiers["shop"], roll="replace")
+    with pytest.raises(
+        CheckInputError, match="tier shop: got roll: replace, want a tier whose nodes may run side by side"
+    ):
+        drilled(cluster)
 
 
 def test_routes_that_are_not_as_declared_are_refused(cluster: DrilledCluster) -> None:

@@ -29,6 +29,7 @@ TIER = Tier(
     health=HealthCheck(),
     max_failures=10,
     ready_seconds=0,
+    roll="beside",
     repeat=False,
     drain_seconds=3,
     stop_seconds=30,

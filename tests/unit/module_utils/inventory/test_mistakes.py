@@ -231,6 +231,18 @@ def test_a_dead_node_must_be_out_before_the_retries_are_used_up(
     ]
 
 
+def test_a_node_that_must_not_run_twice_is_the_only_one() -> None:
+    assert problems_of(with_static(roll="replace", nodes=1)) == []
+    assert problems_of(with_static(roll="replace", nodes=0)) == []
+    assert problems_of(with_static(roll="replace", nodes=2)) == [
+        "static_nodes: got 2, want at most 1, because roll: replace is for an application that must not run twice"
+        " (fix: -e static_nodes=1, or remove cluster_tiers.static.roll)"
+    ]
+    assert problems_of(with_static(roll="restart")) == [
+        "cluster_tiers.static.roll: got 'restart', want one of beside, replace (fix: cluster_tiers.static.roll: beside)"
+    ]
+
+
 def test_names_of_nodes_must_be_host_names() -> None:
     tier = "a" * 30
     assert problems_of(cluster(name="b" * 27, tiers={tier: STATIC})) == []

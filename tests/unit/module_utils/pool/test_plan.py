@@ -17,6 +17,7 @@ from ansible_collections.evenkeel.cluster.plugins.module_utils.cluster.node impo
     STARTING,
     Node,
 )
+from ansible_collections.evenkeel.cluster.plugins.module_utils.pool.forecast import predict
 from ansible_collections.evenkeel.cluster.plugins.module_utils.pool.plan import (
     DRAIN,
     REMOVE,
@@ -28,7 +29,6 @@ from ansible_collections.evenkeel.cluster.plugins.module_utils.pool.plan import 
     free_names,
     plan,
     plan_removal,
-    predict,
     surge_size,
 )
 from ansible_collections.evenkeel.cluster.plugins.module_utils.traefik.route_file import RouteTable

@@ -8,12 +8,12 @@ from typing import Any
 
 import pytest
 from tests.unit.fakes.cluster import TIERS, FakeCluster
-from tests.unit.fakes.engine import Delays
+from tests.unit.fakes.history import Delays
 
 from ansible_collections.evenkeel.cluster.plugins.module_utils.cluster.health import HealthCheck
 from ansible_collections.evenkeel.cluster.plugins.module_utils.pool.context import observe
 from ansible_collections.evenkeel.cluster.plugins.module_utils.pool.reconcile import RunFailedError, reconcile_locked
-from ansible_collections.evenkeel.cluster.plugins.module_utils.pool.rollout import RolloutLimits
+from ansible_collections.evenkeel.cluster.plugins.module_utils.pool.rollout_parts import RolloutLimits
 
 LIMITS = RolloutLimits(ready_timeout=6.0)
 

@@ -243,7 +243,7 @@ def test_the_file_names_the_same_policy_as_the_labels(cluster: FakeCluster) -> N
     route = Route("shop", "/", False, shop.service, servers=ServerSet.of([url("a")], shop.labels, shop.service))
     assert route.servers is not None
     checked = json.loads(route.servers.checked)
-    assert checked["healthCheck"]["path"] == shop.health_path
+    assert checked["healthCheck"]["path"] == shop.health.path
     assert checked["sticky"]["cookie"] == {
         "name": shop.cookie.name,
         "httpOnly": True,

@@ -160,7 +160,7 @@ def test_age_of_a_cookie_is_a_label() -> None:
 
 def test_the_policy_of_a_file_has_traefiks_names_and_types() -> None:
     cookie = Cookie("123", secure=True, max_age=60)
-    policy = policy_labels(True, "p2c", cookie, "/healthz", 3)
+    policy = policy_labels(True, "p2c", cookie, HealthCheck("/healthz"), 3)
     policy |= {"healthcheck.port": "9180", "healthcheck.headers.X-Probe": "1", "healthcheck.followredirects": "false"}
     labels = tier_labels("evenkeel", "web", "web-1a", policy)
     labels |= server_url_labels("web-1a", "http://web-1:80")

@@ -12,6 +12,7 @@ import yaml
 from hypothesis import given
 from hypothesis import strategies as st
 
+from ansible_collections.evenkeel.cluster.plugins.module_utils.cluster.health import HealthCheck
 from ansible_collections.evenkeel.cluster.plugins.module_utils.cluster.spec import Cookie
 from ansible_collections.evenkeel.cluster.plugins.module_utils.traefik.labels import policy_labels, tier_labels
 from ansible_collections.evenkeel.cluster.plugins.module_utils.traefik.routes import (
@@ -156,7 +157,7 @@ def test_the_services_are_those_of_the_engines_provider() -> None:
 
 
 def test_a_set_of_servers_stands_in_the_place_of_those_that_the_balancer_finds() -> None:
-    policy = policy_labels(True, "wrr", Cookie("c"), "/ready", 3)
+    policy = policy_labels(True, "wrr", Cookie("c"), HealthCheck("/ready"), 3)
     labels = tier_labels("evenkeel", "static", STATIC.service, policy)
     servers = ServerSet.of(["http://static-2:80", "http://static-1:80"], labels, STATIC.service)
     route = dataclasses.replace(STATIC, servers=servers)

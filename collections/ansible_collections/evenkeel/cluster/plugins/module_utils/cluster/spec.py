@@ -17,6 +17,9 @@ from .paths import StatePaths
 STRATEGIES = ("wrr", "p2c", "hrw", "leasttime")
 # These spread the requests of one client over all nodes; hrw hashes its address, leasttime prefers the fastest node.
 SPREADING_STRATEGIES = frozenset({"wrr", "p2c"})
+#: How a node is replaced: the new one starts beside the old one, or when that has ended.
+BESIDE, REPLACE = "beside", "replace"
+ROLLS = (BESIDE, REPLACE)
 SAME_SITE = ("lax", "strict", "none")
 # How a tier's nodes leave without a loss: by themselves, held back by our process 1, or by the balancer alone.
 OWN = "own"
@@ -54,6 +57,7 @@ class Tier:
         health: the nodes' health check.
         max_failures: failed requests in a row until the balancer takes a node out of rotation; 0 = never.
         ready_seconds: how long a step that starts nodes may take; 0 = as the run says.
+        roll: one of :data:`ROLLS`.
         repeat: a GET whose node broke off is sent once more.
         drain_seconds: how long a node keeps serving after SIGTERM.
         stop_seconds: seconds from SIGTERM to SIGKILL.
@@ -86,6 +90,7 @@ class Tier:
     health: HealthCheck
     max_failures: int
     ready_seconds: int
+    roll: str
     repeat: bool
     drain_seconds: int
     stop_seconds: int

@@ -14,6 +14,7 @@ from typing import Any
 
 from ..cluster import labels
 from ..cluster.node import Node
+from ..cluster.spec import REPLACE
 from ..core.errors import EvenkeelError
 from ..core.folder import make_folder
 from ..core.lock import cluster_lock
@@ -120,6 +121,12 @@ class DrillSession:
                 raise CheckInputError(
                     f"guest of {tier}: got image {reference} without the label evenkeel.tier={tier}, want it built with"
                     " its tier's labels (fix: leave the tier out with only)"
+                )
+        for tier in sorted(self._settings.paths):
+            if declaration.tiers[tier].roll == REPLACE:
+                raise CheckInputError(
+                    f"tier {tier}: got roll: replace, want a tier whose nodes may run side by side, because a drill"
+                    " starts more of them (fix: leave the tier out with only)"
                 )
         self._ports.balancer().version()
         return declaration

@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from ..cluster.logs import LOG_FILES, LOG_SIZE, MAX_LOG_FILES
-from ..cluster.spec import STRATEGIES
+from ..cluster.spec import BESIDE, ROLLS, STRATEGIES
 from . import tier_values as values
 from .reader import Reader
 
@@ -61,6 +61,7 @@ OPTIONS = (
     TierOption("max_failures", whole(0, MAX_FAILURES, DEFAULT_MAX_FAILURES), DEFAULT_MAX_FAILURES),
     TierOption("repeat", Reader.flag, False),
     TierOption("ready_seconds", whole(0, MAX_READY_SECONDS, 0), 0),
+    TierOption("roll", choice(*ROLLS), BESIDE),
     TierOption("memory", values.memory, str(DEFAULT_MEMORY)),
     TierOption("cpus", values.cpus, 0),
     TierOption("pids", whole(0, MAX_PIDS, 200), 200),

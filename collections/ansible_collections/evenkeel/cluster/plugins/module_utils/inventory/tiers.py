@@ -10,7 +10,7 @@ from typing import Any
 
 from ..cluster.contract import STATS_PORT
 from ..cluster.names import image_name, node_name
-from ..cluster.spec import Tier
+from ..cluster.spec import REPLACE, Tier
 from ..core.errors import printable
 from ..traefik.labels import policy_labels, service_name, tier_labels
 from . import tier_values as values
@@ -128,13 +128,17 @@ def _tier(reader: Reader, cluster: str, name: str, raw: Mapping[str, Any]) -> Ti
     policy = policy_labels(sticky, strategy, cookie, health, options["max_failures"])
     service = service_name(name, port, policy)
     count = node_variable(name)
+    nodes = reader.whole(count, raw["nodes"], 0, MAX_NODES, f"-e {count}=3")
+    if options["roll"] == REPLACE and nodes > 1:
+        want = "at most 1, because roll: replace is for an application that must not run twice"
+        reader.problem(count, nodes, want, f"-e {count}=1, or remove {at}.roll")
     return Tier(
         name=name,
         image=image,
         context=context,
         port=port,
         path="" if "path" in missing else _path(reader, f"{at}.path", raw["path"]),
-        nodes=reader.whole(count, raw["nodes"], 0, MAX_NODES, f"-e {count}=3"),
+        nodes=nodes,
         cookie=cookie,
         health=health,
         drain_seconds=drain,

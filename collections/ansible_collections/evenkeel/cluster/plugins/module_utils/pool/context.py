@@ -13,7 +13,7 @@ from typing import Any
 from ..cluster.endpoints import Endpoint
 from ..cluster.names import node_prefix
 from ..cluster.node import Node, TierBuild
-from ..cluster.spec import Tier
+from ..cluster.spec import REPLACE, Tier
 from ..core.errors import EvenkeelError, Problem
 from ..core.poll import Clock, wait_until
 from ..engine.port import BalancerView, Engine, Image, Routes
@@ -66,6 +66,7 @@ class Declaration:
                 route=tier_route(build.tier, self.hosts),
                 prefix=node_prefix(self.cluster, name),
                 release_command=shlex.join(build.tier.release_command),
+                replace=build.tier.roll == REPLACE,
             )
             for name, build in self.builds.items()
         ]

@@ -46,6 +46,7 @@ class TierTarget:
         route: the tier's route, which has the balancer's service.
         prefix: what the nodes' names begin with; their number follows.
         release_command: what runs before the first node of a revision, in words; empty for nothing.
+        replace: its node must not run twice: the old one ends before the new one starts.
     """
 
     name: str
@@ -55,6 +56,7 @@ class TierTarget:
     route: Route
     prefix: str
     release_command: str = ""
+    replace: bool = False
 
     @property
     def service(self) -> str:
@@ -108,9 +110,10 @@ def plan(
     serve nothing; so are those that do not answer, where others of their tier do. What was changed by hand is set back
     where the node stays. Nodes that drain already, such as those of a run that was killed, do not count, and the run
     waits for their end. Nodes that are stale, do not answer, or cannot be set back are replaced in waves; in each wave,
-    new nodes start before old ones drain. When the tier's balancer service changes, first all new nodes join the new
-    service, then the route is switched, and then the old nodes drain. A tier takes over the path of another one, or
-    its own under a former name, when its nodes are in rotation.
+    new nodes start before old ones drain; a tier whose node must not run twice lets the old one end first. When the
+    tier's balancer service changes, first all new nodes join the new service, then the route is switched, and then the
+    old nodes drain. A tier takes over the path of another one, or its own under a former name, when its nodes are in
+    rotation.
 
     Args:
         nodes: all nodes and guests of the cluster.
@@ -208,6 +211,8 @@ def _plan_tier(
         reason = f"runs {target.release_command} before the first node of its revision"
         actions.append(PoolAction(RELEASE, target.name, target.name, 0, reason))
     leaving = _leave_order(stale, [*surplus, *drained, *guests])
+    if target.replace and names and leaving:
+        return actions + _in_turn(target, names, leaving, route, renew=renew)
     if not stale:
         reason = _NO_ANSWER if hung else "scale up" if alive or now else "first start"
         actions += [PoolAction(START, target.name, name, 1, reason) for name in names]
@@ -216,6 +221,22 @@ def _plan_tier(
     switching = now is not None and now.service != target.service
     wave = missing if switching else surge_size(target.count, surge_percent)
     return actions + _waves(target, names, leaving, max(wave, 1), route, renew=renew)
+
+
+def _in_turn(
+    target: TierTarget, names: Sequence[str], leaving: Sequence[Node], route: Sequence[PoolAction], *, renew: bool
+) -> list[PoolAction]:
+    """Where an application must not run twice: all that runs ends, then the new one starts."""
+    # The route goes first: it waits for no node, and a switch that fails finds nothing half-done.
+    words = ", before the next one starts (roll: replace)"
+    ends = [_drain(node, target, 1, renew=renew) for node in leaving]
+    gone = " and ".join(node.name for node in leaving)
+    reason = f"when {gone} has ended, with 503 until then (roll: replace)"
+    return [
+        *route,
+        *(dataclasses.replace(action, reason=action.reason + words) for action in ends),
+        *(PoolAction(START, target.name, name, 2, reason) for name in names),
+    ]
 
 
 def _waves(
@@ -348,40 +369,3 @@ def drift(nodes: Iterable[Node], targets: Iterable[TierTarget], table: RouteTabl
     for action in plan(nodes, wanted, table):
         differences.setdefault(action.tier, []).append(str(action))
     return differences
-
-
-def summary(nodes: Iterable[Node]) -> list[str]:
-    """The pool as sorted text lines, one per container, for diff mode."""
-    return sorted(
-        f"{node.name} {node.kind} of {node.tier}: {node.condition}"
-        + (f", revision {node.revision}" if node.revision else "")
-        + (f", {node.service}" if node.service else "")
-        + (f", {node.altered}" if node.altered else "")
-        for node in nodes
-    )
-
-
-def predict(nodes: Iterable[Node], actions: Iterable[PoolAction], targets: Iterable[TierTarget]) -> list[Node]:
-    """The nodes as they will be after the actions, for the diff and for property tests."""
-    wanted = {target.name: target for target in targets}
-    pool = {(node.id or node.name): node for node in nodes}
-    for action in actions:
-        if action.kind in {REMOVE, DRAIN}:
-            pool.pop(action.id or action.node, None)
-        elif action.kind == MEND:
-            node = pool[action.id]
-            pool[action.id] = dataclasses.replace(node, name=node.own_name, state=RUNNING, detail="", altered="")
-        elif action.kind == START:
-            target = wanted[action.tier]
-            pool[action.node] = Node(
-                id="",
-                name=action.node,
-                tier=action.tier,
-                managed=True,
-                state=RUNNING,
-                revision=target.revision,
-                image_id=target.image_id,
-                service=target.service,
-                made_as=action.node,
-            )
-    return list(pool.values())

@@ -24,7 +24,8 @@ from ..core.progress import no_progress
 from ..core.results import PoolView
 from ..engine.port import BalancerView
 from .context import Declaration, PoolInputError, PoolState, Ports, declare, observe, settle
-from .plan import START, PoolAction, plan, plan_removal, predict, summary
+from .forecast import predict, summary
+from .plan import START, PoolAction, plan, plan_removal
 from .rollout import Rollout
 from .rollout_parts import NodeTiming, RolloutLimits
 from .steps import Step, no_step

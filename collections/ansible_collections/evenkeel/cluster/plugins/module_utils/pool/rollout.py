@@ -16,6 +16,7 @@ from typing import TypeVar
 
 from ..cluster.names import node_prefix
 from ..cluster.node import Node
+from ..cluster.spec import REPLACE
 from ..core.errors import EvenkeelError
 from ..core.poll import SYSTEM_CLOCK, Clock
 from ..traefik.routes import Route
@@ -118,7 +119,8 @@ class Rollout:
         try:
             self._hold_together(watch, actions, rollback.former)
             for step in sorted({action.step for action in actions}):
-                halted = self._halt()
+                # Between the end of the only node and the start of the next one there is nothing to stop at.
+                halted = "" if rollback.drained and self._in_turn(tier) else self._halt()
                 if halted:
                     break
                 self._step(watch, [action for action in actions if action.step == step], rollback)
@@ -158,6 +160,10 @@ class Rollout:
         build = self._declaration.builds.get(tier)
         patience = (build.tier.ready_seconds if build else 0) or self._limits.ready_timeout
         return RotationWatch(self._engine, self._balancer(), patience, probe_each, self._clock)
+
+    def _in_turn(self, tier: str) -> bool:
+        """Whether a node of the tier must end before another one starts."""
+        return tier in self._declaration.builds and self._declaration.builds[tier].tier.roll == REPLACE
 
     def _step(self, watch: RotationWatch | None, actions: Sequence[PoolAction], rollback: RollbackState) -> None:
         self._remove_step(of_kind(actions, REMOVE))
@@ -230,11 +236,13 @@ class Rollout:
         prefix = node_prefix(self._declaration.cluster, tier)
         names = free_names(prefix, taken, len(actions))
         starts = [PoolAction(START, tier, name, 0, "replaces a node that could not be mended") for name in names]
+        drains = [PoolAction(DRAIN, tier, action.node, 0, "could not be mended", action.id) for action in actions]
+        first, last = (drains, []) if self._in_turn(tier) else ([], drains)
+        self._drain_step(watch, first, rollback)
         self._start_step(watch, starts, keep=False)
         rollback.started += names
         self._enter_staying(watch, tier, rollback)
-        drains = [PoolAction(DRAIN, tier, action.node, 0, "could not be mended", action.id) for action in actions]
-        self._drain_step(watch, drains, rollback)
+        self._drain_step(watch, last, rollback)
 
     # -- joining -----------------------------------------------------------------
 
