@@ -67,6 +67,8 @@ BAD: dict[str, list[object]] = {
         *({"X-A": value} for value in (None, 5, True, "", " a", "a\r\nB: c", "caf\u00e9")),
         *({name: "a"} for name in ("Host", "host", "Connection", "Content-Length", "Transfer-Encoding")),
     ],
+    "release_seconds": [None, -1, 0, "soon", 86401, 1.5, True, []],
+    "release_command": ["", "a 'b", "a\0b", 5, True, [], [["a"]], {"a": "b"}, [None]],
     "ready_seconds": [None, -1, "soon", 3601, 1.5, True, []],
 }
 

@@ -94,6 +94,9 @@ def test_good_knobs(knob: str, value: object) -> None:
         ("health_path", "/"),
         ("health_path", "/up?deep=no&a=1"),
         ("ready_seconds", "120"),
+        ("release_command", "rake 'db:migrate all'"),
+        ("release_command", ["rake", "db:migrate", 5]),
+        ("release_seconds", "86400"),
         ("drain_seconds", 0),
         ("max_failures", "0"),
         ("repeat", "yes"),
@@ -123,10 +126,12 @@ def test_values_take_their_final_form() -> None:
             cpus="0.5",
             memory="1g",
             environment={"A": 1, "B": True, "C": 1.5},
+            release_command="rake 'db:migrate all'",
             mounts=[{"source": "data", "target": "/data"}],
         )
     ).tiers[0]
     assert (tier.path, tier.cpus, tier.memory) == ("/app/", 0.5, 1024**3)
+    assert tier.release_command == ["rake", "db:migrate all"]
     assert tier.environment == {"A": "1", "B": "true", "C": "1.5"}
     assert tier.mounts == [{"source": "data", "target": "/data", "read_only": True}]
 

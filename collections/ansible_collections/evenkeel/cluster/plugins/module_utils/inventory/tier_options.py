@@ -14,6 +14,7 @@ from typing import Any
 from ..cluster.logs import LOG_FILES, LOG_SIZE, MAX_LOG_FILES
 from ..cluster.spec import BESIDE, ROLLS, STRATEGIES
 from . import tier_values as values
+from .container_values import arguments
 from .reader import Reader
 
 MAX_PIDS = 4_194_304  # the kernel's own limit (PID_MAX_LIMIT)
@@ -22,6 +23,8 @@ MAX_PIDS = 4_194_304  # the kernel's own limit (PID_MAX_LIMIT)
 DEFAULT_MAX_FAILURES = 40
 MAX_FAILURES = 100
 MAX_READY_SECONDS = 3600
+MAX_RELEASE_SECONDS = 86_400
+DEFAULT_RELEASE_SECONDS = 600
 #: The limit of a tier that declares none, in bytes.
 DEFAULT_MEMORY = 256 * 1024**2
 
@@ -54,6 +57,11 @@ def choice(*choices: str) -> Read:
     return lambda reader, what, raw: reader.choice(what, raw, choices)
 
 
+def command(reader: Reader, what: str, raw: object) -> list[str]:
+    """Reads a command; none is empty."""
+    return arguments(reader, what, raw) or []
+
+
 OPTIONS = (
     TierOption("strip_path", Reader.flag, False),
     TierOption("sticky", Reader.flag, False),
@@ -62,6 +70,8 @@ OPTIONS = (
     TierOption("repeat", Reader.flag, False),
     TierOption("ready_seconds", whole(0, MAX_READY_SECONDS, 0), 0),
     TierOption("roll", choice(*ROLLS), BESIDE),
+    TierOption("release_command", command, None),
+    TierOption("release_seconds", whole(1, MAX_RELEASE_SECONDS, DEFAULT_RELEASE_SECONDS), DEFAULT_RELEASE_SECONDS),
     TierOption("memory", values.memory, str(DEFAULT_MEMORY)),
     TierOption("cpus", values.cpus, 0),
     TierOption("pids", whole(0, MAX_PIDS, 200), 200),
