@@ -21,7 +21,7 @@ PIP_COMPILE := CUSTOM_COMPILE_COMMAND="make lock" $(BIN)/pip-compile --quiet --g
 # What the ansible-test in .venv installs into its environments: it pins versions, which differ from ours, but no hashes.
 SANITY_PINS = $(filter-out %.changelog.txt,$(wildcard .venv/lib/python3*/site-packages/ansible_test/_data/requirements/sanity.*.txt))
 
-.PHONY: help venv venv-dev up down test lint sanity unit node browser molecule containers integration test-setup bench readmes lock clean
+.PHONY: help venv venv-dev up down test lint sanity unit node hold browser molecule containers integration test-setup bench readmes lock clean
 
 help:  ## Show this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "%-12s %s\n", $$1, $$2}' Makefile
@@ -55,6 +55,10 @@ unit: venv-dev  ## Run the unit tests
 
 node: venv-dev  ## Run the tests of the Node.js application
 	@scripts/node-tests.sh
+
+hold: venv-dev  ## Build and test hold, the first process of images that are not ours; needs gcc and musl-tools
+	@echo '==> tests of hold'
+	@$(BIN)/python -m pytest tests/hold $(ARGS)
 
 test-setup: venv-dev  ## Bring up the cluster and install what the tests below need
 	@scripts/play.sh site.yml

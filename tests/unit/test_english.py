@@ -70,6 +70,8 @@ PLAIN = (
     "tests/*.yml",
     "tests/bench/*.yml",
     "files/**/Dockerfile",
+    "files/hold/*.[ch]",
+    "files/hold/Makefile",
     "files/**/*.conf",
     "files/**/*.ini",
     "files/**/*.sh",
