@@ -127,7 +127,7 @@ def test_a_stream_is_cut_at_the_limit_and_the_limit_is_told(start: Start) -> Non
     stream.close()
 
 
-@pytest.mark.parametrize("source, address", [("127.0.0.1", "127.0.0.1"), (NODE, NODE)])
+@pytest.mark.parametrize("source, address", [("127.0.0.2", "127.0.0.1"), (NODE, NODE)])
 def test_connections_from_inside_are_not_waited_for(start: Start, source: str, address: str) -> None:
     hold = start()
     hold.await_ready()

@@ -56,6 +56,7 @@ def answers(sent: bytes) -> tuple[list[int], bool]:
         (b"GET /ready HTTP/1.0\r\n\r\n", [200], True),
         (b"GET /ready HTTP/1.0\r\nConnection: Keep-Alive\r\n\r\n", [200], False),
         (b"GET /ready HTTP/1.1\r\nConnection: x, close\r\n\r\n" + GET, [200], True),
+        (b"GET /ready HTTP/1.1\r\nConnection: clos\r\n\r\n", [200], False),
         (b"GET /ready?x HTTP/1.1\r\nContent-Length: 0\r\n\r\n", [200], False),
         (b"POST /ready HTTP/1.1\r\n\r\n", [405], False),
         (b"GET /readyx HTTP/1.1\r\n\r\n", [404], False),
