@@ -193,10 +193,10 @@ def test_double_weight_is_found_by_the_log(balanced: Check, bare: FakeTier) -> N
 
 def test_a_stranger_among_the_servers_is_found_by_the_log(balanced: Check, bare: FakeTier) -> None:
     bare.logged = lambda number, node: "stranger" if number == 9 else node
-    assert (
-        "got 1 of 60 requests on stranger, want answers from web-1, web-2, web-3 only"
-        in balanced(bare, **sides(bare))["msg"]
-    )
+    result = balanced(bare, **sides(bare))
+    assert "got 1 of 60 requests on stranger, want answers from web-1, web-2, web-3 only" in result["msg"]
+    assert result["sides"]["nodes"]["stranger"] == {"client": 1, "access_log": 1, "node": None}
+    assert result["aspects"]["sides"] == []
 
 
 def test_an_answer_that_the_log_lacks_is_a_fault(balanced: Check, bare: FakeTier) -> None:

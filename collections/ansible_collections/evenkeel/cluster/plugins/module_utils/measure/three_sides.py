@@ -27,7 +27,7 @@ from ..core.values import whole_number
 from ..core.words import HEADER, LOG, NOT_OFFERED, NOT_READ, UNNAMED
 from .access_log import AccessLogReader, LogLine
 from .counts import Answered, compare_log, counter_findings
-from .naming import named_by_log, naming_of
+from .naming import named_by_log, naming_of, server_name
 from .replies import Reply
 
 _READ_SECONDS = 2.0
@@ -145,7 +145,12 @@ def compare(
     got = Counter(reply.served_by for reply in answered if reply.served_by)
     by_server = {member.server: member.node for member in members}
     lines = {line.key: line for line in reading.log or ()}
-    logged = Counter(by_server.get(line.server, line.server) for line in lines.values())
+    by_log = reading.named_by == LOG
+    # A server that is no member has the name there that its answers were given.
+    logged = Counter(
+        server_name(line.server, by_server) if by_log else by_server.get(line.server, line.server)
+        for line in lines.values()
+    )
     known = [member.node for member in members]
     names = [*known, *sorted(name for name in got if name not in known)]
     nodes: dict[str, SideCounts] = {
@@ -164,7 +169,7 @@ def compare(
             if reply.status is not None
         ]
         # Names from the log agree with the log; only numbers and statuses are left to compare.
-        log = compare_log(seen, lines.values(), by_server if reading.named_by == HEADER else None)
+        log = compare_log(seen, lines.values(), None if by_log else by_server)
     problems = log.findings() if log else []
     for name, counted in reading.counted.items():
         problems += counter_findings(name, counted, got[name], exact=foreign == 0)
@@ -174,7 +179,7 @@ def compare(
         notes.append(f"the node's own count: {NOT_OFFERED} by the image")
     elif silent and known:
         notes.append(f"counts not compared with the counters of {', '.join(silent)}: not read")
-    if known and reading.named_by == LOG:
+    if known and by_log:
         notes.append(
             "nodes are named by the balancer's log, so clients and log are compared by number and status of the answers"
         )
