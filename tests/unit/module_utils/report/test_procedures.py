@@ -12,12 +12,8 @@ import pytest
 import yaml
 from tests.unit.made_measurements import spec, tier
 
-from ansible_collections.evenkeel.cluster.plugins.module_utils.report.procedures import (
-    PROCEDURES,
-    ClusterAddresses,
-    addresses_of,
-    as_markdown,
-)
+from ansible_collections.evenkeel.cluster.plugins.module_utils.report.addresses import ClusterAddresses, addresses_of
+from ansible_collections.evenkeel.cluster.plugins.module_utils.report.procedures import PROCEDURES, as_markdown
 
 ROOT = Path(__file__).parents[4]
 DOCUMENT = ROOT / "docs/validation.md"
@@ -63,10 +59,13 @@ CLUSTERS = [
     addresses_of({**spec(), "portainer": True}),
     addresses_of({**spec(tier("web", True, nodes=1)), "hosts": ["shop.example.org"]}),
     addresses_of(spec(tier("a b$(reboot)'\"", True))),
+    addresses_of(spec(), unnamed={"static"}),
+    addresses_of(spec(), unnamed={"static", "dynamic"}),
 ]
+IDS = ["default", "portainer", "one node", "nasty", "one unnamed", "all unnamed"]
 
 
-@pytest.mark.parametrize("addresses", CLUSTERS, ids=["default", "portainer", "one node", "nasty"])
+@pytest.mark.parametrize("addresses", CLUSTERS, ids=IDS)
 def test_nothing_but_curl_and_docker(addresses: ClusterAddresses) -> None:
     for command in commands(addresses):
         # What is between $( and ) starts with docker, too.
@@ -75,7 +74,7 @@ def test_nothing_but_curl_and_docker(addresses: ClusterAddresses) -> None:
         assert not re.search(r"[|;&]", re.sub(r"'[^']*'", "", outer)), command
 
 
-@pytest.mark.parametrize("addresses", CLUSTERS, ids=["default", "portainer", "one node", "nasty"])
+@pytest.mark.parametrize("addresses", CLUSTERS, ids=IDS)
 def test_commands_are_correct_shell(addresses: ClusterAddresses) -> None:
     for command in commands(addresses):
         done = subprocess.run(["bash", "-n", "-c", command], capture_output=True, text=True, check=False)
@@ -86,6 +85,21 @@ def test_each_procedure_has_a_control() -> None:
     for claim, steps in PROCEDURES.items():
         if claim != "nodes":
             assert any("Control, which must" in step.text for step in steps(default_addresses())), claim
+
+
+@pytest.mark.parametrize("unnamed", [{"static"}, {"static", "dynamic"}])
+def test_answers_that_do_not_name_their_node_are_looked_up_in_the_log(unnamed: set[str]) -> None:
+    addresses = addresses_of(spec(), unnamed=unnamed)
+    for claim, steps in PROCEDURES.items():
+        for step in steps(addresses):
+            for command in step.commands:
+                if any(f"/{name}/" in command for name in unnamed):
+                    assert "x-served-by" not in command or claim == "membership"
+        if claim in {"distribution", "round-robin", "sticky"}:
+            assert any("ServiceAddr does" in step.shows for step in steps(addresses)), claim
+            assert any("Control, which must" in step.text for step in steps(addresses)), claim
+    membership = as_markdown(PROCEDURES["membership"](addresses))
+    assert ("the first terminal shows it" in membership) is ("dynamic" not in unnamed)
 
 
 def test_a_host_name_is_sent_where_localhost_is_not_answered() -> None:

@@ -313,7 +313,8 @@ drill:
   description: >-
     The figures. RV(ignore:requests) with the causes of failures, RV(ignore:rate) offered and achieved,
     RV(ignore:latency_ms), RV(ignore:posts), RV(ignore:sessions), RV(ignore:join_seconds),
-    RV(ignore:leave_seconds), RV(ignore:out_seconds), RV(ignore:counts) from three sides, RV(ignore:events) with
+    RV(ignore:leave_seconds), RV(ignore:out_seconds), RV(ignore:counts) from three sides, RV(ignore:named_by) with
+    V(header) or V(log) per tier (how its nodes are known), RV(ignore:events) with
     throughput and latency before, during and after each, and RV(ignore:notes). For charts, RV(ignore:join_times) and
     RV(ignore:leave_times) list each time, and RV(ignore:timeline) has per RV(ignore:timeline.bin_seconds) the
     requests answered and failed, the latencies p50_ms, p95_ms and p99_ms (null without answers), and per tier the

@@ -13,8 +13,10 @@ from ..cluster.node import RUNNING
 from ..core.drill_results import DrillResult, RefusedDrill
 from ..core.results import BalanceResult, ManagementResult, NodeView, NoResult, PoolResult, StickyResult
 from ..core.verdict import FAILED, NOT_MEASURED, PASSED
+from ..core.words import HEADER
+from .addresses import ClusterAddresses, addresses_of
 from .chart_data import Chart
-from .procedures import PROCEDURES, ClusterAddresses, Step, addresses_of
+from .procedures import PROCEDURES, Step
 
 _FIX = re.compile(r" \(fix: .*\)$")
 
@@ -122,7 +124,13 @@ class Measurements:
     @property
     def addresses(self) -> ClusterAddresses:
         """The addresses and files of the cluster."""
-        return addresses_of(self.spec, self.user, self.portainer_password)
+        unnamed = {
+            name
+            for results in (self.balance, self.sticky)
+            for name, result in results.items()
+            if "named_by" in result and result["named_by"] != HEADER
+        }
+        return addresses_of(self.spec, self.user, self.portainer_password, unnamed)
 
     @property
     def tiers(self) -> list[Mapping[str, Any]]:

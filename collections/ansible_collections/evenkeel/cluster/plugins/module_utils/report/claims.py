@@ -14,11 +14,11 @@ from collections.abc import Sequence
 from ..core.results import ManagementQuestion, NodeView, PoolResult, TierView
 from ..core.verdict import FAILED, NOT_MEASURED, PASSED
 from ..pool.drift import disagreements
+from .addresses import ClusterAddresses
 from .chart_data import BARS, BarsData, Chart
 from .claim import Claim, ClaimBuilder, Measurements, Table
 from .claims_membership import membership_claim
 from .claims_traffic import distribution_claim, round_robin_claim, sticky_claim
-from .procedures import ClusterAddresses
 
 
 def claims_of(measured: Measurements) -> list[Claim]:

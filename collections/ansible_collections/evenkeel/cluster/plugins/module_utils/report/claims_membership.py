@@ -11,9 +11,9 @@ from ..core.results import NoResult
 from ..core.stats import WHOLE, clopper_pearson, sample_size_for_failure_rate, zero_failures_upper
 from ..core.verdict import FAILED, PASSED
 from ..core.words import NOT_OFFERED
+from .addresses import ClusterAddresses
 from .chart_data import CONTROL, LOSSES, OURS, TIMELINE, TIMES, Chart, EventData, LossBar, TimesData
 from .claim import Claim, ClaimBuilder, Control, Measurements, Table
-from .procedures import ClusterAddresses
 
 _CONFIDENCE = 0.95
 # A proof must exclude that one request in a thousand is lost.

@@ -18,9 +18,9 @@ from ..core.stats import (
 )
 from ..core.verdict import NOT_MEASURED
 from ..core.words import LOG, NAMED_BY, NOT_OFFERED, NOT_READ, UNNAMED
+from .addresses import ClusterAddresses
 from .chart_data import BARS, SEQUENCE, SESSIONS, Chart
 from .claim import Claim, ClaimBuilder, Measurements, Table
-from .procedures import ClusterAddresses
 
 # With these strategies one client need not reach every node.
 _UNSPREAD = ("hrw", "leasttime")

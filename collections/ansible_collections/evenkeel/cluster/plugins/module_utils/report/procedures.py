@@ -9,20 +9,19 @@ The addresses end in ``#[1-12]``: curl repeats the request, and does not send wh
 from __future__ import annotations
 
 import shlex
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any
 
 from ..cluster.contract import STATS_PORT
-from ..cluster.endpoints import Endpoint
 from ..cluster.labels import CLUSTER, NODE, ROLE, TIER
-from ..cluster.names import node_name, node_prefix
-from ..cluster.paths import StatePaths
+from .addresses import ClusterAddresses, TierAddresses
 
 _NODE = r"%header{x-served-by}\n"
 _STATUS_AND_NODE = r"%{http_code} %header{x-served-by}\n"
 _STATUS = r"%{http_code}\n"
 _CYCLES = 4
+# A line of the access log.
+_LINE_BYTES = 400
 
 
 @dataclass(frozen=True)
@@ -40,115 +39,31 @@ class Step:
     shows: str = ""
 
 
-@dataclass(frozen=True)
-class TierAddresses:
-    """What the commands need to know about a tier.
-
-    Attributes:
-        name: its name.
-        url: its address at the balancer.
-        image: its image.
-        nodes: number of declared nodes.
-        sticky: whether clients stay with their node.
-        strategy: how the balancer chooses a node.
-        cookie: name of the sticky cookie.
-        first: name of its first node.
-        guest: name for a node that is started by hand.
-        direct: port and path of the tier at a node.
-        built: its image is built here, with the labels by which the balancer finds a container.
-    """
-
-    name: str
-    url: str
-    image: str
-    nodes: int
-    sticky: bool
-    strategy: str
-    cookie: str
-    first: str
-    guest: str
-    direct: str
-    built: bool
-
-
-@dataclass(frozen=True)
-class ClusterAddresses:
-    """What the commands need to know about a cluster, seen from its Docker host.
-
-    Attributes:
-        cluster: its name.
-        tiers: its tiers.
-        header: curl's option for the host name, or empty.
-        web: the web entry point.
-        dashboard: the balancer's dashboard and API.
-        user: user of the dashboard.
-        dashboard_password: file with the password of this user.
-        access_log: the balancer's access log.
-        portainer: Portainer; None without one.
-        portainer_password: file with the password of Portainer's user.
-    """
-
-    cluster: str
-    tiers: tuple[TierAddresses, ...]
-    header: str
-    web: Endpoint
-    dashboard: Endpoint
-    user: str
-    dashboard_password: str
-    access_log: str
-    portainer: Endpoint | None
-    portainer_password: str
-
-    @property
-    def several(self) -> list[TierAddresses]:
-        """Tiers with more than one node."""
-        return [tier for tier in self.tiers if tier.nodes > 1]
-
-
-def addresses_of(spec: Mapping[str, Any], user: str = "admin", portainer_password: str = "") -> ClusterAddresses:
-    """The addresses and files of a declared cluster.
+def _send(
+    addresses: ClusterAddresses, tier: TierAddresses, text: str, count: int, shows: str, options: str = ""
+) -> Step:
+    """Requests that show which node answered each: in its answer, or else in the balancer's log.
 
     Args:
-        spec: the declared cluster.
-        user: user of the dashboard.
-        portainer_password: file with Portainer's password; empty for the one in the state folder.
+        addresses: of the cluster.
+        tier: where they go.
+        text: what they are for.
+        count: how many.
+        shows: what is to be seen, a line per request.
+        options: of curl.
     """
-    hosts = list(spec.get("hosts") or [])
-    paths = StatePaths(str(spec["state_dir"]))
-    web = _local(spec["web_port"])
-    return ClusterAddresses(
-        cluster=str(spec["name"]),
-        tiers=tuple(_tier_addresses(str(spec["name"]), web, tier) for tier in spec["tiers"]),
-        header="" if not hosts or "localhost" in hosts else f"-H {shlex.quote(f'Host: {hosts[0]}')} ",
-        web=web,
-        dashboard=_local(spec["dashboard_port"]),
-        user=user,
-        dashboard_password=paths.dashboard_password,
-        access_log=paths.access_log,
-        portainer=_local(spec["portainer_port"]) if spec["portainer"] else None,
-        portainer_password=portainer_password or f"{paths.state_dir}/secrets/portainer_password",
+    if tier.named:
+        return Step(text, (_curl(addresses, tier, _NODE, count, options),), shows)
+    return Step(
+        text,
+        (_curl(addresses, tier, _STATUS, count, options), _log(addresses, count * _LINE_BYTES)),
+        f"200 on every line. Its answers do not name their node; in the last {count} lines of the log, ServiceAddr"
+        f" does: {shows}",
     )
 
 
-def _local(port: int) -> Endpoint:
-    return Endpoint("http", "localhost", int(port))
-
-
-def _tier_addresses(cluster: str, web: Endpoint, tier: Mapping[str, Any]) -> TierAddresses:
-    name = str(tier["name"])
-    return TierAddresses(
-        name=name,
-        url=web.at(str(tier["path"])),
-        image=str(tier["image"]),
-        nodes=int(tier["nodes"]),
-        sticky=bool(tier["sticky"]),
-        strategy=str(tier["strategy"]),
-        cookie=str(tier["cookie"]["name"]),
-        first=node_name(cluster, name, 1),
-        guest=f"{node_prefix(cluster, name)}guest",
-        direct=f"{tier['port']}{'/' if tier['strip_path'] else tier['path']}",
-        built=bool(tier["context"]),
-    )
+def _log(addresses: ClusterAddresses, size: int) -> str:
+    return f"curl -s -r -{size} {shlex.quote('file://' + addresses.access_log)}"
 
 
 def _curl(addresses: ClusterAddresses, tier: TierAddresses, shown: str, count: int, options: str = "") -> str:
@@ -180,15 +95,18 @@ def nodes_steps(addresses: ClusterAddresses) -> list[Step]:
 def distribution_steps(addresses: ClusterAddresses) -> list[Step]:
     """Requests reach all nodes; three sides count the same."""
     steps = [
-        Step(
+        _send(
+            addresses,
+            tier,
             f"Send {tier.nodes * _CYCLES} requests without cookies to {tier.name}:",
-            (_curl(addresses, tier, _NODE, tier.nodes * _CYCLES),),
+            tier.nodes * _CYCLES,
             "every node of the tier answers.",
         )
         for tier in addresses.several
     ]
-    if addresses.several:
-        tier = addresses.several[0]
+    named = [tier for tier in addresses.several if tier.named]
+    if named:
+        tier = named[0]
         steps += [
             Step(
                 "Read a node's own counters, before and after these requests:",
@@ -197,15 +115,23 @@ def distribution_steps(addresses: ClusterAddresses) -> list[Step]:
             ),
             Step(
                 "Read the last lines of the balancer's access log:",
-                (f"curl -s -r -4000 {shlex.quote('file://' + addresses.access_log)}",),
+                (_log(addresses, 10 * _LINE_BYTES),),
                 "one line per request; ServiceAddr names the node.",
             ),
             _direct(tier),
         ]
+    elif addresses.several:
+        steps.append(_direct(addresses.several[0]))
     return steps
 
 
 def _direct(tier: TierAddresses) -> Step:
+    if not tier.named:
+        return Step(
+            "Control, which must fail: leave the tier one node (playbooks/scale.yml), send the same requests, and scale"
+            " back.",
+            shows="one name only in the log. So the steps above can tell one node from several.",
+        )
     rest = shlex.quote(f"{tier.direct}#[1-{tier.nodes * _CYCLES}]")
     return Step(
         "Control, which must fail: send the same requests to one node, past the balancer:",
@@ -226,9 +152,11 @@ def round_robin_steps(addresses: ClusterAddresses) -> list[Step]:
     """Every cycle visits every node once."""
     tiers = [tier for tier in addresses.several if tier.strategy == "wrr"]
     steps = [
-        Step(
+        _send(
+            addresses,
+            tier,
             f"Send requests without cookies to {tier.name}, while no other client uses the cluster:",
-            (_curl(addresses, tier, _NODE, tier.nodes * _CYCLES),),
+            tier.nodes * _CYCLES,
             f"from some line on, every {tier.nodes} lines in a row name all {tier.nodes} nodes.",
         )
         for tier in tiers
@@ -246,28 +174,36 @@ def sticky_steps(addresses: ClusterAddresses) -> list[Step]:
     for tier in addresses.tiers:
         if tier.sticky:
             steps += [
-                Step(
+                _send(
+                    addresses,
+                    tier,
                     f"Send requests to {tier.name} as one client that keeps cookies; each run is a new client:",
-                    (_curl(addresses, tier, _NODE, 6, "-b '' "),),
+                    6,
                     "six times the same node; another client may get another node.",
+                    "-b '' ",
                 ),
                 Step(
                     "Show the cookie:",
                     (f"curl -s -o /dev/null {addresses.header}-D - {shlex.quote(tier.url)}",),
                     f"Set-Cookie: {tier.cookie}=...",
                 ),
-                Step(
+                _send(
+                    addresses,
+                    tier,
                     "Control, which must fail: send the same requests without a cookie jar:",
-                    (_curl(addresses, tier, _NODE, 6),),
+                    6,
                     "several nodes." if tier.nodes > 1 else "the only node.",
                 ),
             ]
         else:
             steps.append(
-                Step(
+                _send(
+                    addresses,
+                    tier,
                     f"Send requests to {tier.name} as a client that keeps cookies; this tier sets none:",
-                    (_curl(addresses, tier, _NODE, 6, "-b '' "),),
+                    6,
                     "several nodes: clients do not stay." if tier.nodes > 1 else "the only node.",
+                    "-b '' ",
                 )
             )
     return steps
@@ -277,8 +213,12 @@ def membership_steps(addresses: ClusterAddresses) -> list[Step]:
     """Nodes come and go under load."""
     if not addresses.tiers:
         return []
-    tier = next((tier for tier in reversed(addresses.tiers) if tier.built), addresses.tiers[-1])
+    # Where the answers name their nodes, there is more to see.
+    tier = max(reversed(addresses.tiers), key=lambda tier: (tier.built and tier.named, tier.built, tier.named))
     guest = shlex.quote(tier.guest)
+    gone, back = "its name no longer appears", "its name disappears and comes back"
+    if not tier.named:
+        gone, back = "the log no longer names it", "its name disappears from the log and comes back"
     steps = [
         Step(
             "In one terminal, send twenty requests per second for a minute:",
@@ -291,19 +231,21 @@ def membership_steps(addresses: ClusterAddresses) -> list[Step]:
             Step(
                 "Start a node:",
                 (f"docker run -d --name {guest} {shlex.quote(tier.image)}",),
-                "within two seconds the first terminal shows it, by the short id of its container.",
+                "within two seconds the first terminal shows it, by the short id of its container."
+                if tier.named
+                else "within two seconds the balancer's log names its address.",
             ),
             Step(
                 "Stop and remove it:",
                 (f"docker stop {guest}", f"docker rm {guest}"),
-                "its name no longer appears, and every line still says 200.",
+                f"{gone}, and every line still says 200.",
             ),
         ]
     steps += [
         Step(
             "Stop a node that was there from the start, and start it again:",
             (f"docker stop {_node(tier)}", f"docker start {_node(tier)}"),
-            "its name disappears and comes back, and every line still says 200.",
+            f"{back}, and every line still says 200.",
         ),
         Step(
             f"Control, which must fail, and interrupts {tier.name} for a moment: kill all its nodes without a drain:",

@@ -11,9 +11,9 @@ from collections.abc import Iterable, Sequence
 from ..core.results import PoolView
 from ..core.verdict import CLAIM_WORDS, FAILED, NOT_MEASURED
 from ..pool.table import pool_table
+from .addresses import ClusterAddresses
 from .claim import Claim, Measurements
 from .claims import overall
-from .procedures import ClusterAddresses
 
 
 def claim_lines(claims: Iterable[Claim]) -> list[str]:
