@@ -285,6 +285,16 @@ class EngineContract:
         subject.hand.rename(node.id, "evenkeel-contract-other")
         assert (subject.now(node.id).managed, subject.now(copy).copy_of) == (True, node.name)
 
+    def test_it_tells_what_it_knows_of_a_start(self, subject: Subject) -> None:
+        node = subject.started()
+        running = subject.engine.evidence(node.id)
+        assert (running.ended, running.out_of_memory) == (False, False)
+        if running.listeners is not None:
+            assert subject.build.tier.port in {item.port for item in running.listeners}
+        subject.engine.stop(node.id, subject.build.tier.stop_seconds)
+        assert subject.engine.evidence(node.id).ended
+        assert not subject.engine.evidence(GONE).ended
+
     def test_what_is_gone_is_an_error_only_where_something_was_to_come_of_it(self, subject: Subject) -> None:
         assert subject.engine.stop(GONE, 1) is None
         subject.engine.remove(GONE)

@@ -20,7 +20,12 @@ from ansible_collections.evenkeel.cluster.plugins.module_utils.cluster.node impo
 )
 from ansible_collections.evenkeel.cluster.plugins.module_utils.core.errors import Problem
 from ansible_collections.evenkeel.cluster.plugins.module_utils.core.poll import Clock
-from ansible_collections.evenkeel.cluster.plugins.module_utils.engine.port import Alteration, EngineError, Image
+from ansible_collections.evenkeel.cluster.plugins.module_utils.engine.port import (
+    Alteration,
+    EngineError,
+    Evidence,
+    Image,
+)
 
 from .history import Counters, Delays, History
 
@@ -80,6 +85,8 @@ class FakeEngine:
         self.release_code: int | None = 0
         #: Name of a node -> when the request ends that it works on.
         self.under_way: dict[str, float] = {}
+        #: Name of a node -> what is known of its start.
+        self.seen: dict[str, Evidence] = {}
         #: Names that are taken by what is no node of the cluster -> image.
         self.foreign: dict[str, str] = {}
         self._ports = dict(ports)
@@ -245,6 +252,10 @@ class FakeEngine:
 
     def logs(self, node: str) -> str:
         return f"log of {node}"
+
+    def evidence(self, node: str) -> Evidence:
+        seen = [item.node for item in self.everything() if item.node.id == node]
+        return self.seen.get(seen[0].name, Evidence(ended=seen[0].state == ENDED)) if seen else Evidence()
 
     def health(self, url: str, headers: Mapping[str, str] | None = None) -> int:
         self._refuse(f"health {url}")

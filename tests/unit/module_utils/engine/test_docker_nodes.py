@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import platform
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -11,10 +12,17 @@ import pytest
 from tests.unit.module_utils.engine.docker_socket import DockerSocket, RecordingSdk, gone, refused
 from tests.unit.module_utils.engine.test_container_spec import BUILD
 
+from ansible_collections.evenkeel.cluster.plugins.module_utils.cluster.container_options import ContainerOptions
 from ansible_collections.evenkeel.cluster.plugins.module_utils.cluster.node import BROKEN, ENDED, RUNNING, Node
+from ansible_collections.evenkeel.cluster.plugins.module_utils.engine import docker_nodes
 from ansible_collections.evenkeel.cluster.plugins.module_utils.engine.docker_client import DockerClient
 from ansible_collections.evenkeel.cluster.plugins.module_utils.engine.docker_faults import DockerDrillEngine
-from ansible_collections.evenkeel.cluster.plugins.module_utils.engine.port import Alteration, EngineError
+from ansible_collections.evenkeel.cluster.plugins.module_utils.engine.port import (
+    Alteration,
+    EngineError,
+    Evidence,
+    Listener,
+)
 
 NODE_LABELS = {
     "evenkeel.cluster": "evenkeel",
@@ -344,3 +352,42 @@ def test_removing_a_missing_image_is_no_error(engine: DockerDrillEngine, sdk: Re
     sdk.failures["remove_image"] = gone()
     engine.remove_image("res/none")
     assert sdk.calls == [("remove_image", ("res/none", {"force": True}))]
+
+
+def test_what_is_known_of_a_start(
+    engine: DockerDrillEngine, socket: DockerSocket, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(platform, "machine", lambda: "aarch64")
+    monkeypatch.setattr(docker_nodes, "read_listening", lambda pid: (Listener("::", pid),))
+    state = {"Status": "running", "Pid": 77, "ExitCode": 0, "OOMKilled": False}
+    socket.answers["/containers/id-1/json"] = (200, {"State": state, "Config": {"User": "0:0"}})
+    assert engine.evidence("id-1") == Evidence(
+        ("first", "second"), listeners=(Listener("::", 77),), architecture="arm64"
+    )
+    state = {"Status": "restarting", "Pid": 0, "ExitCode": 137, "OOMKilled": True}
+    socket.answers["/containers/id-1/json"] = (200, {"State": state, "Config": {"User": "10001"}})
+    assert engine.evidence("id-1") == Evidence(
+        ("first", "second"),
+        ended=True,
+        exit_code=137,
+        out_of_memory=True,
+        root=False,
+        listeners=(),
+        architecture="arm64",
+    )
+    assert engine.evidence("id-2") == Evidence(("first", "second"), architecture="arm64")
+
+
+def test_a_node_that_is_off_one_of_its_networks_joins_it_again(
+    engine: DockerDrillEngine, socket: DockerSocket, sdk: RecordingSdk
+) -> None:
+    container = ContainerOptions(networks=["backend", "other"])
+    build = dataclasses.replace(BUILD, options=dataclasses.replace(BUILD.options, container=container))
+    node = Node(id="id-1", name="web-1", tier="web", managed=True, state=RUNNING, made_as="web-1")
+    found = {"State": {}, "Name": "/web-1", "NetworkSettings": {"Networks": {"evenkeel": {}, "other": {}}}}
+    socket.answers["/containers/id-1/json"] = (200, found)
+    socket.answers["/containers/id-1/update"] = (200, {"Warnings": None})
+    engine.mend(node, build)
+    assert [call for call in sdk.calls if call[0] == "connect_container_to_network"] == [
+        ("connect_container_to_network", ("id-1", "backend", {"aliases": None}))
+    ]

@@ -33,12 +33,18 @@ def _far_end(line: str) -> tuple[ipaddress.IPv4Address | ipaddress.IPv6Address, 
         return None
     address, _, port = fields[2].partition(":")
     try:
-        return _address(address), int(port, 16)
+        return table_address(address), int(port, 16)
     except (ValueError, struct.error):
         return None
 
 
-def _address(text: str) -> ipaddress.IPv4Address | ipaddress.IPv6Address:
+def table_address(text: str) -> ipaddress.IPv4Address | ipaddress.IPv6Address:
+    """An address as the tables write it.
+
+    Raises:
+        ValueError: it is none.
+        struct.error: it has parts of other than four bytes.
+    """
     words = [int(text[at : at + _WORD], 16) for at in range(0, len(text), _WORD)]
     packed = struct.pack(f"={len(words)}I", *words)
     address = ipaddress.ip_address(packed)

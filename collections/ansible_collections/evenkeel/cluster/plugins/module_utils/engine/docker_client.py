@@ -323,10 +323,14 @@ class DockerClient:
 
     def logs(self, container: str) -> str:
         """The container's last log lines, joined to one; empty when they cannot be read."""
+        return " | ".join(self.log_lines(container, _LOG_LINES))
+
+    def log_lines(self, container: str, count: int) -> list[str]:
+        """The container's last log lines, oldest first; none when they cannot be read."""
         with contextlib.suppress(EngineError), docker_errors(f"log of {container[:12]}"):
-            text = self.api.logs(container, tail=_LOG_LINES).decode(errors="replace")
-            return " | ".join(line.strip() for line in text.splitlines() if line.strip())
-        return ""
+            text = self.api.logs(container, tail=count).decode(errors="replace")
+            return [line.strip() for line in text.splitlines() if line.strip()]
+        return []
 
 
 def _digest(reference: str, digests: Sequence[str]) -> str:

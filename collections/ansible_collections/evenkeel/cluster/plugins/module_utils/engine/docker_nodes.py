@@ -5,6 +5,7 @@
 from __future__ import annotations
 
 import dataclasses
+import platform
 from collections.abc import Iterable, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any
@@ -18,13 +19,18 @@ from .connections import count_open
 from .container_spec import node_spec, release_spec
 from .docker_client import DockerClient, DockerNotFoundError, present
 from .docker_tables import open_tables
-from .port import Alteration, Image
+from .listeners import read_listening
+from .port import Alteration, EngineError, Evidence, Image
 
 # In all other states of Docker, a container serves nothing and does not recover by itself.
 _STATES = {"running": RUNNING, "exited": ENDED}
 # Docker's default network, which the balancer is on too.
 _BRIDGE = "bridge"
 _READERS = 8
+# An application's own words about its end may stand above a long list of calls.
+_EVIDENCE_LINES = 60
+# The kernel's names of machines -> those of images.
+_ARCHITECTURES = {"x86_64": "amd64", "aarch64": "arm64"}
 
 
 class DockerEngine:
@@ -190,6 +196,27 @@ class DockerEngine:
     def logs(self, node: str) -> str:
         """Its last log lines, joined to one."""
         return self.client.logs(node)
+
+    def evidence(self, node: str) -> Evidence:
+        """Docker's record of the container, the last lines of its log, and where the kernel says that it listens."""
+        lines = tuple(self.client.log_lines(node, _EVIDENCE_LINES))
+        machine = platform.machine()
+        architecture = _ARCHITECTURES.get(machine, machine)
+        try:
+            record = self.client.inspect(node)
+        except EngineError:
+            return Evidence(lines, architecture=architecture)
+        state, user = record["State"], str((record.get("Config") or {}).get("User") or "")
+        pid = int(state.get("Pid") or 0)
+        return Evidence(
+            lines=lines,
+            ended=state.get("Status") != "running",
+            exit_code=int(state.get("ExitCode") or 0),
+            out_of_memory=bool(state.get("OOMKilled")),
+            root=user.partition(":")[0] in {"", "0", "root"},
+            listeners=read_listening(pid) if pid else (),
+            architecture=architecture,
+        )
 
     def health(self, url: str, headers: Mapping[str, str] | None = None) -> int:
         """The status of a GET; the host reaches containers as the balancer does."""

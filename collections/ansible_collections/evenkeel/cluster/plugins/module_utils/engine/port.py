@@ -50,6 +50,37 @@ class Alteration:
     mendable: bool = True
 
 
+@dataclass(frozen=True)
+class Listener:
+    """A socket that waits for connections: where, as an address without a name."""
+
+    address: str
+    port: int
+
+
+@dataclass(frozen=True)
+class Evidence:
+    """What an engine knows of a node that did not come up.
+
+    Attributes:
+        lines: the last lines that it printed, oldest first.
+        ended: its process has ended, perhaps to be started again.
+        exit_code: with what, at its last end.
+        out_of_memory: the kernel killed one of its processes for want of memory.
+        root: it was started as user 0.
+        listeners: where its processes listen; None where that is not known.
+        architecture: of the machine, as images name it; empty where that is not known.
+    """
+
+    lines: tuple[str, ...] = ()
+    ended: bool = False
+    exit_code: int = 0
+    out_of_memory: bool = False
+    root: bool = True
+    listeners: tuple[Listener, ...] | None = None
+    architecture: str = ""
+
+
 class Engine(Protocol):
     """Where nodes run. Every method may be called from several threads at once."""
 
@@ -154,6 +185,9 @@ class Engine(Protocol):
 
     def logs(self, node: str) -> str:
         """Its last log lines, joined to one; empty when they cannot be read."""
+
+    def evidence(self, node: str) -> Evidence:
+        """Why it may not have come up; what cannot be read is missing."""
 
     def health(self, url: str, headers: Mapping[str, str] | None = None) -> int:
         """The status of a GET, sent from where the balancer is; 0 for no answer within a second.

@@ -29,6 +29,7 @@ from .plan import DRAIN, MEND, RELEASE, REMOVE, ROUTE, START, PoolAction, free_n
 from .release import release
 from .rollout_parts import NodeTiming, RollbackState, RolloutLimits, ended, node_words, of_kind
 from .rotation import ReconcileError, RotationWatch
+from .starting import start_node
 from .steps import Step, no_step
 from .tier_servers import TierServers
 
@@ -37,6 +38,7 @@ _DRAIN_THREADS = 128
 _KILLED = 137
 _DEFAULT_STOP_SECONDS = 30
 _EXPECTED = (EvenkeelError, OSError)
+__all__ = ["Rollout", "RolloutLimits"]
 _Item = TypeVar("_Item")
 
 
@@ -147,8 +149,7 @@ class Rollout:
         """Write down which servers of the tier may be asked, where its nodes come or go."""
         if watch is None:
             return
-        tier = actions[0].tier
-        declared = self._declaration.tiers.get(tier)
+        tier, declared = actions[0].tier, self._declaration.tiers.get(actions[0].tier)
         self._servers[tier] = TierServers(declared, self._ports, watch, self._limits.ready_timeout, self._clock)
         # Routes that change hands are written together with another tier's.
         if any(action.kind in {START, DRAIN, MEND} for action in actions) and tier not in self._handovers:
@@ -261,7 +262,7 @@ class Rollout:
         self.done.append(action)
 
     def _start(self, action: PoolAction) -> None:
-        self._engine.start(action.node, self._declaration.builds[action.tier])
+        start_node(self._engine, action.node, self._declaration.builds[action.tier])
         self._mark(action.tier, action.node, steps.STARTED)
 
     def _start_step(self, watch: RotationWatch, actions: Sequence[PoolAction], *, keep: bool) -> None:

@@ -16,6 +16,7 @@ from ..engine.port import BalancerView, Engine
 from ..traefik.api import TraefikApiError
 from ..traefik.routes import Route, leads_to
 from .context import health_of
+from .starting import why_not
 
 _POLL_SECONDS = 0.1
 # The balancer's API may be silent for this long while nodes drain, because the balancer may still serve.
@@ -110,7 +111,7 @@ class RotationWatch:
     def _look(self, tier: Tier, arrival: _Arrival, ready: Callable[[str], None], *, probed: bool) -> str:
         """Look once; empty when at least one more node is in rotation."""
         arrival.nodes = {node.name: node for node in self._engine.nodes() if node.name in arrival.waiting}
-        self._check_alive(arrival)
+        self._check_alive(tier, arrival)
 
         def probe(node: Node) -> None:
             arrival.answers[node.name] = health_of(self._engine, node, tier)
@@ -129,16 +130,14 @@ class RotationWatch:
         arrival.arrived = arrived
         return "" if arrived else "none"
 
-    def _check_alive(self, arrival: _Arrival) -> None:
+    def _check_alive(self, tier: Tier, arrival: _Arrival) -> None:
         for name in sorted(arrival.waiting):
             node = arrival.nodes.get(name)
             if node is None:
                 raise ReconcileError(Problem(f"node {name}", "no container", "it running", "see what removed it"))
             if node.state not in {RUNNING, STARTING}:
-                raise ReconcileError(
-                    f"node {name}: got state {node.condition}, want it running; last log lines:"
-                    f" {self._engine.logs(node.id)} (fix: mend the image; the nodes that ran before keep serving)"
-                )
+                why = why_not(self._engine, tier, node, 0, "mend the image")
+                raise ReconcileError(f"node {name}: got state {node.condition}, want it running; {why}")
 
     def _not_ready(self, tier: Tier, arrival: _Arrival) -> str:
         """Why the first of the waiting nodes does not serve."""
@@ -151,12 +150,9 @@ class RotationWatch:
         elif node is not None and node.url in arrival.listed:
             seen = f"no {tier.health.balanced} from {tier.health.path} when the balancer asks"
         more = f" (and {len(waiting) - 1} more)" if len(waiting) > 1 else ""
-        logs = self._engine.logs(node.id) if node is not None else ""
-        return (
-            f"node {first}{more}: got {seen} within {self._patience:g} s, want it ready; last log lines:"
-            f" {logs or 'none'} (fix: docker run the image and request {tier.health.path}; the nodes that ran"
-            " before keep serving)"
-        )
+        otherwise = f"docker run the image and request {tier.health.path}"
+        why = why_not(self._engine, tier, node, arrival.answers.get(first, 0), otherwise)
+        return f"node {first}{more}: got {seen} within {self._patience:g} s, want it ready; {why}"
 
     def answer(self, tier: Tier, names: Container[str]) -> None:
         """Wait until nodes of the tier that were started again answer their health check.
