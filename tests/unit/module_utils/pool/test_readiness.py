@@ -84,6 +84,16 @@ def test_what_the_balancer_misses_is_told(tmp_path: Path) -> None:
         )
 
 
+def test_a_first_start_waits_for_the_balancers_own_probe(tmp_path: Path) -> None:
+    """It lists each new server as UP before the first one."""
+    cluster = of_dates(tmp_path)
+    cluster.balancer.probes = {}
+    assert "no status from 200 to 399 from / when the balancer asks within 6 s" in scaled(cluster)
+    kept = dataclasses.replace(cluster.tiers["dates"], health=HealthCheck())
+    cluster.tiers["dates"] = kept
+    assert scaled(cluster) == "", "an image with the contract answers both of us alike"
+
+
 def test_the_question_has_the_tiers_host_and_headers(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     cluster = of_dates(tmp_path, health_host="shop.example.org", health_headers={"X-Probe": "b"}, health_path="/up?a=1")
     asked = []

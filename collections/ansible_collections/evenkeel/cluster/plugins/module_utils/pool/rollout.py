@@ -271,12 +271,14 @@ class Rollout:
             return
         tier = actions[0].tier
         names = {action.node for action in actions}
+        declared = self._declaration.builds[tier].tier
         try:
             self._each(self._starters, self._start, actions)
             watch.enter(
-                self._declaration.builds[tier].tier,
+                declared,
                 names,
-                probed=not keep or self._servers[tier].is_needed,
+                # The balancer may think otherwise of an answer that is good enough for us.
+                probed=not (keep and declared.health.contract) or self._servers[tier].is_needed,
                 ready=lambda name: self._mark(tier, name, steps.READY),
                 entered=lambda name: self._mark(tier, name, steps.IN_ROTATION),
             )
