@@ -375,6 +375,13 @@ def test_what_is_known_of_a_start(
         listeners=(),
         architecture="arm64",
     )
+    state = {"Status": "running", "Pid": 78}
+    ended = {"Status": "restarting", "Pid": 0, "ExitCode": 3}
+    looks = iter([{"State": state, "RestartCount": 2}, {"State": ended, "RestartCount": 2}])
+    monkeypatch.setattr(engine.client, "inspect", lambda container: next(looks))
+    assert engine.evidence("id-1").exit_code == 3, "the record of one that ends again and again is that of its end"
+    monkeypatch.undo()
+    monkeypatch.setattr(platform, "machine", lambda: "aarch64")
     assert engine.evidence("id-2") == Evidence(("first", "second"), architecture="arm64")
 
 

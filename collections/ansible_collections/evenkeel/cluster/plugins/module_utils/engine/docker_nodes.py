@@ -14,6 +14,7 @@ from ..cluster import labels
 from ..cluster.engines import DOCKER, PROVIDERS
 from ..cluster.node import BROKEN, ENDED, RUNNING, Node, TierBuild, told_apart
 from ..core.http_client import health
+from ..core.poll import wait_until
 from .alterations import alteration, resources
 from .connections import count_open
 from .container_spec import node_spec, release_spec
@@ -29,6 +30,9 @@ _BRIDGE = "bridge"
 _READERS = 8
 # An application's own words about its end may stand above a long list of calls.
 _EVIDENCE_LINES = 60
+# Docker waits longer from one restart to the next, so an application that ends soon is mostly between two.
+_RESTART_SECONDS = 3.0
+_RESTART_POLL_SECONDS = 0.05
 # The kernel's names of machines -> those of images.
 _ARCHITECTURES = {"x86_64": "amd64", "aarch64": "arm64"}
 
@@ -203,7 +207,7 @@ class DockerEngine:
         machine = platform.machine()
         architecture = _ARCHITECTURES.get(machine, machine)
         try:
-            record = self.client.inspect(node)
+            record = self._at_its_end(node)
         except EngineError:
             return Evidence(lines, architecture=architecture)
         state, user = record["State"], str((record.get("Config") or {}).get("User") or "")
@@ -217,6 +221,21 @@ class DockerEngine:
             listeners=read_listening(pid) if pid else (),
             architecture=architecture,
         )
+
+    def _at_its_end(self, node: str) -> dict[str, Any]:
+        """Docker's record of the container; of one that ends again and again, as it is between two starts.
+
+        How a process ended is forgotten as soon as the next one starts.
+        """
+        found: list[dict[str, Any]] = []
+
+        def look() -> str:
+            found.append(self.client.inspect(node))
+            runs = found[-1]["State"].get("Status") == "running"
+            return "runs" if runs and found[-1].get("RestartCount") else ""
+
+        wait_until(look, _RESTART_SECONDS, _RESTART_POLL_SECONDS)
+        return found[-1]
 
     def health(self, url: str, headers: Mapping[str, str] | None = None) -> int:
         """The status of a GET; the host reaches containers as the balancer does."""
