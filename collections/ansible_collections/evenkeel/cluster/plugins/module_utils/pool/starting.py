@@ -13,6 +13,7 @@ from ..engine.port import Engine, EngineError
 from .start_faults import in_words, remedy
 
 _SHOWN_LINES = 8
+_SHOWN_LETTERS = 200
 _KEEPS = "; the nodes that ran before keep serving"
 
 
@@ -45,5 +46,5 @@ def why_not(engine: Engine, tier: Tier, node: Node | None, answer: int, otherwis
     if node is None:
         return f"last log lines: none (fix: {otherwise}{_KEEPS})"
     evidence = engine.evidence(node.id)
-    logs = " | ".join(evidence.lines[-_SHOWN_LINES:]) or "none"
+    logs = " | ".join(line[:_SHOWN_LETTERS] for line in evidence.lines[-_SHOWN_LINES:]) or "none"
     return f"last log lines: {logs} (fix: {remedy(tier, evidence, answer) or otherwise}{_KEEPS})"
