@@ -33,8 +33,20 @@ NOBODY = 65534
 PREFIX = ": got "
 
 TIERS: dict[str, Any] = {
-    "t-shop": {"image": "t-input/shop:1", "port": 8080, "path": "/", "nodes": "{{ t_shop_nodes | default(1) }}"},
-    "t-api": {"image": "t-input/api:1", "port": 3000, "path": "/api/", "nodes": "{{ t_api_nodes | default(1) }}"},
+    "t-shop": {
+        "image": "t-input/shop:1",
+        "leaving": "own",
+        "port": 8080,
+        "path": "/",
+        "nodes": "{{ t_shop_nodes | default(1) }}",
+    },
+    "t-api": {
+        "image": "t-input/api:1",
+        "leaving": "own",
+        "port": 3000,
+        "path": "/api/",
+        "nodes": "{{ t_api_nodes | default(1) }}",
+    },
 }
 
 needs_root = pytest.mark.skipif(os.geteuid() != 0, reason="takes root to be somebody else")

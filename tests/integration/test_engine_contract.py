@@ -40,7 +40,9 @@ RAW = {
     "ca_bundle": "",
     "state_dir": "/var/lib/evenkeel-contract",
     # Without a context the tier's labels are given to the container, and the image needs none.
-    "tiers": {"contract": {"image": f"{IMAGE}:latest", "port": 3000, "path": "/contract/", "nodes": 1}},
+    "tiers": {
+        "contract": {"image": f"{IMAGE}:latest", "leaving": "own", "port": 3000, "path": "/contract/", "nodes": 1}
+    },
 }
 
 

@@ -30,7 +30,7 @@ CLUSTER = "evenkeel"
 HOSTS = ("localhost",)
 TIERS: dict[str, dict[str, Any]] = {
     "shop": {"image": "res/shop", "context": "shop", "port": 8080, "path": "/", "nodes": 2, "sticky": True},
-    "dates": {"image": "res/dates:1", "port": 8081, "path": "/api/", "strip_path": True, "nodes": 2},
+    "dates": {"image": "res/dates:1", "leaving": "own", "port": 8081, "path": "/api/", "strip_path": True, "nodes": 2},
 }
 
 
@@ -96,8 +96,8 @@ class FakeCluster:
 
     def add_image(self, tier: Tier, content: str = "") -> str:
         """The tier's image, with the tier's labels if it is built here; its reference."""
-        reference = f"{tier.image}:latest" if tier.context else tier.image
-        image_labels = tier.labels if tier.context else {}
+        reference = tier.reference
+        image_labels = tier.labels if tier.context or tier.derived else {}
         content = content or f"content of {reference}"
         self.engine.images[reference] = Image(f"id of {content}", image_labels, content)
         return reference

@@ -34,7 +34,7 @@ class Host:
 
     def __init__(self, folder: Path) -> None:
         self.socket = DockerSocket(folder / "docker.sock")
-        raw = {"web": {"image": "res/web:1", "port": 8080, "path": "/", "nodes": 2}}
+        raw = {"web": {"image": "res/web:1", "leaving": "own", "port": 8080, "path": "/", "nodes": 2}}
         self.tier = parsed_tiers(raw, CLUSTER)["web"]
         build = build_of(self.tier, "res/web:1", IMAGE, CLUSTER)
         labels = {**build.options.labels, "evenkeel.revision": build.revision}

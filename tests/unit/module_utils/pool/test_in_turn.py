@@ -35,7 +35,9 @@ TURN = ", before the next one starts (roll: replace)"
 @pytest.fixture
 def cluster(tmp_path: Path) -> FakeCluster:
     """A tier of one node; starting one while another runs is an error."""
-    made = FakeCluster(tmp_path, tiers={**TIERS, "dates": {**TIERS["dates"], "nodes": 1, "roll": "replace"}})
+    made = FakeCluster(
+        tmp_path, tiers={**TIERS, "dates": {**TIERS["dates"], "nodes": 1, "roll": "replace", "leaving": "balancer"}}
+    )
     for name in ("start", "start_again"):
         alone(made, name)
     return made

@@ -21,7 +21,9 @@ LIMITS = RolloutLimits(ready_timeout=6.0)
 def of_dates(folder: Path, delays: Delays | None = None, **options: Any) -> FakeCluster:
     """A cluster whose tier of an image that is found has these options."""
     folder.mkdir(exist_ok=True)
-    return FakeCluster(folder, delays=delays, tiers={**TIERS, "dates": {**TIERS["dates"], **options}})
+    return FakeCluster(
+        folder, delays=delays, tiers={**TIERS, "dates": {**TIERS["dates"], "leaving": "balancer", **options}}
+    )
 
 
 def scaled(cluster: FakeCluster, **differs: Any) -> str:
@@ -89,8 +91,8 @@ def test_a_first_start_waits_for_the_balancers_own_probe(tmp_path: Path) -> None
     cluster = of_dates(tmp_path)
     cluster.balancer.probes = {}
     assert "no status from 200 to 399 from / when the balancer asks within 6 s" in scaled(cluster)
-    kept = dataclasses.replace(cluster.tiers["dates"], health=HealthCheck())
-    cluster.tiers["dates"] = kept
+    cluster = of_dates(tmp_path / "own", leaving="own")
+    cluster.balancer.probes = {}
     assert scaled(cluster) == "", "an image with the contract answers both of us alike"
 
 
@@ -107,7 +109,7 @@ def test_the_question_has_the_tiers_host_and_headers(tmp_path: Path, monkeypatch
     assert scaled(cluster) == ""
     url, headers = asked[-1]
     assert url.endswith(":8081/up?a=1")
-    assert headers == {"Host": "shop.example.org", "X-Probe": "b"}
+    assert headers == {"Host": "shop.example.org", "X-Probe": "b", "Connection": "close"}
 
 
 def test_a_node_that_is_starting_gets_its_tiers_time_before_it_counts_as_hung(tmp_path: Path) -> None:

@@ -325,7 +325,7 @@ def test_tiers_go_on_beside_one_that_fails(cluster: FakeCluster) -> None:
 
 def test_a_new_tier_whose_route_does_not_come_leaves_no_route(cluster: FakeCluster) -> None:
     cluster.routes.note = lambda: None  # type: ignore[method-assign]  # the balancer does not read the file again
-    extra = {"image": "res/more:1", "port": 8082, "path": "/more/", "nodes": 2}
+    extra = {"image": "res/more:1", "leaving": "own", "port": 8082, "path": "/more/", "nodes": 2}
     new = parsed_tiers({**TIERS, "more": extra})["more"]
     cluster.add_image(new)
     _, problem = reconciled(cluster, {**cluster.tiers, "more": new})

@@ -199,7 +199,9 @@ def failed(cluster: FakeCluster, count: int = 3) -> str:
 
 @pytest.fixture
 def cluster(tmp_path: Path) -> FakeCluster:
-    return FakeCluster(tmp_path, tiers={**TIERS, "dates": {**TIERS["dates"], "confinement": "strict"}})
+    return FakeCluster(
+        tmp_path, tiers={**TIERS, "dates": {**TIERS["dates"], "confinement": "strict", "leaving": "balancer"}}
+    )
 
 
 def test_a_run_tells_it_of_a_node_that_ends(cluster: FakeCluster, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -8,9 +8,10 @@ from collections.abc import Mapping
 from pathlib import Path
 
 import pytest
-from tests.unit.fakes.cluster import FakeCluster
+from tests.unit.fakes.cluster import TIERS, FakeCluster
 
-from ansible_collections.evenkeel.cluster.plugins.module_utils.cluster.spec import BALANCER, HELD, OWN, Tier
+from ansible_collections.evenkeel.cluster.plugins.module_utils.cluster.leaving import BALANCER, HELD, OWN
+from ansible_collections.evenkeel.cluster.plugins.module_utils.cluster.spec import Tier
 from ansible_collections.evenkeel.cluster.plugins.module_utils.pool.reconcile import (
     Outcome,
     RunFailedError,
@@ -30,13 +31,9 @@ def url(name: str) -> str:
 
 @pytest.fixture(params=[HELD, BALANCER])
 def cluster(tmp_path: Path, request: pytest.FixtureRequest) -> FakeCluster:
-    made = FakeCluster(tmp_path)
-    made.tiers = {**made.tiers, "shop": without_contract(made.tiers["shop"], request.param)}
-    return made
-
-
-def without_contract(tier: Tier, leaving: str = HELD) -> Tier:
-    return dataclasses.replace(tier, leaving=leaving, finish_seconds=FINISH_SECONDS)
+    shop = {"image": "res/shop:1", "port": 8080, "path": "/", "nodes": 2, "sticky": True, "stop_seconds": 30}
+    options = {**shop, "leaving": request.param, "finish_seconds": FINISH_SECONDS}
+    return FakeCluster(tmp_path, tiers={**TIERS, "shop": options})
 
 
 def renewed(cluster: FakeCluster) -> Mapping[str, Tier]:
@@ -110,7 +107,8 @@ def test_what_does_not_end_is_cut_after_the_tiers_time_and_told(cluster: FakeClu
 
 
 def test_an_image_that_keeps_the_contract_needs_none(cluster: FakeCluster) -> None:
-    cluster.tiers = {**cluster.tiers, "shop": dataclasses.replace(cluster.tiers["shop"], leaving=OWN)}
+    cluster.tiers = {**cluster.tiers, "shop": dataclasses.replace(cluster.tiers["shop"], leaving=OWN, derived="")}
+    cluster.add_image(cluster.tiers["shop"])
     reconciled(cluster, renewed(cluster))
     assert sets(cluster) == [[]]
     assert order(cluster, "connections") == []
@@ -211,9 +209,8 @@ def test_a_new_policy_switches_once_and_waits_for_the_connections_of_the_old_nod
     labels = {name.replace(shop.service, service): value for name, value in shop.labels.items()}
     labels["evenkeel.service"] = service
     tiers = {**cluster.tiers, "shop": dataclasses.replace(shop, service=service, labels=labels)}
-    cluster.engine.images["res/shop:latest"] = dataclasses.replace(
-        cluster.engine.images["res/shop:latest"], labels=labels
-    )
+    reference = shop.reference
+    cluster.engine.images[reference] = dataclasses.replace(cluster.engine.images[reference], labels=labels)
     _, problem = reconciled(cluster, tiers)
     assert problem == ""
     assert sets(cluster) == [[]]
@@ -243,7 +240,7 @@ def test_the_file_names_the_same_policy_as_the_labels(cluster: FakeCluster) -> N
     route = Route("shop", "/", False, shop.service, servers=ServerSet.of([url("a")], shop.labels, shop.service))
     assert route.servers is not None
     checked = json.loads(route.servers.checked)
-    assert checked["healthCheck"]["path"] == shop.health.path
+    assert checked["healthCheck"]["path"] == shop.probe.path
     assert checked["sticky"]["cookie"] == {
         "name": shop.cookie.name,
         "httpOnly": True,

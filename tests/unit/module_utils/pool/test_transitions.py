@@ -34,7 +34,7 @@ SEEDS = 10
 # One of its own for each run of the tests, because the lock is the machine's.
 CLUSTER = f"t{uuid.uuid4().hex[:8]}x"
 BY_HAND = ("rename", "leave_network", "limit", "limit_for_good", "copy")
-EXTRA = {"image": "res/extra:1", "port": 8082, "path": "/extra/", "nodes": 1}
+EXTRA = {"image": "res/extra:1", "leaving": "own", "port": 8082, "path": "/extra/", "nodes": 1}
 
 
 def some_tiers(chance: random.Random) -> dict[str, Tier]:

@@ -24,6 +24,7 @@ class HealthCheck:
         headers: further headers.
         kind: ``http``, or ``tcp`` for a port that accepts connections.
         contract: the image keeps docs/node-images.md: it answers 200 when it is ready, and 503 while it drains.
+        port: TCP port; 0 for the nodes' own.
     """
 
     path: str = "/healthz"
@@ -32,6 +33,7 @@ class HealthCheck:
     headers: dict[str, str] = dataclasses.field(default_factory=dict)
     kind: str = HTTP
     contract: bool = True
+    port: int = 0
 
     def is_ready(self, answer: int) -> bool:
         """Whether a node with this answer takes requests; 0 is no answer.

@@ -10,6 +10,7 @@ from __future__ import annotations
 
 DEFAULT_CLUSTER = "evenkeel"
 BALANCER_IMAGE = "res/traefik"
+HOLD_IMAGE = "evenkeel/hold"
 
 
 def node_prefix(cluster: str, tier: str) -> str:

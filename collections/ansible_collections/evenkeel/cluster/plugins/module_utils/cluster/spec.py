@@ -11,7 +11,8 @@ from typing import Any
 from .container_options import ContainerOptions
 from .endpoints import EVERY_ADDRESS, Endpoint, published
 from .health import HealthCheck
-from .names import BALANCER_IMAGE, image_name
+from .leaving import FINISH_SECONDS, OWN, probe_of
+from .names import BALANCER_IMAGE, HOLD_IMAGE, image_name
 from .paths import StatePaths
 
 STRATEGIES = ("wrr", "p2c", "hrw", "leasttime")
@@ -21,11 +22,6 @@ SPREADING_STRATEGIES = frozenset({"wrr", "p2c"})
 BESIDE, REPLACE = "beside", "replace"
 ROLLS = (BESIDE, REPLACE)
 SAME_SITE = ("lax", "strict", "none")
-# How a tier's nodes leave without a loss: by themselves, held back by our process 1, or by the balancer alone.
-OWN = "own"
-HELD = "held"
-BALANCER = "balancer"
-LEAVINGS = (OWN, HELD, BALANCER)
 
 
 @dataclasses.dataclass(frozen=True)
@@ -70,8 +66,10 @@ class Tier:
         mounts: ``{source, target, read_only}`` each.
         service: the balancer's service of the nodes; its name contains a hash of the policy.
         labels: of the nodes.
-        leaving: one of :data:`LEAVINGS`.
-        finish_seconds: how long requests of a node that leaves may take to end.
+        leaving: how a node leaves, one of ``cluster.leaving.LEAVING``.
+        finish_seconds: how long one that leaves may take to finish what is open.
+        pull: when the image is pulled, one of ``cluster.leaving.PULLS``.
+        derived: the repository of the image that is derived from *image*, with hold; empty for none.
         release_command: what runs once before the first node of a revision; empty for nothing.
         release_seconds: how long that may take.
         container: how the nodes' containers are confined and run.
@@ -104,10 +102,22 @@ class Tier:
     service: str
     labels: dict[str, str]
     leaving: str = OWN
-    finish_seconds: int = 30
+    finish_seconds: int = FINISH_SECONDS
+    pull: str = "missing"
+    derived: str = ""
     release_command: list[str] = dataclasses.field(default_factory=list)
     release_seconds: int = 600
     container: ContainerOptions = dataclasses.field(default_factory=ContainerOptions)
+
+    @property
+    def reference(self) -> str:
+        """The image that its nodes run where no build of it is named."""
+        return f"{self.derived or self.image}:latest" if self.context or self.derived else self.image
+
+    @property
+    def probe(self) -> HealthCheck:
+        """The health check that the balancer and a run make: of the application, or of what holds it."""
+        return probe_of(self.leaving, self.health)
 
     @classmethod
     def from_dict(cls, data: Mapping[str, Any]) -> Tier:
@@ -168,6 +178,11 @@ class ClusterSpec:
         """The name of the balancer's image, without a tag."""
         return image_name(self.name, BALANCER_IMAGE)
 
+    @property
+    def hold_image(self) -> str:
+        """The name of the image with hold, without a tag."""
+        return image_name(self.name, HOLD_IMAGE)
+
     def as_dict(self) -> dict[str, Any]:
         """The specification as plain data, for Ansible facts, with what follows from it.
 
@@ -177,6 +192,7 @@ class ClusterSpec:
         return {
             **dataclasses.asdict(self),
             "balancer_image": self.balancer_image,
+            "hold_image": self.hold_image,
             "paths": self.paths.as_dict(),
             "endpoints": endpoints,
             "api": {

@@ -129,7 +129,7 @@ class BaselinePool:
             node = next((item for item in self.nodes(name) if item.id == container), None)
             if node is None or not node.address:
                 return node.name if node else container[:12]
-            return "" if tier.health.is_ready(health_of(self._engine, node, tier)) else node.name
+            return "" if tier.probe.is_ready(health_of(self._engine, node, tier)) else node.name
 
         silent = wait_until(look, self._patience, _POLL_SECONDS, self._clock)
         if silent:

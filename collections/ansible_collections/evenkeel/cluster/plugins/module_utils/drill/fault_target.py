@@ -47,7 +47,7 @@ def renewed(tier: Tier, mark: str) -> Tier:
 def other_policy(tier: Tier, cluster: str) -> Tier:
     """The tier with another balancing policy: another cookie where it is sticky, sticky where it is not."""
     cookie = dataclasses.replace(tier.cookie, name=f"{tier.cookie.name}_drill") if tier.sticky else tier.cookie
-    policy = policy_labels(True, tier.strategy, cookie, tier.health, tier.max_failures)
+    policy = policy_labels(True, tier.strategy, cookie, tier.probe, tier.max_failures)
     service = service_name(tier.name, tier.port, policy)
     return dataclasses.replace(
         tier, sticky=True, cookie=cookie, service=service, labels=tier_labels(cluster, tier.name, service, policy)
@@ -111,7 +111,7 @@ class NodeWatch:
             node = self.node(container)
             if not node.address or self.listed(node) != "UP":
                 return "not in rotation"
-            return "" if tier.health.is_ready(health_of(self._engine, node, tier)) else "no answer"
+            return "" if tier.probe.is_ready(health_of(self._engine, node, tier)) else "no answer"
 
         if wait_until(look, self._patience, _POLL_SECONDS, self._clock):
             name = self.node(container).name
@@ -196,7 +196,7 @@ class PoolFaultTarget:
                 self._images.add(self._bare_name(name))
 
     def _image(self, tier: Tier) -> str:
-        return self._declared.images.get(tier.name) or (f"{tier.image}:latest" if tier.context else tier.image)
+        return self._declared.images.get(tier.name) or tier.reference
 
     def _bare_name(self, tier: str) -> str:
         return f"evenkeel-drill/{self._declared.cluster}-{tier}"

@@ -29,7 +29,6 @@ from .port import EngineError, Image
 
 _API_TIMEOUT_SECONDS = 60
 _LOG_LINES = 8
-_END_POLL_SECONDS = 0.1
 _EXEC_SECONDS = 5.0
 
 
@@ -210,7 +209,7 @@ class DockerClient:
             return None
 
     def _await_end(self, container: str, seconds: int, signal: str) -> None:
-        """Docker's own stop takes another signal than the container's only since 23.0."""
+        # Docker's own stop takes another signal than the container's only since 23.0.
         with contextlib.suppress(EngineError), docker_errors(f"signal to {container[:12]}"):
             self.api.kill(container, signal)  # refused if it has ended by itself
         self.end_of(container, seconds)
@@ -227,7 +226,7 @@ class DockerClient:
             state.update(self.inspect(container)["State"])
             return "it runs" if state.get("Running") else ""
 
-        return None if wait_until(running, seconds, _END_POLL_SECONDS) else int(state["ExitCode"])
+        return None if wait_until(running, seconds, 0.1) else int(state["ExitCode"])
 
     def start_again(self, container: str) -> None:
         """Start a container that has ended; its restart policy applies again.
@@ -327,10 +326,10 @@ class DockerClient:
 
     def log_lines(self, container: str, count: int) -> list[str]:
         """The container's last log lines, oldest first; none when they cannot be read."""
+        text = ""
         with contextlib.suppress(EngineError), docker_errors(f"log of {container[:12]}"):
             text = self.api.logs(container, tail=count).decode(errors="replace")
-            return [line.strip() for line in text.splitlines() if line.strip()]
-        return []
+        return [line.strip() for line in text.splitlines() if line.strip()]
 
 
 def _digest(reference: str, digests: Sequence[str]) -> str:

@@ -10,6 +10,7 @@ import json
 import os
 from collections.abc import Iterable, Mapping
 from typing import Any
+from urllib.parse import quote
 
 from ..cluster.labels import ROLE, TIER
 from .docker_http import DEFAULT_SOCKET, UnixConnection
@@ -114,6 +115,21 @@ def _ask_docker(connection: UnixConnection, path: str) -> Docker:
         live_restore=bool(info.get("LiveRestoreEnabled")),
         swarm=str((info.get("Swarm") or {}).get("LocalNodeState") or "inactive") != "inactive",
     )
+
+
+def read_entrypoints(docker: Docker, references: Iterable[str]) -> dict[str, list[str]]:
+    """The entry points of images; those that Docker does not tell are left out."""
+    found: dict[str, list[str]] = {}
+    connection = UnixConnection(docker.socket, _DOCKER_TIMEOUT_SECONDS)
+    try:
+        for reference in references:
+            config = _get(connection, f"/images/{quote(reference)}/json").get("Config") or {}
+            found[reference] = [str(part) for part in config.get("Entrypoint") or ()]
+    except (OSError, http.client.HTTPException, ValueError, AttributeError):
+        pass
+    finally:
+        connection.close()
+    return found
 
 
 def _engine_id(info: Mapping[str, Any]) -> str:

@@ -28,6 +28,7 @@ from .checks import (
 from .declaration import Declaration, read_declaration
 from .engine import advice, check_engine
 from .facts import Machine, read_disk, read_listeners, read_port_proxies
+from .leaving import settle_leaving
 from .packet_filter import rules_missing
 
 ReadFacts = Callable[[Declaration, ClusterSpec, Machine, Docker], MachineFacts]
@@ -100,14 +101,16 @@ def preflight(params: Mapping[str, Any], machine: Machine, docker: Docker, read:
         problems += [*check_machine(machine), *check_engine(machine, docker)]
     lacks: list[str] = []
     full: list[Problem] = []
-    if declaration.spec is not None:
-        facts = read(declaration, declaration.spec, machine, docker)
+    spec = declaration.spec
+    if spec is not None:
+        facts = read(declaration, spec, machine, docker)
         problems += check_all(declaration, facts)
         if declaration.must_carry:
-            lacks = [*memory_advice(declaration.spec, machine), *advice(machine, docker, facts.proxies)]
+            lacks = [*memory_advice(spec, machine), *advice(machine, docker, facts.proxies)]
             full = check_disk_for_images(declaration, facts)
-        lacks = [*_left_over(declaration.spec, docker), *lacks]
-    return Preflight(declaration.spec, tuple(problems), declaration.warnings, tuple(lacks), tuple(full))
+        spec, first = settle_leaving(spec, docker)
+        lacks = [*_left_over(spec, docker), *lacks, *first]
+    return Preflight(spec, tuple(problems), declaration.warnings, tuple(lacks), tuple(full))
 
 
 def _left_over(spec: ClusterSpec, docker: Docker) -> list[str]:

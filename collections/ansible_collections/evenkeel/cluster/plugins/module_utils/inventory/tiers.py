@@ -9,6 +9,7 @@ from collections.abc import Callable, Mapping
 from typing import Any
 
 from ..cluster.contract import STATS_PORT
+from ..cluster.leaving import HELD, OWN, probe_of
 from ..cluster.names import image_name, node_name
 from ..cluster.spec import REPLACE, Tier
 from ..core.errors import printable
@@ -17,6 +18,7 @@ from . import tier_values as values
 from .container_options import CONTAINER_KEYS, INSTEAD, read_container
 from .health_options import HEALTH_KEYS, read_health
 from .knobs import node_variable
+from .leaving import LEAVING_KEYS, read_leaving, with_defaults
 from .reader import NAME, Reader
 from .tier_options import OPTIONS, names, read_options
 
@@ -25,11 +27,11 @@ MAX_NODES = 1000
 MAX_DRAIN_SECONDS = 600
 MAX_STOP_SECONDS = 3600
 RESERVED_TIERS = frozenset(
-    {"all", "api", "balancer", "base", "bridge", "console", "dashboard", "empty", "evenkeel", "guard", "host"}
+    {"all", "api", "balancer", "base", "bridge", "console", "dashboard", "empty", "evenkeel", "guard", "hold", "host"}
     | {"internal", "none", "portainer", "registry", "traefik"}
 )
 # Images that the project builds itself; a tier's image of the same name would replace them.
-RESERVED_IMAGES = frozenset({"evenkeel/base", "res/traefik"})
+RESERVED_IMAGES = frozenset({"evenkeel/base", "evenkeel/hold", "res/traefik"})
 _IMAGE_LENGTH = 255
 _HOST_LABEL_LENGTH = 63  # the name of a node is its host name
 _REPOSITORY = re.compile(
@@ -42,7 +44,7 @@ _PATH = re.compile(r"/(?:[A-Za-z0-9_~.-]+/)*", re.ASCII)
 _OWN_KEYS = frozenset(
     {"image", "context", "port", "path", "nodes", "cookie", "mounts", "drain_seconds", "stop_seconds"}
 )
-TIER_KEYS = _OWN_KEYS | names(OPTIONS) | CONTAINER_KEYS | HEALTH_KEYS
+TIER_KEYS = _OWN_KEYS | names(OPTIONS) | CONTAINER_KEYS | HEALTH_KEYS | LEAVING_KEYS
 
 
 def _image(reader: Reader, what: str, raw: object, built: bool, cluster: str) -> str:
@@ -111,7 +113,7 @@ def _tier(reader: Reader, cluster: str, name: str, raw: Mapping[str, Any]) -> Ti
     for required in missing:
         reader.problem(f"{at}.{required}", None, "a value", f"add {required} to the tier")
     # Missing options are reported above; stand-ins keep the checks below from reporting them again.
-    raw = {"image": "missing", "port": 1, "nodes": 0, **raw}
+    raw = with_defaults({"image": "missing", "port": 1, "nodes": 0, **raw})
     context = _context(reader, f"{at}.context", name, raw.get("context"))
     image = _image(reader, f"{at}.image", raw["image"], built=raw.get("context") is not None, cluster=cluster)
     port = _tier_port(reader, f"{at}.port", raw["port"])
@@ -123,9 +125,10 @@ def _tier(reader: Reader, cluster: str, name: str, raw: Mapping[str, Any]) -> Ti
         # Traefik's hrw hashes the client's address and never sets a cookie.
         reader.problem(f"{at}.strategy", strategy, "wrr, p2c or leasttime for a sticky tier", f"{at}.strategy: wrr")
     cookie = values.cookie(reader, f"{at}.cookie", name, raw.get("cookie", {}))
-    health = read_health(reader, at, raw, contract=built, held=raw.get("leaving") == "held")
+    ending = read_leaving(reader, at, cluster, name, raw)
+    health = read_health(reader, at, raw, contract=ending.leaving == OWN, held=ending.leaving == HELD)
     drain, stop = _stop(reader, at, raw)
-    policy = policy_labels(sticky, strategy, cookie, health, options["max_failures"])
+    policy = policy_labels(sticky, strategy, cookie, probe_of(ending.leaving, health), options["max_failures"])
     service = service_name(name, port, policy)
     count = node_variable(name)
     nodes = reader.whole(count, raw["nodes"], 0, MAX_NODES, f"-e {count}=3")
@@ -147,6 +150,7 @@ def _tier(reader: Reader, cluster: str, name: str, raw: Mapping[str, Any]) -> Ti
         container=container,
         service=service,
         labels=tier_labels(cluster, name, service, policy),
+        **ending.options,
         **options,
     )
 

@@ -114,12 +114,18 @@ def tier_route(tier: Tier, hosts: Iterable[str]) -> Route:
 
 def node_health_url(node: Node, tier: Tier) -> str:
     """The address of the node's health check, not through the balancer."""
-    return Endpoint("http", node.address, tier.port).at(tier.health.path)
+    return Endpoint("http", node.address, tier.probe.port or tier.port).at(tier.probe.path)
 
 
 def health_of(engine: Engine, node: Node, tier: Tier) -> int:
     """The status of the node's health answer; 0 for none."""
-    return engine.health(node_health_url(node, tier), tier.health.sent) if node.address else 0
+    return engine.health(node_health_url(node, tier), tier.probe.sent) if node.address else 0
+
+
+def answer_of(engine: Engine, node: Node, tier: Tier) -> int:
+    """The status of the application's own answer, also where the health check asks what holds it; 0 for none."""
+    url = Endpoint("http", node.address, tier.port).at(tier.health.path)
+    return engine.health(url, tier.health.sent) if node.address else 0
 
 
 def read_tiers(raw: Iterable[Mapping[str, Any]]) -> dict[str, Tier]:
@@ -157,7 +163,7 @@ def declare(
     builds: dict[str, TierBuild] = {}
     missing: dict[str, str] = {}
     for name, tier in tiers.items():
-        reference = images.get(name) or (f"{tier.image}:latest" if tier.context else tier.image)
+        reference = images.get(name) or tier.reference
         image = engine.image(reference)
         if image is None:
             missing[name] = reference
@@ -241,8 +247,8 @@ def _marked(tiers: Mapping[str, Tier], nodes: list[Node], engine: Engine, balanc
 
 
 def _marked_by(node: Node, tier: Tier, answer: int) -> Node:
-    leaving = tier.health.is_draining(answer)
-    silent = node.managed and not leaving and not tier.health.is_ready(answer)
+    leaving = tier.probe.is_draining(answer)
+    silent = node.managed and not leaving and not tier.probe.is_ready(answer)
     return dataclasses.replace(node, leaving=leaving, silent=silent)
 
 

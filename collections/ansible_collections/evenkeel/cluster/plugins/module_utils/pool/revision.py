@@ -10,15 +10,29 @@ import json
 
 from ..cluster import labels
 from ..cluster.container_options import ContainerOptions
+from ..cluster.leaving import HELD
 from ..cluster.node import NodeOptions
 from ..cluster.spec import Tier
+
+
+def _times(tier: Tier) -> dict[str, str]:
+    """How long a node drains and finishes; only hold reads the second one."""
+    times = {"EVENKEEL_DRAIN_SECONDS": str(tier.drain_seconds)}
+    return {**times, "EVENKEEL_FINISH_SECONDS": str(tier.finish_seconds)} if tier.leaving == HELD else times
+
+
+def _container(tier: Tier) -> ContainerOptions:
+    """What holds a tier's application has these two in its image: they are not for the container."""
+    if tier.leaving != HELD:
+        return tier.container
+    return dataclasses.replace(tier.container, entrypoint=None, stop_signal="")
 
 
 def node_options(tier: Tier, network: str) -> NodeOptions:
     """The container options of a tier's nodes."""
     return NodeOptions(
         network=network,
-        environment={**tier.environment, "EVENKEEL_DRAIN_SECONDS": str(tier.drain_seconds)},
+        environment={**tier.environment, **_times(tier)},
         labels={**tier.container.labels, **tier.labels, labels.MANAGED: "true"},
         memory=tier.memory,
         nano_cpus=round(tier.cpus * 1e9),
@@ -28,7 +42,7 @@ def node_options(tier: Tier, network: str) -> NodeOptions:
         tmpfs=dict(tier.container.tmpfs),
         log_size=tier.log_size,
         log_files=tier.log_files,
-        container=tier.container,
+        container=_container(tier),
     )
 
 

@@ -156,7 +156,6 @@ class Rollout:
             self._servers[tier].begin(former)
 
     def _watch(self, tier: str = "") -> RotationWatch:
-        """A watch with the patience of the tier, or with that of the run."""
         probe_each = functools.partial(self._each, self._probers)
         build = self._declaration.builds.get(tier)
         patience = (build.tier.ready_seconds if build else 0) or self._limits.ready_timeout
@@ -269,16 +268,15 @@ class Rollout:
         """Start nodes and wait for them. If that fails, all are removed; with *keep*, those in rotation stay."""
         if not actions:
             return
-        tier = actions[0].tier
-        names = {action.node for action in actions}
-        declared = self._declaration.builds[tier].tier
+        tier, names = actions[0].tier, {action.node for action in actions}
+        declared = self._declaration.tiers[tier]
         try:
             self._each(self._starters, self._start, actions)
             watch.enter(
                 declared,
                 names,
-                # The balancer may think otherwise of an answer that is good enough for us.
-                probed=not (keep and declared.health.contract) or self._servers[tier].is_needed,
+                # Of an image without the contract, the balancer may judge an answer otherwise than this run does.
+                probed=not (keep and declared.health.contract),
                 ready=lambda name: self._mark(tier, name, steps.READY),
                 entered=lambda name: self._mark(tier, name, steps.IN_ROTATION),
             )
@@ -290,7 +288,7 @@ class Rollout:
         self.done += actions
 
     def _discard(self, names: Container[str]) -> None:
-        """Remove managed nodes: those that served are drained first, the others are removed at once."""
+        """Remove managed nodes; those that served are drained first."""
         going = [node for node in self._engine.nodes() if node.managed and node.name in names]
         for tier, served in parts.by_tier(node for node in going if self._timing(node.name).in_rotation is not None):
             self.warnings += self._servers[tier].withdraw(served)

@@ -15,7 +15,7 @@ from ..core.progress import no_progress
 from ..engine.port import BalancerView, Engine
 from ..traefik.api import TraefikApiError
 from ..traefik.routes import Route, leads_to
-from .context import health_of
+from .context import answer_of, health_of
 from .starting import why_not
 
 _POLL_SECONDS = 0.1
@@ -115,7 +115,7 @@ class RotationWatch:
 
         def probe(node: Node) -> None:
             arrival.answers[node.name] = health_of(self._engine, node, tier)
-            if tier.health.is_ready(arrival.answers[node.name]):
+            if tier.probe.is_ready(arrival.answers[node.name]):
                 arrival.answering.add(node.name)
                 ready(node.name)
 
@@ -151,7 +151,9 @@ class RotationWatch:
             seen = f"no {tier.health.balanced} from {tier.health.path} when the balancer asks"
         more = f" (and {len(waiting) - 1} more)" if len(waiting) > 1 else ""
         otherwise = f"docker run the image and request {tier.health.path}"
-        why = why_not(self._engine, tier, node, arrival.answers.get(first, 0), otherwise)
+        # What holds an application says only whether it is ready: the line tells of the application's own answer.
+        answer = answer_of(self._engine, node, tier) if node is not None else 0
+        why = why_not(self._engine, tier, node, answer, otherwise)
         return f"node {first}{more}: got {seen} within {self._patience:g} s, want it ready; {why}"
 
     def answer(self, tier: Tier, names: Container[str]) -> None:
@@ -166,7 +168,7 @@ class RotationWatch:
             members = [node for node in self._engine.nodes() if node.tier == tier.name and node.name in names]
             arrival.nodes = {node.name: node for node in members}
             arrival.answers = {node.name: health_of(self._engine, node, tier) for node in members}
-            arrival.waiting = {name for name, answer in arrival.answers.items() if not tier.health.is_ready(answer)}
+            arrival.waiting = {name for name, answer in arrival.answers.items() if not tier.probe.is_ready(answer)}
             return "some" if arrival.waiting else ""
 
         if wait_until(look, self._patience, _POLL_SECONDS, self._clock):

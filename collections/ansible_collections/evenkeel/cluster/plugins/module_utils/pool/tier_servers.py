@@ -15,8 +15,9 @@ import dataclasses
 import threading
 from collections.abc import Collection, Iterable, Sequence
 
+from ..cluster.leaving import HELD, OWN
 from ..cluster.node import Node
-from ..cluster.spec import HELD, OWN, Tier
+from ..cluster.spec import Tier
 from ..core.errors import EvenkeelError, Problem
 from ..core.poll import Clock, wait_until
 from ..engine.port import BalancerView

@@ -61,6 +61,8 @@ def policy_labels(
         "healthcheck.timeout": HEALTH_TIMEOUT,
         "serverstransport": TRANSPORT,
     }
+    if health.port:
+        options["healthcheck.port"] = str(health.port)
     if health.status:
         options["healthcheck.status"] = str(health.status)
     if health.host:

@@ -1,0 +1,141 @@
+# Copyright: Evenkeel contributors
+# SPDX-License-Identifier: MIT
+"""How the nodes of a tier leave: the options, their defaults, and what an image says about it. Pure."""
+
+from __future__ import annotations
+
+import dataclasses
+import re
+from collections.abc import Container, Iterable, Mapping, Sequence
+from typing import Any
+
+from ..cluster.leaving import (
+    BALANCER,
+    FINISH_MARGIN,
+    FINISH_SECONDS,
+    HELD,
+    HELD_DRAIN_SECONDS,
+    LEAVING,
+    OWN,
+    PULLS,
+    probe_of,
+)
+from ..cluster.names import image_name
+from ..cluster.spec import Tier
+from ..core.errors import Problem
+from ..core.values import whole_number
+from ..traefik.labels import policy_labels, service_name, tier_labels
+from .reader import Reader
+
+LEAVING_KEYS = frozenset({"leaving", "finish_seconds", "pull"})
+_STOP_SECONDS = 30
+_MAX_FINISH_SECONDS = 3600
+# Supervisors that refuse to run as anything but process 1.
+_FIRST_PROCESSES = re.compile(r"/init|/sbin/init|(?:.*/)?systemd|(?:.*/)?s6-svscan")
+
+
+@dataclasses.dataclass(frozen=True)
+class Leaving:
+    """The options of a tier that say how its nodes leave.
+
+    Attributes:
+        leaving: one of ``cluster.leaving.LEAVING``.
+        finish_seconds: how long a node that leaves may take to finish what is open.
+        pull: one of ``cluster.leaving.PULLS``.
+        derived: the repository of the image that is derived for it; empty for none.
+    """
+
+    leaving: str
+    finish_seconds: int
+    pull: str
+    derived: str
+
+    @property
+    def options(self) -> dict[str, Any]:
+        """As fields of a tier."""
+        return dataclasses.asdict(self)
+
+
+def with_defaults(raw: Mapping[str, Any]) -> dict[str, Any]:
+    """A tier's options, those that are missing filled in where their default follows from how its nodes leave."""
+    leaving = raw.get("leaving", OWN if raw.get("context") is not None else HELD)
+    options = {"leaving": leaving, **raw}
+    if leaving == HELD:
+        options.setdefault("drain_seconds", HELD_DRAIN_SECONDS)
+        finish, stop = (whole_number(options.get(key)) for key in ("finish_seconds", "stop_seconds"))
+        if finish is None and stop is not None:
+            options.setdefault("finish_seconds", min(FINISH_SECONDS, max(stop - FINISH_MARGIN, 0)))
+        options.setdefault("stop_seconds", max(_STOP_SECONDS, finish or FINISH_SECONDS) + 2 * FINISH_MARGIN)
+    options.setdefault("finish_seconds", FINISH_SECONDS)
+    return options
+
+
+def read_leaving(reader: Reader, at: str, cluster: str, name: str, options: Mapping[str, Any]) -> Leaving:
+    """How the nodes of a tier leave.
+
+    Args:
+        reader: collects the problems.
+        at: the tier's place in the inventory.
+        cluster: the cluster's name.
+        name: the tier's name.
+        options: the tier's, as :func:`with_defaults` gives them.
+    """
+    known = len(reader.problems)
+    leaving = reader.choice(f"{at}.leaving", options["leaving"], LEAVING)
+    pull = reader.choice(f"{at}.pull", options.get("pull", "missing"), PULLS)
+    fix = f"{at}.finish_seconds: {FINISH_SECONDS}"
+    finish = reader.whole(f"{at}.finish_seconds", options["finish_seconds"], 0, _MAX_FINISH_SECONDS, fix)
+    built = options.get("context") is not None
+    if len(reader.problems) == known:
+        if built and leaving == HELD:
+            want = "own or balancer, because an image that is built here can have hold in its Dockerfile"
+            reader.problem(f"{at}.leaving", leaving, want, f"{at}.leaving: own")
+        if built and "pull" in options:
+            reader.problem(f"{at}.pull", pull, "nothing, because the image is built here", f"remove {at}.pull")
+        _finish_before_the_kill(reader, at, leaving, finish, options)
+    derived = image_name(cluster, f"evenkeel/{name}") if leaving == HELD else ""
+    return Leaving(leaving, finish, pull, derived)
+
+
+def _finish_before_the_kill(reader: Reader, at: str, leaving: str, finish: int, options: Mapping[str, Any]) -> None:
+    stop, drain = whole_number(options.get("stop_seconds")), whole_number(options.get("drain_seconds"))
+    if leaving != HELD or stop is None or drain is None:
+        return
+    if finish > stop - FINISH_MARGIN:
+        want = f"at most stop_seconds ({stop}) less {FINISH_MARGIN}, because Docker kills the node then"
+        reader.problem(f"{at}.finish_seconds", finish, want, f"{at}.stop_seconds: {finish + 2 * FINISH_MARGIN}")
+    elif finish < drain:
+        want = f"at least drain_seconds ({drain})"
+        reader.problem(f"{at}.finish_seconds", finish, want, f"{at}.finish_seconds: {drain + FINISH_MARGIN}")
+
+
+def must_be_first(entrypoint: Sequence[str] | None) -> bool:
+    """Whether an image's command must be process 1, which leaves no place for hold."""
+    return bool(entrypoint) and _FIRST_PROCESSES.fullmatch(str((entrypoint or [""])[0])) is not None
+
+
+def by_balancer(cluster: str, tiers: Iterable[Tier], names: Container[str]) -> list[Tier]:
+    """The tiers, of which the named ones leave by the balancer alone.
+
+    Args:
+        cluster: the cluster's name.
+        tiers: all of them.
+        names: of those that change.
+    """
+    return [_by_balancer(cluster, tier) if tier.name in names else tier for tier in tiers]
+
+
+def _by_balancer(cluster: str, tier: Tier) -> Tier:
+    probe = probe_of(BALANCER, tier.health)
+    policy = policy_labels(tier.sticky, tier.strategy, tier.cookie, probe, tier.max_failures)
+    service = service_name(tier.name, tier.port, policy)
+    labels = tier_labels(cluster, tier.name, service, policy)
+    return dataclasses.replace(tier, leaving=BALANCER, derived="", service=service, labels=labels)
+
+
+def first_process_advice(tier: Tier, entrypoint: Sequence[str]) -> str:
+    """What a reader must know about a tier whose image must be process 1."""
+    got = f"ENTRYPOINT {entrypoint[0]}, which must be process 1"
+    want = "one that hold can start; its nodes leave by the balancer alone, and a docker stop by hand can lose requests"
+    fix = f"none needed; cluster_tiers.{tier.name}.leaving: balancer says so too"
+    return str(Problem(f"image {tier.image}", got, want, fix))
