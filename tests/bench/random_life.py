@@ -50,7 +50,13 @@ _TIERS: dict[str, dict[str, Any]] = {
         "strip_path": True,
         "repeat": True,
     },
-    model.EXTRA: {"image": f"{EXTRA_IMAGE}:latest", "port": 3000, "path": "/extra/", "strip_path": True},
+    model.EXTRA: {
+        "image": f"{EXTRA_IMAGE}:latest",
+        "leaving": "own",
+        "port": 3000,
+        "path": "/extra/",
+        "strip_path": True,
+    },
 }
 _GUESTS = "evenkeel.faults=yes"
 # The images too: their labels hold the policy that a life may have changed.

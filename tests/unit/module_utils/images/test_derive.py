@@ -1,0 +1,118 @@
+"""What is derived from an image of others, and from which images nothing can be."""
+
+from __future__ import annotations
+
+import dataclasses
+import json
+from typing import Any
+
+import pytest
+
+from ansible_collections.evenkeel.cluster.plugins.module_utils.images.derive import (
+    Original,
+    derived,
+    dockerfile,
+    original,
+    refusal,
+)
+
+HOLD = "evenkeel/hold:0123456789ab"
+TIER: dict[str, Any] = {
+    "name": "web",
+    "port": 80,
+    "health_path": "/",
+    "derived": "evenkeel/web",
+    "labels": {"evenkeel.tier": "web"},
+}
+INSPECTED: dict[str, Any] = {
+    "Id": "sha256:" + "1" * 64,
+    "Architecture": "amd64",
+    "Config": {
+        "Entrypoint": ["/docker-entrypoint.sh"],
+        "Cmd": ["nginx", "-g", "daemon off;"],
+        "StopSignal": "SIGQUIT",
+        "ExposedPorts": {"80/tcp": {}},
+        "OnBuild": None,
+    },
+}
+
+
+def inspected(**config: Any) -> Original:
+    return original("nginx:1", {**INSPECTED, "Config": {**INSPECTED["Config"], **config}})
+
+
+def lines(image: Original, **tier: Any) -> list[str]:
+    return dockerfile({**TIER, **tier}, image, HOLD).splitlines()
+
+
+def test_hold_starts_what_the_image_starts() -> None:
+    assert lines(inspected()) == [
+        f"FROM sha256:{'1' * 64}",
+        f"COPY --from={HOLD} /hold /.evenkeel/hold",
+        'ENTRYPOINT ["/.evenkeel/hold", "--port", "80", "--stop-signal", "SIGQUIT", "--", "/docker-entrypoint.sh"]',
+        'CMD ["nginx", "-g", "daemon off;"]',
+        "STOPSIGNAL SIGTERM",
+        "HEALTHCHECK NONE",
+    ]
+
+
+def test_an_image_with_a_command_alone_can_still_be_given_another_one() -> None:
+    found = lines(inspected(Entrypoint=None, StopSignal=""))
+    assert found[2].endswith('"--stop-signal", "SIGTERM", "--"]')
+    assert found[3] == 'CMD ["nginx", "-g", "daemon off;"]'
+
+
+def test_words_of_a_command_stay_as_they_are() -> None:
+    odd = ["sh", "-c", "echo \"$A\" 'b' \\ ä\n# x"]
+    command = next(line for line in lines(inspected(Cmd=odd)) if line.startswith("CMD "))
+    assert json.loads(command.removeprefix("CMD ")) == odd
+
+
+def test_a_health_path_is_told_and_a_missing_port_exposed() -> None:
+    found = lines(inspected(ExposedPorts=None), health_path="/up", port=3000)
+    assert '"--port", "3000", "--stop-signal", "SIGQUIT", "--health-path", "/up", "--"' in found[2]
+    assert found[-1] == "EXPOSE 3000"
+
+
+def test_the_tag_follows_all_that_goes_into_the_image() -> None:
+    def tag(image: Original | None = None, hold: str = HOLD, serial: str = "", **tier: Any) -> str:
+        return derived({**TIER, **tier}, image or inspected(), hold, serial).tag
+
+    first = tag()
+    assert len(first) == 12
+    assert tag() == first
+    others = {
+        tag(dataclasses.replace(inspected(), image_id="sha256:2")),
+        tag(inspected(StopSignal="SIGTERM")),
+        tag(hold="evenkeel/hold:ba9876543210"),
+        tag(serial="2"),
+        tag(labels={"evenkeel.tier": "shop"}),
+        tag(health_path="/up"),
+    }
+    assert len(others | {first}) == 7
+
+
+def test_a_derived_image_is_named_after_its_tier() -> None:
+    found = derived(TIER, inspected(), HOLD)
+    assert (found.name, found.ref, found.latest) == ("web", f"evenkeel/web:{found.tag}", "evenkeel/web:latest")
+    assert found.labels == TIER["labels"]
+
+
+@pytest.mark.parametrize(
+    "config, machine, got",
+    [
+        ({"OnBuild": ["RUN make"]}, "x86_64", "got one with ONBUILD, want an image to run"),
+        ({"Entrypoint": None, "Cmd": None}, "x86_64", "got no command, want an ENTRYPOINT or a CMD"),
+        ({}, "aarch64", "got one for amd64, want one for aarch64"),
+    ],
+)
+def test_an_image_that_nothing_can_be_derived_from_is_one_line(config: dict[str, Any], machine: str, got: str) -> None:
+    line = str(refusal("web", inspected(**config), machine))
+    assert line.startswith(f"image nginx:1 of tier web: {got}")
+    assert " (fix: " in line
+
+
+@pytest.mark.parametrize("machine", ["x86_64", ""])
+def test_other_images_are_not_refused(machine: str) -> None:
+    assert refusal("web", inspected(), machine) is None
+    assert refusal("web", inspected(Entrypoint=None), machine) is None

@@ -1,0 +1,166 @@
+"""How the nodes of a tier leave: options, defaults, and what follows from them."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+
+from ansible_collections.evenkeel.cluster.plugins.module_utils.cluster.spec import Tier
+from ansible_collections.evenkeel.cluster.plugins.module_utils.inventory.leaving import (
+    by_balancer,
+    first_process_advice,
+    must_be_first,
+)
+from ansible_collections.evenkeel.cluster.plugins.module_utils.inventory.parse import parse_cluster
+from ansible_collections.evenkeel.cluster.plugins.module_utils.pool.revision import node_options
+
+from .samples import cluster, problems_of
+
+FOREIGN: dict[str, Any] = {"image": "nginx:1.27", "port": 80, "path": "/", "nodes": 3}
+
+
+def declared(name: str = "evenkeel", **options: Any) -> Tier:
+    spec, problems = parse_cluster(cluster(name=name, tiers={"web": {**FOREIGN, **options}}))
+    assert spec is not None, problems
+    return spec.tiers[0]
+
+
+def policy(tier: Tier) -> dict[str, str]:
+    prefix = f"traefik.http.services.{tier.service}.loadbalancer.healthcheck."
+    return {key.removeprefix(prefix): value for key, value in tier.labels.items() if key.startswith(prefix)}
+
+
+def test_four_lines_are_held() -> None:
+    tier = declared()
+    assert (tier.leaving, tier.pull, tier.derived, tier.reference) == (
+        "held",
+        "missing",
+        "evenkeel/web",
+        "evenkeel/web:latest",
+    )
+    assert (tier.drain_seconds, tier.finish_seconds, tier.stop_seconds) == (2, 30, 40)
+    assert tier.probe == ("/ready", 9180)
+    assert (policy(tier)["path"], policy(tier)["port"]) == ("/ready", "9180")
+    times = node_options(tier, "evenkeel").environment
+    assert times == {"EVENKEEL_DRAIN_SECONDS": "2", "EVENKEEL_FINISH_SECONDS": "30"}
+
+
+def test_an_image_that_is_built_here_leaves_by_itself() -> None:
+    tier = declared(image="res/web", context="files/web")
+    assert (tier.leaving, tier.derived, tier.reference) == ("own", "", "res/web:latest")
+    assert (tier.drain_seconds, tier.stop_seconds, tier.health_path) == (3, 30, "/healthz")
+    assert tier.probe == ("/healthz", 80)
+    assert "port" not in policy(tier)
+    assert node_options(tier, "evenkeel").environment == {"EVENKEEL_DRAIN_SECONDS": "3"}
+
+
+def test_an_image_that_keeps_the_contract_runs_as_it_is() -> None:
+    tier = declared(leaving="own")
+    assert (tier.derived, tier.reference, tier.probe) == ("", "nginx:1.27", ("/healthz", 80))
+
+
+def test_a_tier_that_leaves_by_the_balancer_is_asked_itself() -> None:
+    tier = declared(leaving="balancer")
+    assert (tier.derived, tier.reference, tier.probe) == ("", "nginx:1.27", ("/", 80))
+    assert policy(tier)["path"] == "/"
+
+
+def test_another_cluster_derives_under_its_own_name() -> None:
+    assert declared(name="staging").derived == "evenkeel/web-staging"
+
+
+@pytest.mark.parametrize(
+    "options, times",
+    [
+        ({"stop_seconds": 20}, (2, 15, 20)),
+        ({"finish_seconds": 60}, (2, 60, 70)),
+        ({"finish_seconds": 5}, (2, 5, 40)),
+        ({"finish_seconds": 25, "stop_seconds": 30}, (2, 25, 30)),
+        ({"drain_seconds": 10}, (10, 30, 40)),
+    ],
+)
+def test_times_that_are_not_given_follow_from_those_that_are(
+    options: dict[str, Any], times: tuple[int, int, int]
+) -> None:
+    tier = declared(**options)
+    assert (tier.drain_seconds, tier.finish_seconds, tier.stop_seconds) == times
+
+
+@pytest.mark.parametrize(
+    "options, wrong",
+    [
+        (
+            {"finish_seconds": 26, "stop_seconds": 30},
+            "cluster_tiers.web.finish_seconds: got 26, want at most stop_seconds (30) less 5, because Docker kills the "
+            "node then (fix: cluster_tiers.web.stop_seconds: 36)",
+        ),
+        (
+            {"drain_seconds": 10, "finish_seconds": 9},
+            "cluster_tiers.web.finish_seconds: got 9, want at least drain_seconds (10) "
+            "(fix: cluster_tiers.web.finish_seconds: 15)",
+        ),
+        (
+            {"leaving": "hold"},
+            "cluster_tiers.web.leaving: got 'hold', want one of own, held, balancer (fix: cluster_tiers.web.leaving: own)",
+        ),
+        (
+            {"pull": "allways"},
+            "cluster_tiers.web.pull: got 'allways', want one of missing, always, never "
+            "(fix: cluster_tiers.web.pull: missing)",
+        ),
+        (
+            {"context": "files/web", "image": "res/web", "leaving": "held"},
+            "cluster_tiers.web.leaving: got 'held', want own or balancer, because an image that is built here can have "
+            "hold in its Dockerfile (fix: cluster_tiers.web.leaving: own)",
+        ),
+        (
+            {"context": "files/web", "image": "res/web", "pull": "never"},
+            "cluster_tiers.web.pull: got 'never', want nothing, because the image is built here "
+            "(fix: remove cluster_tiers.web.pull)",
+        ),
+    ],
+)
+def test_a_wrong_option_is_one_line(options: dict[str, Any], wrong: str) -> None:
+    assert problems_of(cluster(tiers={"web": {**FOREIGN, **options}})) == [wrong]
+
+
+@pytest.mark.parametrize("value", [None, 5, [], {"a": 1}, True])
+@pytest.mark.parametrize("option", ["leaving", "pull", "finish_seconds", "stop_seconds", "drain_seconds", "context"])
+def test_values_of_other_types_are_told_not_raised(option: str, value: object) -> None:
+    parse_cluster(cluster(tiers={"web": {**FOREIGN, option: value}}))
+
+
+def test_the_derived_name_is_no_option() -> None:
+    (line,) = problems_of(cluster(tiers={"web": {**FOREIGN, "derived": "x"}}))
+    assert "derived" in line
+
+
+@pytest.mark.parametrize(
+    "entrypoint, first",
+    [
+        (["/init"], True),
+        (["/sbin/init"], True),
+        (["/lib/systemd/systemd"], True),
+        (["systemd", "--log"], True),
+        (["/usr/bin/s6-svscan", "/etc/s6"], True),
+        (["/docker-entrypoint.sh"], False),
+        (["/app/init"], False),
+        (["/initialize"], False),
+        ([], False),
+        (None, False),
+    ],
+)
+def test_an_image_that_must_be_process_1_is_known_by_its_entry_point(entrypoint: list[str] | None, first: bool) -> None:
+    assert must_be_first(entrypoint) is first
+
+
+def test_such_a_tier_is_as_if_it_had_been_declared() -> None:
+    held = declared()
+    (changed,) = by_balancer("evenkeel", [held], ["web"])
+    as_declared = declared(leaving="balancer", drain_seconds=2, stop_seconds=40)
+    assert changed == as_declared
+    assert by_balancer("evenkeel", [held], []) == [held]
+    assert first_process_advice(held, ["/init"]).startswith(
+        "image nginx:1.27: got ENTRYPOINT /init, which must be process 1, want one that hold can start"
+    )
