@@ -25,6 +25,7 @@ options:
   ready_timeout:
     description:
       - Seconds without progress after which nodes that are not in rotation count as failed and are removed.
+      - The option C(ready_seconds) of a tier goes before it.
       - A whole number from 1 to 3600.
     type: raw
     default: 60
