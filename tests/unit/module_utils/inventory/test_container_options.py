@@ -67,6 +67,7 @@ def test_what_is_said_goes_over_the_confinement() -> None:
         ("tmpfs", {"/cache": "16m"}, {"/cache": "rw,nosuid,nodev,noexec,mode=1777,size=16777216"}),
         ("tmpfs", {"/cache": 4096}, {"/cache": "rw,nosuid,nodev,noexec,mode=1777,size=4096"}),
         ("security_opt", ["apparmor=web", "no-new-privileges:true"], ["no-new-privileges", "apparmor=web"]),
+        ("security_opt", ["seccomp:/etc/web.json"], ["no-new-privileges", "seccomp=/etc/web.json"]),
         ("security_opt", ["label=type:web_t"], ["no-new-privileges", "label=type:web_t"]),
         ("command", "serve --name 'two words' --port 80", ["serve", "--name", "two words", "--port", "80"]),
         ("command", ["serve", 80, True], ["serve", "80", "true"]),
@@ -171,7 +172,7 @@ BELOW: list[tuple[str, object, str, str]] = [
         "security_opt",
         ["seccomp=unconfined"],
         "security_opt[0]",
-        "got 'seccomp=unconfined', want apparmor=<profile> or label=<user, role, type or level>:<value>, and no"
+        "got 'seccomp=unconfined', want apparmor=<profile>, seccomp=/<file> or label=<kind>:<value>, and no"
         " unconfined (fix: cluster_tiers.static.security_opt: [apparmor=my-profile])",
     ),
     (
@@ -223,7 +224,10 @@ MORE: dict[str, list[object]] = {
     "cap_drop": [None, "ALL", [None], ["everything"]],
     "security_opt": [
         *([value] for value in (None, "", "apparmor=unconfined", "apparmor:unconfined", "label=disable")),
-        *([f"{value}"] for value in ("systempaths=unconfined", "no-new-privileges:false", "seccomp=/x.json")),
+        *(
+            [f"{value}"]
+            for value in ("systempaths=unconfined", "no-new-privileges:false", "seccomp=x.json", "seccomp=")
+        ),
     ],
     "command": ["", "   ", 5, True, {}, [None], [[]], "a\0b", ["a", "b\0"], 'say "', "back\\"],
     "working_dir": [None, 5, "./a", "/a/../b", [], "/a\n"],

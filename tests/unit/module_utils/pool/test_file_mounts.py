@@ -65,3 +65,29 @@ def test_modules_of_the_pool_heed_it(tmp_path: Path) -> None:
     }
     (mount,) = request_of(params).tiers["app"].mounts
     assert mount["content"] == "7692c3ad3540bb803c020b3aee66cd8887123234ea0c6e7143c0add73ff431ed"
+
+
+def profiled(path: Path) -> Tier:
+    tiers = {"app": {**PARAMS["tiers"]["app"], "security_opt": [f"seccomp={path}"]}}
+    return with_contents(spec_of(tiers=tiers).tiers[0])
+
+
+def test_a_profile_is_what_is_in_its_file(tmp_path: Path) -> None:
+    """The engine takes no name of a file."""
+    path = tmp_path / "web.json"
+    path.write_text('{"defaultAction":\n "SCMP_ACT_ALLOW", "a": 1}')
+    found = profiled(path)
+    assert found.container.security_opt == ["no-new-privileges", 'seccomp={"a":1,"defaultAction":"SCMP_ACT_ALLOW"}']
+    before = revision_of(found)
+    path.write_text('{"a": 1, "defaultAction": "SCMP_ACT_ALLOW"}')
+    assert revision_of(profiled(path)) == before
+    path.write_text('{"defaultAction": "SCMP_ACT_ERRNO"}')
+    assert revision_of(profiled(path)) != before
+
+
+@pytest.mark.parametrize("content", [None, "not JSON"])
+def test_a_profile_that_cannot_be_read_is_left_to_the_engine(tmp_path: Path, content: str | None) -> None:
+    path = tmp_path / "web.json"
+    if content is not None:
+        path.write_text(content)
+    assert profiled(path).container.security_opt == ["no-new-privileges", f"seccomp={path}"]

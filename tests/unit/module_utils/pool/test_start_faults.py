@@ -173,6 +173,10 @@ REFUSED = [
     ('exec: "serve": executable file not found in $PATH', "entrypoint: a program that the image has"),
     ("unknown or invalid runtime name: runsc", "runtime: one that docker info lists"),
     ('error gathering device information while adding custom device "/dev/x"', "devices: those that the machine has"),
+    (
+        "Decoding seccomp profile failed: invalid character '/'",
+        "security_opt: seccomp=/<a file with a profile, on the machine of the nodes>",
+    ),
     ("network backend not found", "networks: those that docker network ls lists"),
     (
         "image with reference a was found but does not match the specified platform",

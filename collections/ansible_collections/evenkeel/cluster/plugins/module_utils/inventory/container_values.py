@@ -39,7 +39,9 @@ _DEVICE = re.compile(r"(/dev/[^:\x00-\x20]+)(?::(/dev/[^:\x00-\x20]+))?(?::([rwm
 _SYSCTL = re.compile(r"net\.[A-Za-z0-9_./-]+", re.ASCII)
 _LABEL = re.compile(r"[A-Za-z0-9][A-Za-z0-9._/-]*", re.ASCII)
 _SECURITY = re.compile(
-    r"(?:apparmor[=:][A-Za-z0-9._/-]+|label[=:](?:user|role|type|level)[:=][A-Za-z0-9_.:,-]+)", re.ASCII
+    r"(?:apparmor[=:][A-Za-z0-9._/-]+|seccomp[=:]/[^:\x00-\x1f\x7f]+"
+    r"|label[=:](?:user|role|type|level)[:=][A-Za-z0-9_.:,-]+)",
+    re.ASCII,
 )
 _NETWORK = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.-]{0,127}", re.ASCII)
 _TMPFS = "rw,nosuid,nodev,{exec},mode=1777,size={size}"
@@ -162,9 +164,9 @@ def security_opt(reader: Reader, what: str, raw: object) -> list[str]:
         if text in {NO_NEW_PRIVILEGES, f"{NO_NEW_PRIVILEGES}:true", f"{NO_NEW_PRIVILEGES}=true"}:
             continue  # every node has it
         if _SECURITY.fullmatch(text) and not text.endswith("unconfined"):
-            found.append(text)
+            found.append(re.sub("^(seccomp|apparmor|label):", r"\1=", text))
         else:
-            want = "apparmor=<profile> or label=<user, role, type or level>:<value>, and no unconfined"
+            want = "apparmor=<profile>, seccomp=/<file> or label=<kind>:<value>, and no unconfined"
             reader.problem(place, item, want, f"{what}: [apparmor=my-profile]")
     return found
 
