@@ -23,6 +23,7 @@ from ansible_collections.evenkeel.cluster.plugins.module_utils.engine.docker_fac
     image_present,
     read_docker,
     read_engine_id,
+    read_entrypoints,
     read_provenance,
 )
 
@@ -259,3 +260,18 @@ def test_engine_without_permission(tmp_path: Path) -> None:
 def test_image_present(reference: str, present: bool) -> None:
     docker = Docker("/x", images={"res/express:latest": "a", "localhost:5000/app:latest": "b"})
     assert image_present(docker, reference) is present
+
+
+def test_entry_points_of_images(tmp_path: Path) -> None:
+    answers = {
+        "/images/example.org/s6%3A1/json": {"Config": {"Entrypoint": ["/init"]}},
+        "/images/plain/json": {"Config": {"Entrypoint": None}},
+        "/images/odd/json": {},
+    }
+    with engine(tmp_path / "docker.sock", answers):
+        docker = Docker(socket=f"{tmp_path}/docker.sock")
+        found = read_entrypoints(docker, ["example.org/s6:1", "plain", "odd"])
+        assert found == {"example.org/s6:1": ["/init"], "plain": [], "odd": []}
+        # One that is gone meanwhile ends the reading; what was read before stays.
+        assert read_entrypoints(docker, ["plain", "gone", "odd"]) == {"plain": []}
+    assert read_entrypoints(Docker(socket=f"{tmp_path}/none"), ["plain"]) == {}

@@ -102,7 +102,8 @@ def test_times_that_are_not_given_follow_from_those_that_are(
         ),
         (
             {"leaving": "hold"},
-            "cluster_tiers.web.leaving: got 'hold', want one of own, held, balancer (fix: cluster_tiers.web.leaving: own)",
+            "cluster_tiers.web.leaving: got 'hold', want one of own, held, balancer "
+            "(fix: cluster_tiers.web.leaving: own)",
         ),
         (
             {"pull": "allways"},

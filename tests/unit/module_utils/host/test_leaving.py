@@ -1,0 +1,51 @@
+"""A preflight finds images that must be process 1, as far as they are on the machine."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+
+from tests.unit.module_utils.inventory.samples import DYNAMIC, cluster
+
+from ansible_collections.evenkeel.cluster.plugins.module_utils.cluster.spec import ClusterSpec
+from ansible_collections.evenkeel.cluster.plugins.module_utils.engine.docker_facts import Docker
+from ansible_collections.evenkeel.cluster.plugins.module_utils.host.leaving import settle_leaving
+from ansible_collections.evenkeel.cluster.plugins.module_utils.inventory.parse import parse_cluster
+
+THERE = Docker(socket="/run/docker.sock", images={"s6:latest": "sha256:1"})
+
+
+def spec(image: str = "s6") -> ClusterSpec:
+    tiers = {"web": {"image": image, "port": 80, "path": "/", "nodes": 1}, "dynamic": DYNAMIC}
+    found, problems = parse_cluster(cluster(tiers=tiers))
+    assert found is not None, problems
+    return found
+
+
+def reads(entrypoint: list[str]) -> Mapping[str, Sequence[str]]:
+    return {"s6": entrypoint}
+
+
+def test_a_tier_that_must_be_process_1_leaves_by_the_balancer() -> None:
+    asked: list[str] = []
+
+    def read(_docker: Docker, references: Iterable[str]) -> Mapping[str, Sequence[str]]:
+        asked.extend(references)
+        return reads(["/init"])
+
+    settled, (line,) = settle_leaving(spec(), THERE, read)
+    assert asked == ["s6"]  # images that are built here are not asked for
+    assert [tier.leaving for tier in settled.tiers] == ["balancer", "own"]
+    assert "which must be process 1" in line
+
+
+def test_others_stay_as_declared() -> None:
+    assert settle_leaving(spec(), THERE, lambda *_: reads(["/entry"])) == (spec(), [])
+    assert settle_leaving(spec(), THERE, lambda *_: {}) == (spec(), [])
+
+
+def test_without_docker_or_image_nothing_is_asked() -> None:
+    def read(*_: object) -> Mapping[str, Sequence[str]]:
+        raise AssertionError
+
+    assert settle_leaving(spec("other"), THERE, read) == (spec("other"), [])
+    assert settle_leaving(spec(), Docker(socket="", trouble="absent", images=THERE.images), read) == (spec(), [])
