@@ -5,8 +5,6 @@ from __future__ import annotations
 import dataclasses
 from typing import Any
 
-import pytest
-from ansible.errors import AnsibleFilterError
 from tests.unit.module_utils.inventory.samples import DYNAMIC, cluster
 
 from ansible_collections.evenkeel.cluster.plugins.filter.derived_images import FilterModule, derived_images
@@ -34,7 +32,7 @@ def test_only_held_tiers_whose_image_is_there_get_one() -> None:
     other = {**FOREIGN, "path": "/other/"}
     found = plan({"web": image()}, other=other)
     assert [(one["name"], one["image"]) for one in found["images"]] == [("web", "evenkeel/web")]
-    assert found["advice"] == []
+    assert (found["advice"], found["problems"]) == ([], [])
     assert found["tiers"] == tiers(other=other)
 
 
@@ -55,9 +53,12 @@ def test_an_image_that_must_be_process_1_is_told_and_its_tier_changed() -> None:
 
 def test_all_images_that_nothing_can_be_derived_from_are_told_at_once() -> None:
     inspected = {"web": image(OnBuild=["RUN x"]), "other": {**image(), "Architecture": "arm64"}}
-    with pytest.raises(AnsibleFilterError) as caught:
-        plan(inspected, other={**FOREIGN, "path": "/other/"})
-    assert len(str(caught.value).splitlines()) == 2
+    found = plan(inspected, other={**FOREIGN, "path": "/other/"})
+    assert [line.split(",")[0] for line in found["problems"]] == [
+        "image nginx:1 of tier web: got one with ONBUILD",
+        "image nginx:1 of tier other: got one for arm64",
+    ]
+    assert found["images"] == []
 
 
 def test_ansible_finds_it() -> None:

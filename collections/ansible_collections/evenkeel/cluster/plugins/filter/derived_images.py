@@ -68,8 +68,13 @@ _value:
       type: list
       elements: dict
       sample: [{name: web, leaving: held}]
+    problems:
+      description: A line about each image that nothing can be derived from.
+      type: list
+      elements: str
+      sample: []
     advice:
-      description: A line about each of these.
+      description: A line about each tier that leaves by the balancer alone because of its image.
       type: list
       elements: str
       sample: []
@@ -78,8 +83,6 @@ _value:
 import dataclasses
 from collections.abc import Callable, Iterable, Mapping
 from typing import Any
-
-from ansible.errors import AnsibleFilterError
 
 from ..module_utils.cluster.leaving import HELD
 from ..module_utils.cluster.spec import Tier
@@ -113,23 +116,20 @@ def derived_images(
         serial: any value that JSON can express; another one gives every image another tag.
 
     Returns:
-        ``images``, ``tiers`` and ``advice``.
-
-    Raises:
-        AnsibleFilterError: one line per image that nothing can be derived from.
+        ``images``, ``tiers``, ``problems`` and ``advice``.
     """
     every = [Tier.from_dict(_plain(tier)) for tier in tiers]
     found = {tier.name: original(tier.image, _plain(inspected[tier.name])) for tier in every if tier.name in inspected}
     held = [tier for tier in every if tier.leaving == HELD and tier.name in found]
     first = [tier for tier in held if must_be_first(found[tier.name].entrypoint)]
     rest = [tier for tier in held if tier not in first]
-    problems = [problem for tier in rest if (problem := refusal(tier.name, found[tier.name], machine)) is not None]
-    if problems:
-        raise AnsibleFilterError("\n".join(map(str, problems)))
-    images = [derived(dataclasses.asdict(tier), found[tier.name], hold, serial) for tier in rest]
+    problems = {tier.name: refusal(tier.name, found[tier.name], machine) for tier in rest}
+    good = [tier for tier in rest if problems[tier.name] is None]
+    images = [derived(dataclasses.asdict(tier), found[tier.name], hold, serial) for tier in good]
     return {
         "images": [dataclasses.asdict(image) for image in images],
         "tiers": [dataclasses.asdict(tier) for tier in by_balancer(cluster, every, [tier.name for tier in first])],
+        "problems": [str(problem) for problem in problems.values() if problem is not None],
         "advice": [first_process_advice(tier, found[tier.name].entrypoint) for tier in first],
     }
 
