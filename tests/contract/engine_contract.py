@@ -9,6 +9,7 @@ from __future__ import annotations
 import dataclasses
 import threading
 from collections.abc import Callable
+from pathlib import Path
 from typing import Protocol
 
 import pytest
@@ -145,6 +146,23 @@ class EngineContract:
     def test_names_of_its_nodes_and_free_names_are_not_foreign(self, subject: Subject) -> None:
         node = subject.started()
         assert subject.engine.foreign_names([node.name, subject.name(77)]) == {}
+
+    def test_folders_that_nodes_have_mounted_are_known_until_the_last_node_is_removed(
+        self, subject: Subject, tmp_path: Path
+    ) -> None:
+        folders = [tmp_path / name for name in ("one", "two")]
+        for number, folder in enumerate(folders, 1):
+            folder.mkdir()
+            mount = {"source": str(folder), "target": "/run/secrets", "read_only": True}
+            options = dataclasses.replace(subject.build.options, mounts=(mount,))
+            subject.engine.start(subject.name(number), dataclasses.replace(subject.build, options=options))
+        assert subject.engine.mounted_below(str(tmp_path)) == {str(folder) for folder in folders}
+        assert subject.engine.mounted_below(str(folders[0])) == set()
+        first = subject.named(subject.name(1)).id
+        subject.engine.stop(first, 0)
+        assert str(folders[0]) in subject.engine.mounted_below(str(tmp_path))
+        subject.engine.remove(first)
+        assert subject.engine.mounted_below(str(tmp_path)) == {str(folders[1])}
 
     def test_an_image_is_found_with_its_labels_and_a_missing_one_is_none(self, subject: Subject) -> None:
         image = subject.engine.image(subject.guest_image)

@@ -1,4 +1,4 @@
-"""The values of a tier's environment leave neither the host nor the containers that they are for."""
+"""The values of a tier's environment and secrets leave neither the host nor the containers that they are for."""
 
 from __future__ import annotations
 
@@ -25,9 +25,9 @@ _TRACES = (CANARY, "71358246")
 
 
 def variables(environment: object) -> tuple[str, str]:
-    """The declared tiers, one of them with an environment."""
+    """The declared tiers, one of them with an environment and a secret."""
     tiers = yaml.safe_load((ROOT / "roles/cluster/defaults/main.yml").read_text(encoding="utf-8"))["cluster_tiers"]
-    tiers["dynamic"]["environment"] = environment
+    tiers["dynamic"] |= {"environment": environment, "secrets": {"harmless": f"{CANARY}-5"}}
     return "-e", json.dumps({"cluster_tiers": {**tiers, "dynamic": {**tiers["dynamic"], "nodes": 2}}})
 
 

@@ -53,6 +53,7 @@ class FakeNode:
         #: Limits that were changed by hand, and whether they can be set back.
         self.limits = ""
         self.mendable = True
+        self.mounted: set[str] = set()
 
     def put(self, **differs: object) -> None:
         """Change what the engine lists of it."""
@@ -170,12 +171,10 @@ class FakeEngine:
             build = builds.get(node.tier)
             if item is None or build is None or not node.managed or node.state == ENDED:
                 continue
-            words = [
-                *(["is paused"] if node.detail == FROZEN else []),
-                *([f"is {node.own_name}, renamed by hand"] if node.name != node.own_name else []),
-                *([f"is off the network {self.network}"] if item.detached else []),
-                *([item.limits] if item.limits else []),
-            ]
+            words = ["is paused"] if node.detail == FROZEN else []
+            words += [f"is {node.own_name}, renamed by hand"] if node.name != node.own_name else []
+            words += [f"is off the network {self.network}"] if item.detached else []
+            words += [item.limits] if item.limits else []
             if words and node.revision == build.revision:
                 found[node.id] = Alteration(tuple(words), item.mendable)
         return found
@@ -203,6 +202,11 @@ class FakeEngine:
     def foreign_names(self, names: Iterable[str]) -> dict[str, str]:
         return {name: self.foreign[name] for name in names if name in self.foreign}
 
+    def mounted_below(self, folder: str) -> set[str]:
+        self._refuse("mounted")
+        with self._lock:
+            return {path for item in self._nodes.values() for path in item.mounted if path.startswith(f"{folder}/")}
+
     def image(self, reference: str) -> Image | None:
         self._refuse(f"image {reference}")
         return self.images.get(reference)
@@ -214,6 +218,7 @@ class FakeEngine:
         # A container has its image's labels too.
         own = {**image.labels, **build.options.labels}
         found = self._made(name, own, managed=True, image_id=image.id, revision=build.revision)
+        found.mounted = {str(mount["source"]) for mount in build.options.mounts}
         self._began(found)
 
     def release(self, name: str, build: TierBuild) -> tuple[int | None, str]:
@@ -297,9 +302,8 @@ class FakeEngine:
         with self._lock:
             made = {key: item.labels for key, item in self._nodes.items() if labels.DRILL in item.labels}
         serving = (labels.NODE, "true")
-        return sorted(
-            key for key, found in made.items() if (found.get(labels.ROLE), found.get(labels.MANAGED)) != serving
-        )
+        own = {key for key, found in made.items() if (found.get(labels.ROLE), found.get(labels.MANAGED)) != serving}
+        return sorted(own)
 
     def bare_image(self, image: str, name: str) -> str:
         self._call(f"bare {image} as {name}")
@@ -334,9 +338,8 @@ class FakeEngine:
     def _there(self, node: str, what: str) -> FakeNode:
         found = self._nodes.get(node)
         if found is None:
-            raise EngineError(
-                Problem(f"{what} of {node[:12]}", "'no such container'", "it there", "see who removed it")
-            )
+            gone = Problem(f"{what} of {node[:12]}", "'no such container'", "it there", "see who removed it")
+            raise EngineError(gone)
         return found
 
     def _made(

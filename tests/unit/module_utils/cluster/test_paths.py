@@ -11,6 +11,8 @@ def test_all_paths_are_below_the_folder_and_travel_by_name() -> None:
         "secrets_dir": "/srv/shop/secrets",
         "dashboard_password": "/srv/shop/secrets/dashboard_password",
         "portainer_password": "/srv/shop/secrets/portainer_password",
+        "tier_secrets_dir": "/srv/shop/secrets/tiers",
+        "secrets_key_file": "/srv/shop/secrets/key",
         "balancer_config": "/srv/shop/balancer",
         "dynamic_config": "/srv/shop/balancer/dynamic",
         "routes_file": "/srv/shop/balancer/dynamic/tiers.yml",

@@ -103,6 +103,14 @@ def test_names_of_no_variables(name: str) -> None:
     assert redacted({name: {"A": "shown"}}) == without_variables({name: {"A": "shown"}}) == {name: {"A": "shown"}}
 
 
+def test_texts_of_tiers_secrets_are_removed_whatever_their_names_are() -> None:
+    given = {"tiers": [{"secrets": {"pin": "canary", "empty": ""}}, {"secrets": {"files": ["pin"], "folder": ""}}]}
+    shown = {"tiers": [{"secrets": {"pin": REMOVED, "empty": ""}}, {"secrets": {"files": ["pin"], "folder": ""}}]}
+    assert redacted(given) == without_variables(given) == shown
+    # Elsewhere the word is that of a list of paths.
+    assert without_variables({"secrets": ["/etc/x"]}) == {"secrets": ["/etc/x"]}
+
+
 def test_without_variables_all_else_stays() -> None:
     given_ = {"password": CANARY, "n": (1, None), "url": "http://u:p@h/", "environment": {}}
     assert without_variables(given_) == {**given_, "n": [1, None]}

@@ -135,6 +135,22 @@ def test_dockers_states(socket: DockerSocket, engine: DockerDrillEngine, docker_
     assert (node.state, node.detail, node.address) == (state, docker_state, "")
 
 
+def test_folders_that_any_container_has_mounted(socket: DockerSocket, engine: DockerDrillEngine) -> None:
+    def mounts(*sources: str) -> list[dict[str, str]]:
+        return [{"Type": "bind", "Source": source} for source in sources]
+
+    socket.answers["/containers/json"] = (
+        200,
+        [
+            record("web-1", Mounts=mounts("/state/tiers/web/1a", "/srv/data")),
+            record("other", State="exited", Labels={}, Mounts=mounts("/state/tiers/web/2b", "/state/tiers-old")),
+            record("bare", Mounts=None),
+            record("volume", Mounts=[{"Type": "volume", "Name": "data"}]),
+        ],
+    )
+    assert engine.mounted_below("/state/tiers") == {"/state/tiers/web/1a", "/state/tiers/web/2b"}
+
+
 def test_names_of_foreign_containers(socket: DockerSocket, engine: DockerDrillEngine) -> None:
     foreign = {**NODE_LABELS, "evenkeel.cluster": "other"}
     edge = {**NODE_LABELS, "evenkeel.role": "edge"}

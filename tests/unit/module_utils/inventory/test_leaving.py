@@ -26,6 +26,11 @@ def declared(name: str = "evenkeel", **options: Any) -> Tier:
     return spec.tiers[0]
 
 
+def asked(tier: Tier) -> tuple[str, int]:
+    """Path and port of the balancer's health check."""
+    return tier.probe.path, tier.probe.port or tier.port
+
+
 def policy(tier: Tier) -> dict[str, str]:
     prefix = f"traefik.http.services.{tier.service}.loadbalancer.healthcheck."
     return {key.removeprefix(prefix): value for key, value in tier.labels.items() if key.startswith(prefix)}
@@ -40,7 +45,7 @@ def test_four_lines_are_held() -> None:
         "evenkeel/web:latest",
     )
     assert (tier.drain_seconds, tier.finish_seconds, tier.stop_seconds) == (2, 30, 40)
-    assert tier.probe == ("/ready", 9180)
+    assert asked(tier) == ("/ready", 9180)
     assert (policy(tier)["path"], policy(tier)["port"]) == ("/ready", "9180")
     times = node_options(tier, "evenkeel").environment
     assert times == {"EVENKEEL_DRAIN_SECONDS": "2", "EVENKEEL_FINISH_SECONDS": "30"}
@@ -49,20 +54,20 @@ def test_four_lines_are_held() -> None:
 def test_an_image_that_is_built_here_leaves_by_itself() -> None:
     tier = declared(image="res/web", context="files/web")
     assert (tier.leaving, tier.derived, tier.reference) == ("own", "", "res/web:latest")
-    assert (tier.drain_seconds, tier.stop_seconds, tier.health_path) == (3, 30, "/healthz")
-    assert tier.probe == ("/healthz", 80)
+    assert (tier.drain_seconds, tier.stop_seconds, tier.health.path) == (3, 30, "/healthz")
+    assert asked(tier) == ("/healthz", 80)
     assert "port" not in policy(tier)
     assert node_options(tier, "evenkeel").environment == {"EVENKEEL_DRAIN_SECONDS": "3"}
 
 
 def test_an_image_that_keeps_the_contract_runs_as_it_is() -> None:
     tier = declared(leaving="own")
-    assert (tier.derived, tier.reference, tier.probe) == ("", "nginx:1.27", ("/healthz", 80))
+    assert (tier.derived, tier.reference, asked(tier)) == ("", "nginx:1.27", ("/healthz", 80))
 
 
 def test_a_tier_that_leaves_by_the_balancer_is_asked_itself() -> None:
     tier = declared(leaving="balancer")
-    assert (tier.derived, tier.reference, tier.probe) == ("", "nginx:1.27", ("/", 80))
+    assert (tier.derived, tier.reference, asked(tier)) == ("", "nginx:1.27", ("/", 80))
     assert policy(tier)["path"] == "/"
 
 

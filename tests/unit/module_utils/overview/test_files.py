@@ -7,6 +7,7 @@ from pathlib import Path
 
 import pytest
 
+from ansible_collections.evenkeel.cluster.plugins.module_utils.cluster.secrets import CHANGED, REMOVED, SecretChange
 from ansible_collections.evenkeel.cluster.plugins.module_utils.overview.files import disk_part, files_part, secrets_part
 
 
@@ -106,6 +107,12 @@ def test_secrets_that_others_can_read_are_told_once(tmp_path: Path) -> None:
     assert found["lines"] == []
     elsewhere = secrets_part([str(secrets[0])], f"{tmp_path}/other")
     assert elsewhere["to_do"] == [], "the folder of a file that is elsewhere is not ours"
+
+
+def test_what_a_run_changes_about_the_secrets_of_tiers_is_told(tmp_path: Path) -> None:
+    changes = [SecretChange("web", "secret pin", CHANGED), SecretChange("web", "secret variable A", REMOVED)]
+    found = secrets_part([], str(tmp_path), changes)
+    assert found["to_do"] == ["change secret pin of web", "remove secret variable A of web"]
 
 
 def test_a_folder_in_the_place_of_a_secret_is_a_line(tmp_path: Path) -> None:

@@ -62,6 +62,8 @@ def test_modules_of_the_pool_heed_it(tmp_path: Path) -> None:
         "tiers": [dataclasses.asdict(tier(str(secret)))],
         "images": {},
         "hosts": [],
+        "tier_secrets": "",
+        "secrets_dir": None,
     }
     (mount,) = request_of(params).tiers["app"].mounts
     assert mount["content"] == "7692c3ad3540bb803c020b3aee66cd8887123234ea0c6e7143c0add73ff431ed"

@@ -23,6 +23,18 @@ options:
     type: list
     elements: dict
     required: true
+  tier_secrets:
+    description:
+      - The values of the tiers' secrets, as the filter P(evenkeel.cluster.tier_secrets#filter) packs them.
+      - Needed if O(tiers) has secrets, except for a tier that has the folder of its secrets already, as in the
+        declaration on the target.
+    type: str
+    default: ""
+  secrets_dir:
+    description:
+      - Folder with the cluster's secrets, C(cluster_spec.paths.secrets_dir).
+      - Needed if O(tiers) has secrets, or had some. The key of their digests and a folder per version are in it.
+    type: path
   images:
     description:
       - Image reference per tier name.

@@ -69,7 +69,7 @@ attributes:
     description: Predicts exactly the actions of a run.
     support: full
   diff_mode:
-    description: Shows the pool before and after, one line per container.
+    description: Shows the pool before and after, one line per container, and which secrets change.
     support: full
   idempotent:
     description: A second run has nothing to do.
@@ -84,6 +84,8 @@ EXAMPLES = r"""
     cluster: "{{ cluster_spec.name }}"
     network: "{{ cluster_spec.network }}"
     tiers: "{{ cluster_spec.tiers }}"
+    tier_secrets: "{{ cluster_tiers | evenkeel.cluster.tier_secrets }}"
+    secrets_dir: "{{ cluster_spec.paths.secrets_dir }}"
     images: "{{ app_images_refs }}"
     hosts: "{{ cluster_spec.hosts }}"
     routes_file: "{{ cluster_spec.state_dir }}/balancer/dynamic/tiers.yml"
@@ -126,6 +128,12 @@ summary:
   type: list
   elements: str
   sample: ["start static-4 (scale up)"]
+secrets:
+  description: What changed about the tiers' secrets, or in check mode what would change, one line each; names only.
+  returned: always
+  type: list
+  elements: str
+  sample: [secret db_password of static changed]
 tiers:
   description: >-
     Per tier the counts RV(ignore:desired), RV(ignore:running), RV(ignore:in_rotation) and RV(ignore:guests), the
@@ -216,13 +224,13 @@ def main() -> None:
     progress = Progress(params["progress_file"])
     outcome = Outcome()
     try:
-        request, ports = request_of(params), ports_of(params)
+        request, ports = request_of(params, write=not module.check_mode), ports_of(params)
         if module.check_mode:
             outcome = preview(request, ports, on_wait=progress.tell)
         else:
             outcome = reconcile(request, ports, on_step=progress.tell_step, on_wait=progress.tell)
     except RunFailedError as error:
-        done = as_result(error.outcome, changed=bool(error.outcome.actions))
+        done = as_result(error.outcome, changed=error.outcome.changed)
         for warning in error.outcome.warnings:
             module.warn(warning)
         module.fail_json(msg=str(error), **done, **progress.result())

@@ -98,8 +98,12 @@ options:
     type: raw
     default: ""
   tiers:
-    description: The tiers, a mapping of names to options.
+    description: The tiers, a mapping of names to options, as P(evenkeel.cluster.without_secrets#filter) leaves it.
     type: raw
+  tier_secrets:
+    description: What that filter leaves out, as the filter P(evenkeel.cluster.tier_secrets#filter) makes it.
+    type: str
+    default: ""
   variables:
     description:
       - The variables that are set and all knobs, as the lookup P(evenkeel.cluster.knobs#lookup) finds them.
@@ -193,10 +197,6 @@ EXAMPLES = r"""
         path: /
         nodes: 2
   register: shop_preflight
-
-- name: Show the checked and completed declaration
-  ansible.builtin.debug:
-    var: shop_preflight.cluster_spec
 """
 
 RETURN = r"""
@@ -363,6 +363,7 @@ def argument_spec() -> dict[str, Any]:
     return {
         **{knob: {"type": "raw"} for knob in KNOBS},
         **{knob: {"type": "raw", "default": default} for knob, default in OPTIONAL_KNOBS.items()},
+        "tier_secrets": {"type": "str", "default": "", "no_log": True},
         "root": {"type": "path"},
         "variables": {"type": "dict", "default": {}, "options": variables},
         "existing_files": names,

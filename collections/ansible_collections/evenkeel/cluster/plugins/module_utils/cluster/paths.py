@@ -33,6 +33,16 @@ class StatePaths:
         return f"{self.secrets_dir}/portainer_password"
 
     @property
+    def tier_secrets_dir(self) -> str:
+        """The folder with the secrets of the tiers, which nodes have mounted."""
+        return f"{self.secrets_dir}/tiers"
+
+    @property
+    def secrets_key_file(self) -> str:
+        """The file with the key of the digests that tell one version of a tier's secrets from another."""
+        return f"{self.secrets_dir}/key"
+
+    @property
     def balancer_config(self) -> str:
         """The folder with the balancer's static configuration."""
         return f"{self.state_dir}/balancer"
@@ -78,6 +88,8 @@ class StatePaths:
             "secrets_dir": self.secrets_dir,
             "dashboard_password": self.dashboard_password,
             "portainer_password": self.portainer_password,
+            "tier_secrets_dir": self.tier_secrets_dir,
+            "secrets_key_file": self.secrets_key_file,
             "balancer_config": self.balancer_config,
             "dynamic_config": self.dynamic_config,
             "routes_file": self.routes_file,

@@ -14,6 +14,7 @@ from .health import HealthCheck
 from .leaving import FINISH_SECONDS, OWN, probe_of
 from .names import BALANCER_IMAGE, HOLD_IMAGE, image_name
 from .paths import StatePaths
+from .secrets import TierSecrets
 
 STRATEGIES = ("wrr", "p2c", "hrw", "leasttime")
 # These spread the requests of one client over all nodes; hrw hashes its address, leasttime prefers the fastest node.
@@ -73,6 +74,7 @@ class Tier:
         release_command: what runs once before the first node of a revision; empty for nothing.
         release_seconds: how long that may take.
         container: how the nodes' containers are confined and run.
+        secrets: the names of its secrets; their values are never here.
     """
 
     name: str
@@ -108,6 +110,7 @@ class Tier:
     release_command: list[str] = dataclasses.field(default_factory=list)
     release_seconds: int = 600
     container: ContainerOptions = dataclasses.field(default_factory=ContainerOptions)
+    secrets: TierSecrets = dataclasses.field(default_factory=TierSecrets)
 
     @property
     def reference(self) -> str:
@@ -125,12 +128,13 @@ class Tier:
 
         Raises:
             TypeError: a key is missing or unknown.
-            KeyError: there is no cookie, no health check, or nothing about the containers.
+            KeyError: there is no cookie, no health check, or nothing about containers or secrets.
         """
         nested = {
             "cookie": Cookie(**data["cookie"]),
             "health": HealthCheck(**data["health"]),
             "container": ContainerOptions(**data["container"]),
+            "secrets": TierSecrets(**data["secrets"]),
         }
         return cls(**{**data, **nested})
 

@@ -20,6 +20,8 @@ _SECRET = re.compile(
 )
 _PLACE = re.compile(r"(?:_|-)(?:file|path|folder|dir)s?$")
 _VARIABLES = re.compile(r"(?:^|[^a-z])env(?:ironment)?s?$")
+# An option of tiers: text in it is secret whatever its name is. Lists in it are names.
+_OPTION = "secrets"
 _CAMEL = re.compile(r"(?<=[a-z0-9])(?=[A-Z])")
 # Between // and @ of an address: user, password or token.
 _URL_CREDENTIALS = re.compile(r"(?<=://)[^/?#\s\"'<>@]+(?:@[^/?#\s\"'<>@]+)*@")
@@ -48,7 +50,9 @@ def redacted(value: Any, name: str = "") -> Any:
     """
     if isinstance(value, Mapping):
         return {
-            without_credentials(str(key)): _emptied(item) if holds_variables(str(key)) else redacted(item, str(key))
+            without_credentials(str(key)): _emptied(item)
+            if holds_variables(str(key))
+            else redacted(_without_texts(item) if key == _OPTION else item, str(key))
             for key, item in value.items()
         }
     if isinstance(value, (list, tuple)):
@@ -62,12 +66,22 @@ def redacted(value: Any, name: str = "") -> Any:
 
 
 def without_variables(value: Any) -> Any:
-    """A copy without the values of environment variables, wherever they are in it."""
+    """A copy without the values of environment variables and of tiers' secrets, wherever they are in it."""
     if isinstance(value, Mapping):
         return {
-            key: _emptied(item) if holds_variables(str(key)) else without_variables(item) for key, item in value.items()
+            key: _emptied(item)
+            if holds_variables(str(key))
+            else without_variables(_without_texts(item) if key == _OPTION else item)
+            for key, item in value.items()
         }
     return [without_variables(item) for item in value] if isinstance(value, (list, tuple)) else value
+
+
+def _without_texts(value: Any) -> Any:
+    """A mapping without its texts."""
+    if not isinstance(value, Mapping):
+        return value
+    return {key: REMOVED if isinstance(item, str) and item else item for key, item in value.items()}
 
 
 def _emptied(value: Any) -> Any:

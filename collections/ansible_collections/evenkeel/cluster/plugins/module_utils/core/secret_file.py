@@ -67,7 +67,7 @@ def open_places(path: Path, *, folder: bool = True) -> dict[Path, tuple[int, int
     return found
 
 
-def ensure_secret(path: Path, length: int, *, write: bool) -> Secret:
+def ensure_secret(path: Path, length: int, *, write: bool, mode: int = _FILE_MODE) -> Secret:
     """The password in the file; a generated one if there is no file.
 
     A file that cannot be read is an error. It is never replaced. If other users can use it or its folder, these get the
@@ -77,6 +77,7 @@ def ensure_secret(path: Path, length: int, *, write: bool) -> Secret:
         path: of the file. Its folder is made for its owner alone.
         length: characters of a generated password, letters and digits.
         write: False only reads.
+        mode: of a file that is made.
 
     Raises:
         SecretFileError: the file cannot be read or made, or is empty.
@@ -86,7 +87,7 @@ def ensure_secret(path: Path, length: int, *, write: bool) -> Secret:
             return Secret(_read(path), made=False, closed=_close(path, write=write))
         except FileNotFoundError:
             if write:
-                _make(path, length)
+                _make(path, length, mode)
             return Secret(_read(path) if write else "", made=True)
     except OSError as error:
         got, fix = f"'{error.strerror or error}'", "run it as the file's owner, or as root"
@@ -110,14 +111,14 @@ def _read(path: Path) -> str:
     return value
 
 
-def _make(path: Path, length: int) -> None:
+def _make(path: Path, length: int, mode: int) -> None:
     path.parent.mkdir(mode=_FOLDER_MODE, parents=True, exist_ok=True)
     path.parent.chmod(_FOLDER_MODE)
     value = "".join(secrets.choice(_CHARACTERS) for _index in range(length))
     # Complete before it has its name, and without taking the name from a file that another run has just made.
     place = path.with_name(f".{path.name}.{os.getpid()}")
     try:
-        descriptor = os.open(place, os.O_WRONLY | os.O_CREAT | os.O_EXCL, _FILE_MODE)
+        descriptor = os.open(place, os.O_WRONLY | os.O_CREAT | os.O_EXCL, mode)
         with os.fdopen(descriptor, "w", encoding="utf-8") as stream:
             stream.write(f"{value}\n")
             stream.flush()

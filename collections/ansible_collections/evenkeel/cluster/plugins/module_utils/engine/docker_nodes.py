@@ -166,6 +166,12 @@ class DockerEngine:
                 owners |= dict.fromkeys(taken, item["Image"])
         return owners
 
+    def mounted_below(self, folder: str) -> set[str]:
+        """The folders below this one that any container has mounted, in any state and whatever its labels are."""
+        below = f"{folder.rstrip('/')}/"
+        mounts = [mount for item in self.client.containers() for mount in item.get("Mounts") or ()]
+        return {source for mount in mounts if (source := str(mount.get("Source", ""))).startswith(below)}
+
     def image(self, reference: str) -> Image | None:
         """The image, or None when it is not on this host."""
         return self.client.image(reference)

@@ -130,6 +130,13 @@ class Engine(Protocol):
     def foreign_names(self, names: Iterable[str]) -> dict[str, str]:
         """The names that are taken by anything but a node of this cluster: name -> image."""
 
+    def mounted_below(self, folder: str) -> set[str]:
+        """The folders below this one that anything of the engine has mounted, running or not.
+
+        Raises:
+            EngineError: it does not answer.
+        """
+
     def image(self, reference: str) -> Image | None:
         """The image, or None when it is not here."""
 

@@ -11,8 +11,9 @@ from typing import Any
 from ..cluster import labels
 from ..cluster.endpoints import EVERY_ADDRESS
 from ..cluster.paths import default_state_dir
+from ..cluster.secrets import unpack
 from ..cluster.spec import ClusterSpec
-from ..core.errors import Problem, quote
+from ..core.errors import InputError, Problem, quote
 from ..core.values import parse_size
 from ..engine.docker_facts import Docker
 from ..engine.docker_http import DEFAULT_SOCKET
@@ -96,7 +97,9 @@ def read_declaration(params: Mapping[str, Any], machine: Machine, docker: Docker
         raw["state_dir"] = default_state_dir(
             raw["name"] if isinstance(raw["name"], str) else "cluster", machine.root, machine.home
         )
+    raw["tier_secrets"], unread = _unpacked(params.get("tier_secrets") or "")
     spec, problems = parse_cluster(raw)
+    problems += unread
     mistyped, warnings = _check_variables(params.get("variables") or {}, raw, docker)
     problems += [*mistyped, *check_values((params.get("variables") or {}).get("values") or {})]
     archive, disk = raw["portainer_archive"], raw["min_free_disk"]
@@ -127,6 +130,14 @@ def read_declaration(params: Mapping[str, Any], machine: Machine, docker: Docker
         named_files={knob: path for knob, path in named.items() if isinstance(path, str)},
         sockets={knob: path for knob, path in sockets.items() if isinstance(path, str) and is_folder(path)},
     )
+
+
+def _unpacked(text: str) -> tuple[dict[str, Any], list[Problem]]:
+    """The tiers' secrets, and what is wrong with their text."""
+    try:
+        return unpack(text), []
+    except InputError as error:
+        return {}, [item for item in error.problems if isinstance(item, Problem)]
 
 
 def _check_variables(

@@ -114,7 +114,7 @@ def parse_cluster(raw: Mapping[str, Any]) -> tuple[ClusterSpec | None, list[Prob
     Args:
         raw: the ``cluster_*`` knobs without their prefix (``name``, ``domain``, ``hosts``, ``tiers``, ...), and knobs
             of other roles that must agree with them: ``web_address``, ``dashboard_address``, ``portainer_address``,
-            ``retry_attempts``.
+            ``retry_attempts``. ``tier_secrets`` has what the tiers keep secret, see :func:`tiers.read_tiers`.
 
     Returns:
         The specification (``None`` when there are problems) and the problems.
@@ -134,7 +134,7 @@ def parse_cluster(raw: Mapping[str, Any]) -> tuple[ClusterSpec | None, list[Prob
         reader.problem("cluster_domain", domain, "a host name", "-e cluster_domain=labo-http.res.ch")
     hosts = _hosts(reader, raw.get("hosts"), domain)
     web_port, dashboard_port, portainer_port = _ports(reader, raw)
-    tiers = read_tiers(reader, name, raw.get("tiers"))
+    tiers = read_tiers(reader, name, raw.get("tiers"), raw.get("tier_secrets") or {})
     _retries(reader, raw.get("retry_attempts", DEFAULT_RETRY_ATTEMPTS), tiers)
     _sources(reader, raw)
     reader.choice("cluster_engine", raw.get("engine"), ENGINES)

@@ -20,6 +20,7 @@ from .health_options import HEALTH_KEYS, read_health
 from .knobs import node_variable
 from .leaving import LEAVING_KEYS, read_leaving, with_defaults
 from .reader import NAME, Reader
+from .secret_options import SECRET_KEYS, check_places, read_secrets
 from .tier_options import OPTIONS, names, read_options
 
 # A Linux bridge takes 1,024 ports; the balancer, the console and a margin for guests come off.
@@ -44,7 +45,7 @@ _PATH = re.compile(r"/(?:[A-Za-z0-9_~.-]+/)*", re.ASCII)
 _OWN_KEYS = frozenset(
     {"image", "context", "port", "path", "nodes", "cookie", "mounts", "drain_seconds", "stop_seconds"}
 )
-TIER_KEYS = _OWN_KEYS | names(OPTIONS) | CONTAINER_KEYS | HEALTH_KEYS | LEAVING_KEYS
+TIER_KEYS = _OWN_KEYS | names(OPTIONS) | CONTAINER_KEYS | HEALTH_KEYS | LEAVING_KEYS | SECRET_KEYS
 
 
 def _image(reader: Reader, what: str, raw: object, built: bool, cluster: str) -> str:
@@ -106,7 +107,7 @@ def _tier_port(reader: Reader, what: str, raw: object) -> int:
     return port
 
 
-def _tier(reader: Reader, cluster: str, name: str, raw: Mapping[str, Any]) -> Tier:
+def _tier(reader: Reader, cluster: str, name: str, raw: Mapping[str, Any], given: Mapping[str, Any]) -> Tier:
     at = f"cluster_tiers.{name}"
     reader.known_keys(at, raw, TIER_KEYS, "an option of a tier", INSTEAD)
     missing = [required for required in ("image", "port", "path", "nodes") if required not in raw]
@@ -128,6 +129,10 @@ def _tier(reader: Reader, cluster: str, name: str, raw: Mapping[str, Any]) -> Ti
     ending = read_leaving(reader, at, cluster, name, raw)
     health = read_health(reader, at, raw, contract=ending.leaving == OWN, held=ending.leaving == HELD)
     drain, stop = _stop(reader, at, raw)
+    secrets, visible = read_secrets(reader, at, raw, given, ending.leaving, options["environment"])
+    options["environment"] = {**options["environment"], **visible}
+    mounts = values.mounts(reader, f"{at}.mounts", raw.get("mounts", []), list(container.tmpfs))
+    check_places(reader, at, secrets, container.tmpfs, mounts)
     policy = policy_labels(sticky, strategy, cookie, probe_of(ending.leaving, health), options["max_failures"])
     service = service_name(name, port, policy)
     count = node_variable(name)
@@ -146,8 +151,9 @@ def _tier(reader: Reader, cluster: str, name: str, raw: Mapping[str, Any]) -> Ti
         health=health,
         drain_seconds=drain,
         stop_seconds=stop,
-        mounts=values.mounts(reader, f"{at}.mounts", raw.get("mounts", []), list(container.tmpfs)),
+        mounts=mounts,
         container=container,
+        secrets=secrets,
         service=service,
         labels=tier_labels(cluster, name, service, policy),
         **ending.options,
@@ -160,8 +166,15 @@ _TIER_NAME_RULE = (
 )
 
 
-def read_tiers(reader: Reader, cluster: str, raw: object) -> list[Tier]:
-    """The tiers of ``cluster_tiers``; those that cannot be used are reported and left out."""
+def read_tiers(reader: Reader, cluster: str, raw: object, secrets: Mapping[str, Mapping[str, Any]]) -> list[Tier]:
+    """The tiers of ``cluster_tiers``; those that cannot be used are reported and left out.
+
+    Args:
+        reader: collects the problems.
+        cluster: the cluster's name.
+        raw: the tiers as they were written.
+        secrets: tier to its secret values, as :func:`cluster.secrets.unpack` gives them.
+    """
     if not isinstance(raw, Mapping) or not raw:
         reader.problem("cluster_tiers", raw, "a mapping with at least one tier", "see roles/cluster/defaults/main.yml")
         return []
@@ -177,7 +190,7 @@ def read_tiers(reader: Reader, cluster: str, raw: object) -> list[Tier]:
             want = f"a name of nodes with at most {_HOST_LABEL_LENGTH} characters"
             reader.problem(f"cluster_tiers.{name}", longest, want, "shorten the name of the tier or of the cluster")
         else:
-            tiers.append(_tier(reader, cluster, str(name), options))
+            tiers.append(_tier(reader, cluster, str(name), options, secrets.get(name, {})))
     _unique(reader, tiers, "path", lambda tier: tier.path, "give each tier a path of its own")
     # Images carry their tier's labels: a tier with another tier's image would join that tier too.
     built = {tier.image for tier in tiers if tier.context}

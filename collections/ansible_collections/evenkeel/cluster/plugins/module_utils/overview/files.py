@@ -10,6 +10,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
+from ..cluster.secrets import SecretChange
 from ..core.errors import EvenkeelError, Problem
 from ..core.files import is_folder
 from ..core.managed_files import Step, plan, read_entries
@@ -65,14 +66,15 @@ def _why(step: Step) -> str:
     return f"owner {found.owner}"
 
 
-def secrets_part(secrets: Iterable[str], folder: str) -> PartView:
+def secrets_part(secrets: Iterable[str], folder: str, changes: Iterable[SecretChange] = ()) -> PartView:
     """The files with passwords: there, and readable for the user of this run alone.
 
     Args:
         secrets: the files.
         folder: the one that is made for them; the folder of any other file is its user's business.
+        changes: what a run changes about the secrets of tiers.
     """
-    lines, to_do, good = [], [], 0
+    lines, to_do, good = [], [change.to_do for change in changes], 0
     paths = list(secrets)
     for path in paths:
         try:

@@ -24,7 +24,7 @@ from ..engine.docker_client import DockerClient
 from ..engine.docker_parts import EngineParts, read_parts
 from ..engine.port import EngineError
 from ..pool.context import Ports
-from ..pool.reconcile import PoolRequest, status
+from ..pool.reconcile import PoolRequest, secret_changes, status
 from ..traefik.api import TraefikApi, TraefikApiError, read_password
 from .addresses import Question, address_part, questions_of
 from .files import disk_part, files_part, secrets_part
@@ -104,7 +104,11 @@ class Overview:
             network_part(params["network"], found),
             self._routes(pool, found),
             provider_part(pool, found),
-            secrets_part(params["secrets"], StatePaths(params["state_dir"] or "").secrets_dir),
+            secrets_part(
+                params["secrets"],
+                StatePaths(params["state_dir"] or "").secrets_dir,
+                secret_changes(self._request, self._ports),
+            ),
             files_part({**params["files"], "secret_contents": params["secret_contents"]}, _edge_text(declared)),
             disk_part(
                 [("Docker's data", found.data_root), ("the state folder", params["state_dir"] or "")],

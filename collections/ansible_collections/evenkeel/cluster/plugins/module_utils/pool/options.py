@@ -17,6 +17,7 @@ from .context import PoolInputError, Ports, read_tiers
 from .file_mounts import with_contents
 from .reconcile import PoolRequest
 from .rollout_parts import RolloutLimits
+from .secret_store import SecretStore
 
 #: The numbers that all modules that reconcile a pool have as options.
 RECONCILE_NUMBERS = {
@@ -39,6 +40,9 @@ def pool_arguments(*, required: bool = True) -> dict[str, dict[str, Any]]:
         "tiers": {"type": "list", "elements": "dict", "required": True},
         "images": {"type": "dict", "default": {}},
         "hosts": {"type": "list", "elements": "str", "default": []},
+        "tier_secrets": {"type": "str", "default": "", "no_log": True},
+        # The path is no secret, what is in the folder is.
+        "secrets_dir": {"type": "path", "no_log": False},
         "routes_file": {"type": "path", "required": required},
         "api_url": {"type": "str", "required": required},
         "api_user": {"type": "str", "default": "admin"},
@@ -47,11 +51,16 @@ def pool_arguments(*, required: bool = True) -> dict[str, dict[str, Any]]:
     }
 
 
-def request_of(params: Mapping[str, Any]) -> PoolRequest:
+def request_of(params: Mapping[str, Any], *, write: bool = False) -> PoolRequest:
     """What a module's options ask for.
+
+    Args:
+        params: the options.
+        write: make the key of the secrets' digests if there is none; without a key, no node is as declared.
 
     Raises:
         PoolInputError: an option cannot be used; one line for each.
+        SecretFileError: the key cannot be read or made.
     """
     limits, lock_timeout = RolloutLimits(), 0.0
     if "workers" in params:
@@ -60,9 +69,14 @@ def request_of(params: Mapping[str, Any]) -> PoolRequest:
             raise PoolInputError(*problems)
         lock_timeout = numbers.pop("lock_timeout")
         limits = RolloutLimits(**numbers)
+    tiers = {name: with_contents(tier) for name, tier in read_tiers(params["tiers"]).items()}
+    store = SecretStore(Path(params["secrets_dir"])) if params["secrets_dir"] else SecretStore()
+    tiers, secrets = store.with_folders(tiers, params["tier_secrets"] or "", write=write)
     return PoolRequest(
         cluster=params["cluster"],
-        tiers={name: with_contents(tier) for name, tier in read_tiers(params["tiers"]).items()},
+        tiers=tiers,
+        secrets=secrets,
+        store=store,
         images=params["images"],
         hosts=tuple(params["hosts"]),
         renew=tuple(params.get("renew") or ()),

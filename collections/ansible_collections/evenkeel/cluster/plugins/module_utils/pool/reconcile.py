@@ -15,6 +15,7 @@ from pathlib import Path
 from typing import Any
 
 from ..cluster.node import Node
+from ..cluster.secrets import SecretChange, SecretFolder
 from ..cluster.spec import Tier
 from ..core.errors import EvenkeelError, Problem, quote
 from ..core.files import write_atomically
@@ -28,6 +29,7 @@ from .forecast import predict, summary
 from .plan import START, PoolAction, plan, plan_removal
 from .rollout import Rollout
 from .rollout_parts import NodeTiming, RolloutLimits
+from .secret_store import SecretStore
 from .steps import Step, no_step
 from .view import describe
 
@@ -48,6 +50,8 @@ class PoolRequest:
         limits: how much is done at the same time.
         lock_timeout: seconds to wait for another run on the same cluster.
         declaration_file: the file on the target that gets the declaration; empty for none.
+        secrets: tier to the folder of its secrets; without those that are on the target already.
+        store: where these folders are.
     """
 
     cluster: str
@@ -59,6 +63,8 @@ class PoolRequest:
     limits: RolloutLimits = dataclasses.field(default_factory=RolloutLimits)
     lock_timeout: float = 0.0
     declaration_file: str = ""
+    secrets: Mapping[str, SecretFolder] = dataclasses.field(default_factory=dict)
+    store: SecretStore = dataclasses.field(default_factory=SecretStore)
 
 
 @dataclasses.dataclass(frozen=True)
@@ -75,6 +81,7 @@ class Outcome:
         switched: tier to when its route was switched, seconds since the reconciliation began.
         warnings: what users should know, also after success.
         seconds: how long it waited for the lock (``lock``), planned (``plan``) and applied (``apply``).
+        secrets: what changed, or would change, about the tiers' secrets.
     """
 
     actions: Sequence[PoolAction] = ()
@@ -86,6 +93,12 @@ class Outcome:
     switched: Mapping[str, float] = dataclasses.field(default_factory=dict)
     warnings: Sequence[str] = ()
     seconds: Mapping[str, float] = dataclasses.field(default_factory=dict)
+    secrets: Sequence[SecretChange] = ()
+
+    @property
+    def changed(self) -> bool:
+        """Whether anything was, or would be, done."""
+        return bool(self.actions or self.secrets)
 
 
 class RunFailedError(EvenkeelError):
@@ -119,7 +132,8 @@ def preview(
         after = predict(state.nodes, actions, declaration.targets)
         seconds = {"lock": round(waited, 3), "plan": round(clock.now() - began, 3), "apply": 0.0}
         view = describe(declaration, state, balancer, reason)
-        return Outcome(actions, actions, state.nodes, after, view, seconds=seconds)
+        secrets = secret_changes(request, ports)
+        return Outcome(actions, actions, state.nodes, after, view, seconds=seconds, secrets=secrets)
 
 
 def reconcile(
@@ -172,20 +186,30 @@ def reconcile_locked(
     if actions and not request.absent:
         ports.balancer().version()  # raises if it does not answer, before anything is changed
     _leave_declaration(request)
+    secrets = secret_changes(request, ports)
+    # Before the nodes that need them.
+    request.store.write(request.secrets.values())
     rollout = Rollout(declaration, ports, request.limits, on_step=on_step, halt=halt, clock=clock)
     seconds = {"plan": clock.now() - began, "apply": 0.0}
-    outcome = Outcome(planned=actions, before=state.nodes)
+    outcome = Outcome(planned=actions, before=state.nodes, secrets=secrets)
     began = clock.now()
     try:
         if actions:
             rollout.apply(actions)
             seconds["apply"] = clock.now() - began
             state = observe(declaration, ports, balancer)
+        if not request.absent:
+            request.store.clean(request.tiers, ports.engine)
     except (EvenkeelError, OSError) as error:
         seconds["apply"] = clock.now() - began
         raise RunFailedError(error, _done(outcome, rollout, seconds)) from error
     view = describe(declaration, state, balancer, reason)
     return dataclasses.replace(_done(outcome, rollout, seconds), after=state.nodes, view=view)
+
+
+def secret_changes(request: PoolRequest, ports: Ports) -> list[SecretChange]:
+    """What a run would change about the secrets of tiers; see :meth:`SecretStore.changes`."""
+    return [] if request.absent else request.store.changes(request.secrets, request.tiers, ports.engine)
 
 
 def status(request: PoolRequest, ports: Ports) -> PoolView:
@@ -321,10 +345,10 @@ def _done(outcome: Outcome, rollout: Rollout, seconds: Mapping[str, float]) -> O
 
 
 def diff(outcome: Outcome) -> dict[str, str]:
-    """The pool before and after, for diff mode."""
+    """The pool before and after, for diff mode; what changes about secrets is said, and not shown."""
     return {
         "before": "\n".join(summary(outcome.before)) + "\n",
-        "after": "\n".join(summary(outcome.after)) + "\n",
+        "after": "\n".join([*summary(outcome.after), *map(str, outcome.secrets)]) + "\n",
         "before_header": "pool",
         "after_header": "pool",
     }
@@ -340,6 +364,7 @@ def as_result(outcome: Outcome, *, changed: bool) -> dict[str, Any]:
         "changed": changed,
         "actions": [dataclasses.asdict(action) for action in outcome.actions],
         "summary": [str(action) for action in outcome.planned],
+        "secrets": [str(change) for change in outcome.secrets],
         "timings": {**outcome.seconds, "nodes": nodes},
         **outcome.view,
     }

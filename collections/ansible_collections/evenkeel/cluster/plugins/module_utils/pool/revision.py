@@ -12,6 +12,7 @@ from ..cluster import labels
 from ..cluster.container_options import ContainerOptions
 from ..cluster.leaving import HELD
 from ..cluster.node import NodeOptions
+from ..cluster.secrets import MOUNTED_AT
 from ..cluster.spec import Tier
 
 
@@ -30,6 +31,8 @@ def _container(tier: Tier) -> ContainerOptions:
 
 def node_options(tier: Tier, network: str) -> NodeOptions:
     """The container options of a tier's nodes."""
+    # The folder's name is the digest of what is in it, so that another value makes another revision.
+    secrets = [{"source": tier.secrets.folder, "target": MOUNTED_AT, "read_only": True}] if tier.secrets.folder else []
     return NodeOptions(
         network=network,
         environment={**tier.environment, **_times(tier)},
@@ -38,7 +41,7 @@ def node_options(tier: Tier, network: str) -> NodeOptions:
         nano_cpus=round(tier.cpus * 1e9),
         pids=tier.pids,
         stop_timeout=tier.stop_seconds,
-        mounts=tuple(tier.mounts),
+        mounts=(*tier.mounts, *secrets),
         tmpfs=dict(tier.container.tmpfs),
         log_size=tier.log_size,
         log_files=tier.log_files,
