@@ -49,14 +49,15 @@ def all_records(engine: docker.DockerClient) -> str:
 
 def logs(engine: docker.DockerClient) -> str:
     """What all containers have printed."""
-    printed: list[Any] = [item.logs() for item in engine.containers.list(all=True)]
-    return b"".join(printed).decode(errors="replace")
+    api: Any = engine.api
+    return b"".join(api.logs(item["Id"]) for item in api.containers(all=True)).decode(errors="replace")
 
 
 def inside(engine: docker.DockerClient) -> list[str]:
     """The secrets as the nodes' own user sees them, which is not root."""
     read = ["cat", "/run/secrets/db_password", "/run/secrets/cert.pem"]
-    return [node.exec_run(read).output.decode() for node in nodes(engine, "dynamic").values()]
+    outputs: list[Any] = [node.exec_run(read).output for node in nodes(engine, "dynamic").values()]
+    return [output.decode() for output in outputs]
 
 
 def versions() -> list[Path]:
