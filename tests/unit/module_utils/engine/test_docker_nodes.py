@@ -4,22 +4,18 @@ from __future__ import annotations
 
 import dataclasses
 import platform
-from collections.abc import Iterator
-from pathlib import Path
 from typing import Any
 
 import pytest
-from tests.unit.module_utils.engine.docker_socket import DockerSocket, RecordingSdk, gone, refused
+from tests.unit.module_utils.engine.docker_socket import DockerSocket, RecordingSdk, gone
 from tests.unit.module_utils.engine.test_container_spec import BUILD
 
 from ansible_collections.evenkeel.cluster.plugins.module_utils.cluster.container_options import ContainerOptions
 from ansible_collections.evenkeel.cluster.plugins.module_utils.cluster.node import BROKEN, ENDED, RUNNING, Node
 from ansible_collections.evenkeel.cluster.plugins.module_utils.engine import docker_nodes
-from ansible_collections.evenkeel.cluster.plugins.module_utils.engine.docker_client import DockerClient
 from ansible_collections.evenkeel.cluster.plugins.module_utils.engine.docker_faults import DockerDrillEngine
 from ansible_collections.evenkeel.cluster.plugins.module_utils.engine.port import (
     Alteration,
-    EngineError,
     Evidence,
     Listener,
 )
@@ -50,23 +46,6 @@ def record(name: str = "web-1", **differs: Any) -> dict[str, Any]:
         },
         **differs,
     }
-
-
-@pytest.fixture
-def socket(tmp_path: Path) -> Iterator[DockerSocket]:
-    found = DockerSocket(tmp_path / "docker.sock")
-    yield found
-    found.close()
-
-
-@pytest.fixture
-def sdk() -> RecordingSdk:
-    return RecordingSdk()
-
-
-@pytest.fixture
-def engine(socket: DockerSocket, sdk: RecordingSdk) -> DockerDrillEngine:
-    return DockerDrillEngine("evenkeel", "evenkeel", {"web": 8080}, DockerClient(socket.address, lambda *_: sdk))
 
 
 def test_a_managed_node(socket: DockerSocket, engine: DockerDrillEngine) -> None:
@@ -296,35 +275,6 @@ def test_a_node_that_was_not_changed_is_not_renamed(
 
 
 # -- faults ----------------------------------------------------------------------------
-
-
-@pytest.mark.parametrize(
-    "method, call",
-    [("kill", ("kill", ("id", "SIGKILL"))), ("freeze", ("pause", ("id",))), ("thaw", ("unpause", ("id",)))],
-)
-def test_each_fault_is_one_call_of_docker(
-    engine: DockerDrillEngine, sdk: RecordingSdk, method: str, call: tuple[str, Any]
-) -> None:
-    getattr(engine, method)("id")
-    assert sdk.calls == [call]
-
-
-@pytest.mark.parametrize("method, call", [("kill", "kill"), ("freeze", "pause")])
-def test_a_node_that_is_gone_takes_no_fault(
-    engine: DockerDrillEngine, sdk: RecordingSdk, method: str, call: str
-) -> None:
-    sdk.failures[call] = gone()
-    with pytest.raises(EngineError) as raised:
-        getattr(engine, method)("id")
-    assert str(raised.value) == (
-        f"{method} of id: got 'No such container: x', want it there (fix: see what removed it)"
-    )
-
-
-def test_thawing_what_is_not_frozen_is_no_error(engine: DockerDrillEngine, sdk: RecordingSdk) -> None:
-    sdk.failures["unpause"] = refused("container is not paused")
-    engine.thaw("id")
-    assert sdk.calls == [("unpause", ("id",))]
 
 
 def test_a_node_is_stopped_started_and_read(socket: DockerSocket, engine: DockerDrillEngine, sdk: RecordingSdk) -> None:

@@ -8,6 +8,7 @@ from typing import Any
 
 import pytest
 
+from ansible_collections.evenkeel.cluster.plugins.module_utils.cluster.health import TCP, HealthCheck
 from ansible_collections.evenkeel.cluster.plugins.module_utils.images.derive import (
     Original,
     derived,
@@ -20,7 +21,8 @@ HOLD = "evenkeel/hold:0123456789ab"
 TIER: dict[str, Any] = {
     "name": "web",
     "port": 80,
-    "health_path": "/",
+    "health": dataclasses.asdict(HealthCheck("/", contract=False)),
+    "container": {"entrypoint": None, "stop_signal": ""},
     "derived": "evenkeel/web",
     "labels": {"evenkeel.tier": "web"},
 }
@@ -69,9 +71,35 @@ def test_words_of_a_command_stay_as_they_are() -> None:
 
 
 def test_a_health_path_is_told_and_a_missing_port_exposed() -> None:
-    found = lines(inspected(ExposedPorts=None), health_path="/up", port=3000)
+    found = lines(inspected(ExposedPorts=None), health=dataclasses.asdict(HealthCheck("/up")), port=3000)
     assert '"--port", "3000", "--stop-signal", "SIGQUIT", "--health-path", "/up", "--"' in found[2]
     assert found[-1] == "EXPOSE 3000"
+
+
+@pytest.mark.parametrize(
+    "health, options",
+    [
+        (HealthCheck("/", contract=False), []),
+        (HealthCheck("/", kind=TCP), ["--health", "tcp"]),
+        (HealthCheck("/", status=401), ["--health-path", "/", "--health-status", "401"]),
+        (
+            HealthCheck("/up?a=1", host="shop.example.org", headers={"X-Probe": "b c"}),
+            ["--health-path", "/up?a=1", "--health-host", "shop.example.org", "--health-header", "X-Probe: b c"],
+        ),
+    ],
+)
+def test_hold_asks_the_application_as_the_tier_says(health: HealthCheck, options: list[str]) -> None:
+    first = next(line for line in lines(inspected(), health=dataclasses.asdict(health)) if "ENTRYPOINT" in line)
+    words = json.loads(first.removeprefix("ENTRYPOINT "))
+    assert words[words.index("SIGQUIT") + 1 : words.index("--")] == options
+
+
+def test_a_tiers_own_entry_point_and_signal_are_holds_to_know() -> None:
+    container = {"entrypoint": ["/serve", "--all"], "stop_signal": "SIGUSR1"}
+    found = lines(inspected(), container=container)
+    assert found[2].endswith('"--stop-signal", "SIGUSR1", "--", "/serve", "--all"]')
+    # As with docker run, another entry point empties the image's command.
+    assert found[3] == "CMD []"
 
 
 def test_the_tag_follows_all_that_goes_into_the_image() -> None:
@@ -87,7 +115,7 @@ def test_the_tag_follows_all_that_goes_into_the_image() -> None:
         tag(hold="evenkeel/hold:ba9876543210"),
         tag(serial="2"),
         tag(labels={"evenkeel.tier": "shop"}),
-        tag(health_path="/up"),
+        tag(health=dataclasses.asdict(HealthCheck("/up"))),
     }
     assert len(others | {first}) == 7
 
