@@ -99,9 +99,9 @@ def build(animal: Animal) -> None:
         raise BenchError(f"image {animal.image}: got '{done.stderr.strip()[-300:]}', want it built (fix: {command})")
 
 
-def tiers(animal: Animal) -> str:
+def tiers(animal: Animal, nodes: int = 3) -> str:
     """The variable that declares its tier alone, as an argument of a playbook."""
-    tier = {"image": animal.image, "port": animal.port, "path": "/", "nodes": 3, **animal.options}
+    tier = {"image": animal.image, "port": animal.port, "path": "/", "nodes": nodes, **animal.options}
     return json.dumps({"cluster_tiers": {TIER: {"sticky": True, "pull": "never", **tier}}})
 
 
@@ -156,7 +156,7 @@ def nodes() -> list[str]:
 def play_round(animal: Animal, declared: str, result: Sum) -> None:
     """All changes once."""
     for count in (6, 2, 3):
-        note(common.play("playbooks/scale.yml", "-e", declared, "-e", f"{TIER}_nodes={count}"), result)
+        note(common.play("playbooks/scale.yml", "-e", tiers(animal, count)), result)
     for _ in range(2):
         note(common.play("playbooks/roll.yml", "-e", declared, "-e", f"tier={TIER}"), result)
     if not animal.held:
