@@ -135,7 +135,7 @@ def _size(reader: Reader, what: str, value: object, want: str = "text") -> int:
         except UnicodeEncodeError:
             want = "text that UTF-8 can hold"
     # YAML makes 123 of 0123: what is no text any more is not what was written.
-    reader.problem(what, kind_of(value), want, 'quote it, or add "| string" to its template')
+    reader.problem(what, kind_of(value), want, 'write it in quotes; a template may need "| string"')
     return -1
 
 
