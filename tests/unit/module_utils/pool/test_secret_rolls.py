@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import json
+import shutil
 import stat
 import uuid
 from collections.abc import Iterator
@@ -103,6 +104,18 @@ def test_the_declaration_on_the_target_has_no_value_and_is_enough(secrets: Secre
     assert [action.kind for action in outcome.actions] == ["start"]
     assert outcome.secrets == []
     assert secrets.values() == [f"{CANARY}2"]
+
+
+def test_nodes_whose_folder_was_removed_by_hand_are_replaced(secrets: Secrets) -> None:
+    secrets.run("one")
+    dates = secrets.of("dates")
+    shutil.rmtree(secrets.store._tiers)
+    predicted, done = secrets.look("one"), secrets.run("one")
+    assert predicted["summary"] == done["summary"] != []
+    assert done["secrets"] == ["secret pin of shop written again", "secret same of shop written again"]
+    assert secrets.of("dates") == dates
+    assert secrets.values() == ["one"]
+    assert secrets.run("one")["changed"] is False
 
 
 def test_nodes_find_their_secrets_when_they_start(secrets: Secrets) -> None:

@@ -192,6 +192,18 @@ def test_a_version_goes_with_its_last_user(place: Place) -> None:
     assert guest.tier == "plain"
 
 
+def test_a_roll_that_was_cut_off_is_told_until_it_is_done(place: Place) -> None:
+    place.run()
+    place.given["web"]["secrets"]["pin"] = "two"
+    tiers, folders = place.declare()
+    place.store.write(folders.values())
+    place.engine.start("web-9", place.cluster.declaration(tiers).builds["web"])
+    assert place.changes() == ["secret pin of web changed"]
+    assert place.store.lost(folders, place.engine) == []
+    place.run()
+    assert place.changes() == []
+
+
 def test_a_tier_that_has_no_secrets_any_more_leaves_none(place: Place) -> None:
     place.run()
     place.cluster.tiers = {

@@ -127,7 +127,7 @@ def preview(
     with cluster_lock(request.cluster, "node_pool", 0, on_wait) as waited:
         began = clock.now()
         declaration, state, balancer, reason = _look(request, ports)
-        actions = _planned(request, declaration, state)
+        actions = _planned(request, declaration, state, ports)
         _check_names(declaration, ports, actions)
         after = predict(state.nodes, actions, declaration.targets)
         seconds = {"lock": round(waited, 3), "plan": round(clock.now() - began, 3), "apply": 0.0}
@@ -180,7 +180,7 @@ def reconcile_locked(
     began = clock.now()
     declaration, state, balancer, reason = _look(request, ports)
     state = settle(declaration, ports, balancer, state, request.limits.ready_timeout, clock)
-    actions = _planned(request, declaration, state)
+    actions = _planned(request, declaration, state, ports)
     _check_names(declaration, ports, actions)
     _check_images(declaration, actions)
     if actions and not request.absent:
@@ -229,7 +229,7 @@ def require_as_declared(request: PoolRequest, ports: Ports) -> Declaration:
         PoolInputError: naming the first difference.
     """
     declaration, state, _balancer, _reason = _look(request, ports)
-    actions = _planned(request, declaration, state)
+    actions = _planned(request, declaration, state, ports)
     if actions:
         raise PoolInputError(
             Problem(
@@ -256,11 +256,12 @@ def _look(request: PoolRequest, ports: Ports) -> tuple[Declaration, PoolState, B
     return declaration, observe(declaration, ports, balancer), balancer, reason
 
 
-def _planned(request: PoolRequest, declaration: Declaration, state: PoolState) -> list[PoolAction]:
+def _planned(request: PoolRequest, declaration: Declaration, state: PoolState, ports: Ports) -> list[PoolAction]:
     if request.absent:
         return plan_removal(state.nodes)
     _check_renewal(request.renew, declaration)
-    return plan(state.nodes, declaration.targets, state.table, request.limits.surge_percent, request.renew)
+    renewed = {*request.renew, *request.store.lost(request.secrets, ports.engine)}
+    return plan(state.nodes, declaration.targets, state.table, request.limits.surge_percent, renewed)
 
 
 def _check_renewal(renew: Iterable[str], declaration: Declaration) -> None:

@@ -111,11 +111,23 @@ class SecretStore:
             if wanted is None:
                 found += differences(tier, before, {})
                 continue
-            if Path(wanted.path) not in there or before:
-                found += differences(tier, before, wanted.content)
-            if Path(wanted.path) in there:
+            written = Path(wanted.path) in there
+            if before or not written:
+                removed = not written and wanted.path in used
+                found += differences(tier, before, wanted.content, by_hand=removed)
+            if written:
                 found += differences(tier, _as_written(Path(wanted.path)), wanted.content, by_hand=True)
         return found
+
+    def lost(self, folders: Mapping[str, SecretFolder], engine: Engine) -> list[str]:
+        """The tiers whose nodes have a folder mounted that was removed by hand: they cannot see the one written next.
+
+        Raises:
+            EngineError: the engine does not answer.
+        """
+        missing = {name: folder.path for name, folder in folders.items() if not Path(folder.path).is_dir()}
+        used = engine.mounted_below(str(self._tiers)) if missing else set()
+        return [name for name, path in missing.items() if path in used]
 
     def write(self, folders: Iterable[SecretFolder]) -> None:
         """Write what is missing, and write again what was changed by hand.
