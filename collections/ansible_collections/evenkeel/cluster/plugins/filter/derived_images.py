@@ -23,7 +23,7 @@ options:
     elements: dict
     required: true
   inspected:
-    description: Per tier, what M(community.docker.docker_image_info) tells about its image.
+    description: Per tier, what Docker tells about its image, as C(docker image inspect) prints it.
     type: dict
     required: true
   hold:
