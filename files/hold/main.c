@@ -25,7 +25,8 @@
 
 static struct options options;
 static struct leave leave;
-static pid_t app;
+static pid_t app; /* 0: not started yet */
+static bool asked; /* the balancer has been told that this node is not ready */
 
 static bool draining(void)
 {
@@ -34,6 +35,7 @@ static bool draining(void)
 
 static bool ready(const struct address *local)
 {
+    asked = true;
     return !leave.leaving && look_ready(local, now_ms()) && !leave.drained;
 }
 
@@ -109,10 +111,17 @@ static void step(long now)
     }
 }
 
+/* The balancer takes a new server for one that is up until its first probe. What is refused meanwhile it sends to another
+ * node; what an app answers that is still starting reaches the user. So the app starts when that probe has been answered. */
+static bool may_start(long begun, long now)
+{
+    return app == 0 && (asked || now - begun >= options.gate_ms);
+}
+
 static void take(const struct signalfd_siginfo *signal)
 {
     int number = (int)signal->ssi_signo;
-    if (number == SIGCHLD) return; /* what has ended is reaped in every round */
+    if (number == SIGCHLD || app == 0) return; /* what has ended is reaped in every round */
     if (number == SIGTERM || number == SIGINT) {
         leave_begin(&leave, now_ms());
         look_end();
@@ -126,35 +135,50 @@ static void take(const struct signalfd_siginfo *signal)
     }
 }
 
-static int wait_ms(long now)
+/* Whether a signal ends hold that has nothing to end yet. */
+static bool ends(int number)
 {
+    return app == 0 && (number == SIGTERM || number == SIGINT || number == SIGQUIT || number == SIGHUP);
+}
+
+static int wait_ms(long begun, long now)
+{
+    if (app == 0) return options.gate_ms > now - begun ? (int)(options.gate_ms - (now - begun)) : 0;
     long next = look_next(), step_due = leave_next(&leave, options.drain_ms, options.finish_ms);
     if (next < 0 || (step_due >= 0 && step_due < next)) next = step_due;
     if (next < 0) return -1;
     return next > now ? (int)(next - now) : 0;
 }
 
-static int run(int signals)
+static int run(int signals, const sigset_t *mask)
 {
+    long begun = now_ms();
     static const struct server_answers answers = {ready, stats};
     struct pollfd polls[2 + SERVER_POLLS + LOOKS];
     polls[0] = (struct pollfd){.fd = signals, .events = POLLIN};
     polls[1] = (struct pollfd){.fd = control_fd(), .events = POLLIN};
-    look_begin(&options, now_ms());
     for (;;) {
-        int code = child_reap(app);
+        if (may_start(begun, now_ms())) {
+            app = child_start(&options, mask);
+            if (app < 0) return -app;
+            look_begin(&options, now_ms());
+        }
+        int code = app == 0 ? -1 : child_reap(app);
         if (code >= 0) return code;
 
         int servers = server_polls(polls + 2), seen = look_polls(polls + 2 + servers);
-        if (poll(polls, (nfds_t)(2 + servers + seen), wait_ms(now_ms())) < 0 && errno != EINTR) return EXIT_HOLD;
+        if (poll(polls, (nfds_t)(2 + servers + seen), wait_ms(begun, now_ms())) < 0 && errno != EINTR) return EXIT_HOLD;
 
         struct signalfd_siginfo signal;
-        while (read(signals, &signal, sizeof signal) == sizeof signal) take(&signal);
+        while (read(signals, &signal, sizeof signal) == sizeof signal) {
+            if (ends((int)signal.ssi_signo)) return 128 + (int)signal.ssi_signo;
+            take(&signal);
+        }
         long now = now_ms();
         if (polls[1].revents != 0) control_handle(obey);
         look_handle(&options, polls + 2 + servers, seen, now);
         server_handle(polls + 2, servers, &answers);
-        if (!leave.leaving) look_start(&options, now);
+        if (app != 0 && !leave.leaving) look_start(&options, now);
         step(now);
     }
 }
@@ -186,6 +210,5 @@ int main(int count, char **arguments)
         say_wrong("signalfd", strerror(errno), "a descriptor", "raise the node's limit of open files");
         return EXIT_HOLD;
     }
-    app = child_start(&options, &before);
-    return app > 0 ? run(signals) : -app;
+    return run(signals, &before);
 }

@@ -10,7 +10,7 @@
 
 #define ENVIRONMENT_FILE "/run/secrets/.env"
 
-enum { PORT = 1, LISTEN, HEALTH, PATH, STATUS, HOST, HEADER, INTERVAL, TIMEOUT, DRAIN, FINISH, STOP_SIGNAL, ENVIRONMENT };
+enum { PORT = 1, LISTEN, HEALTH, PATH, STATUS, HOST, HEADER, INTERVAL, TIMEOUT, DRAIN, FINISH, GATE, STOP_SIGNAL, ENVIRONMENT };
 
 static const struct option known[] = {
     {"port", required_argument, NULL, PORT},
@@ -24,6 +24,7 @@ static const struct option known[] = {
     {"timeout-ms", required_argument, NULL, TIMEOUT},
     {"drain-seconds", required_argument, NULL, DRAIN},
     {"finish-seconds", required_argument, NULL, FINISH},
+    {"gate-seconds", required_argument, NULL, GATE},
     {"stop-signal", required_argument, NULL, STOP_SIGNAL},
     {"environment-file", required_argument, NULL, ENVIRONMENT},
     {NULL, 0, NULL, 0},
@@ -144,6 +145,8 @@ static bool one(struct options *options, int option, const char *text)
         return seconds("--drain-seconds", text, &options->drain_ms);
     case FINISH:
         return seconds("--finish-seconds", text, &options->finish_ms);
+    case GATE:
+        return seconds("--gate-seconds", text, &options->gate_ms);
     case STOP_SIGNAL:
         options->stop_signal = signal_number(text);
         if (options->stop_signal != 0) return true;

@@ -21,6 +21,7 @@ struct options {
     } statuses[RANGES];
     int status_count;
     long interval_ms, timeout_ms, drain_ms, finish_ms;
+    long gate_ms; /* how long the app's start waits for the balancer's first question */
     int stop_signal;
     const char *environment_file;
     bool environment_required; /* it was named, so it must be there */

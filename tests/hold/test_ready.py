@@ -8,6 +8,7 @@ import shutil
 import signal
 import subprocess
 import tempfile
+import time
 from pathlib import Path
 
 import pytest
@@ -183,3 +184,28 @@ def test_a_frozen_hold_takes_its_node_out_and_the_app_goes_on(start: Start) -> N
     assert get("/", port=PORT).status == 200
     hold.signal(signal.SIGCONT)
     await_true(lambda: hold.ready() == 200, 2)
+
+
+def test_the_app_starts_when_the_balancer_was_told_that_it_does_not_run_yet(start: Start) -> None:
+    hold = start("--gate-seconds", "20")
+    assert await_true(lambda: hold.ready() == 503, 2) < 2
+    hold.await_ready()
+
+
+def test_it_starts_without_a_balancer_too(start: Start) -> None:
+    began = time.monotonic()
+    start("--gate-seconds", "0.7")
+    while time.monotonic() - began < 0.6:
+        assert get("/", port=PORT).status == 0
+    await_true(lambda: get("/", port=PORT).status == 200)
+    assert time.monotonic() - began >= 0.7
+
+
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT, signal.SIGQUIT])
+def test_a_node_that_has_not_started_its_app_ends_at_once(start: Start, number: int) -> None:
+    hold = start("--gate-seconds", "60", command=("sh", "-c", "echo started"))
+    # Not at /ready, which would start it.
+    await_true(lambda: get("/stats").status == 200)
+    hold.signal(number)
+    assert hold.end() == 128 + number
+    assert hold.said == b""

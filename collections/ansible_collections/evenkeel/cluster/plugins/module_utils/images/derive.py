@@ -15,6 +15,8 @@ from ..core.errors import Problem
 
 PROGRAM = "/.evenkeel/hold"
 _TAG_LENGTH = 12
+# Longer than the balancer takes to its first probe of a new node.
+_GATE_SECONDS = "1"
 # What an image says and what the kernel calls the same processor.
 _ARCHITECTURES = {"amd64": "x86_64", "arm64": "aarch64"}
 
@@ -110,7 +112,7 @@ def hold_options(tier: Mapping[str, Any], image: Original) -> list[str]:
     """
     health = tier["health"]
     signal = tier["container"]["stop_signal"] or image.stop_signal
-    options = ["--port", str(tier["port"]), "--stop-signal", signal]
+    options = ["--port", str(tier["port"]), "--gate-seconds", _GATE_SECONDS, "--stop-signal", signal]
     if health["kind"] == TCP:
         return [*options, "--health", TCP]
     if health["path"] != "/" or health["status"]:
