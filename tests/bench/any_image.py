@@ -33,6 +33,7 @@ ZOO = ROOT / "tests/zoo"
 TIER = "zoo"
 LEAVE_GOAL, STOP_GOAL = 2.5, 3.5
 SLOW_EVERY = 20
+READY_SECONDS = 60
 
 
 @dataclasses.dataclass(frozen=True)
@@ -153,6 +154,20 @@ def nodes() -> list[str]:
     return docker("ps", "--format", "{{.Names}}", "--filter", f"label=evenkeel.tier={TIER}").split()
 
 
+def await_ready(node: str) -> None:
+    """Wait until a held node is ready, and a second more, in which the balancer notices.
+
+    Raises:
+        BenchError: it does not get ready.
+    """
+    deadline = time.monotonic() + READY_SECONDS
+    while not json.loads(docker("exec", node, "/.evenkeel/hold", "status"))["ready"]:
+        if time.monotonic() > deadline:
+            raise BenchError(f"{node}: got no readiness within {READY_SECONDS} s, want it (fix: docker logs {node})")
+        time.sleep(0.2)
+    time.sleep(1)
+
+
 def play_round(animal: Animal, declared: str, result: Sum) -> None:
     """All changes once."""
     for count in (6, 2, 3):
@@ -163,6 +178,7 @@ def play_round(animal: Animal, declared: str, result: Sum) -> None:
         return
     for name in nodes():
         docker("restart", "--time", "60", name)
+        await_ready(name)
     guests = [docker("run", "--detach", f"evenkeel/{TIER}") for _ in range(2)]
     time.sleep(3)
     for guest in guests:
