@@ -78,6 +78,28 @@ def test_a_node_is_asked_when_it_answered_and_not_any_more_before_it_is_told_to_
     ]
 
 
+def test_the_route_returns_when_the_balancer_does_not_find_the_old_nodes_any_more(
+    cluster: FakeCluster, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """It takes all that it lists for up when its configuration changes."""
+    listed: dict[str, list[str]] = {}
+    write = cluster.routes.point_to
+
+    def point_to(changes: Mapping[str, Route | None]) -> None:
+        for tier, route in changes.items():
+            if route is not None and route.servers is None:
+                now = cluster.clock.now()
+                listed[tier] = [item.node.name for item in cluster.balancer.listed(route.service, now)]
+        write(changes)
+
+    monkeypatch.setattr(cluster.routes, "point_to", point_to)
+    # One that has ended is down, so not in rotation, for longer than the last step takes.
+    monkeypatch.setattr(cluster.engine, "delays", dataclasses.replace(cluster.engine.delays, notice=2.0, probe=0.1))
+    _, problem = reconciled(cluster, renewed(cluster))
+    assert problem == ""
+    assert listed == {"shop": ["shop-3", "shop-4"]}
+
+
 def test_the_connections_end_before_the_node_is_told(cluster: FakeCluster) -> None:
     cluster.engine.under_way["shop-2"] = cluster.clock.now() + 2.0
     reconciled(cluster, renewed(cluster))

@@ -29,6 +29,8 @@ _POLL_SECONDS = 0.1
 _FOLLOW_SECONDS = 0.25
 # A request that is sent just now has its connection already, or gets none: the balancer does not list the node.
 _QUIET_SECONDS = 0.3
+# The balancer learns of an end in a second or two. What runs on after all would be waited for in vain.
+_LISTED_SECONDS = 5.0
 # Our process 1 waits for connections to end at SIGTERM, and does not at this: they have ended already.
 _AT_ONCE = "SIGQUIT"
 
@@ -103,6 +105,7 @@ class TierServers:
         self._ended.set()
         if self._follower is not None:
             self._follower.join()
+            self._await_gone()
         with self._lock:
             self._route = None
             now = self._ports.routes.of(self._tier.name) if self._tier else None
@@ -112,6 +115,20 @@ class TierServers:
                 # The file is right, so that the balancer will be; whether it is, the status tells.
                 with contextlib.suppress(EvenkeelError):
                     self._watch.routed(now.tier, plain)
+
+    def _await_gone(self) -> None:
+        """Wait until the balancer does not find what has left any more, not even as down.
+
+        A new configuration makes all servers that it lists up again, until their next probe.
+        """
+        balancer, service = self._ports.balancer(), self._tier.service if self._tier else ""
+        with contextlib.suppress(EvenkeelError):
+            wait_until(
+                lambda: ", ".join(self._withdrawn & balancer.server_status(service).keys()),
+                _LISTED_SECONDS,
+                _POLL_SECONDS,
+                self._clock,
+            )
 
     def routed(self, route: Route | None) -> Route | None:
         """The route that is to be written: with the set, while there is one."""
