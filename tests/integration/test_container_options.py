@@ -49,7 +49,8 @@ def start(cluster: Any, pool: DockerEngine) -> Start:
     """Start a node of a tier with these options."""
 
     def start_one(**options: Any) -> tuple[Node, TierBuild]:
-        raw = {"image": IMAGE, "port": 80, "path": "/", "nodes": 1, "command": FOREVER, "stop_seconds": 4, **options}
+        own = {"leaving": "balancer", "command": FOREVER, "stop_seconds": 4, **options}
+        raw = {"image": IMAGE, "port": 80, "path": "/", "nodes": 1, **own}
         spec, problems = parse_cluster({**RAW, "name": CLUSTER, "tiers": {"web": raw}})
         assert spec is not None, problems
         build = declare(CLUSTER, {"web": spec.tiers[0]}, {}, (), pool).builds["web"]
