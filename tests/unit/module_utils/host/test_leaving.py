@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
+from typing import Any
 
+import pytest
 from tests.unit.module_utils.inventory.samples import DYNAMIC, cluster
 
 from ansible_collections.evenkeel.cluster.plugins.module_utils.cluster.spec import ClusterSpec
@@ -14,8 +16,8 @@ from ansible_collections.evenkeel.cluster.plugins.module_utils.inventory.parse i
 THERE = Docker(socket="/run/docker.sock", images={"s6:latest": "sha256:1"})
 
 
-def spec(image: str = "s6") -> ClusterSpec:
-    tiers = {"web": {"image": image, "port": 80, "path": "/", "nodes": 1}, "dynamic": DYNAMIC}
+def spec(image: str = "s6", **options: Any) -> ClusterSpec:
+    tiers = {"web": {"image": image, "port": 80, "path": "/", "nodes": 1, **options}, "dynamic": DYNAMIC}
     found, problems = parse_cluster(cluster(tiers=tiers))
     assert found is not None, problems
     return found
@@ -32,20 +34,32 @@ def test_a_tier_that_must_be_process_1_leaves_by_the_balancer() -> None:
         asked.extend(references)
         return reads(["/init"])
 
-    settled, (line,) = settle_leaving(spec(), THERE, read)
+    settled, (line,), problems = settle_leaving(spec(), THERE, read)
     assert asked == ["s6"]  # images that are built here are not asked for
     assert [tier.leaving for tier in settled.tiers] == ["balancer", "own"]
     assert "which must be process 1" in line
+    assert problems == []
 
 
 def test_others_stay_as_declared() -> None:
-    assert settle_leaving(spec(), THERE, lambda *_: reads(["/entry"])) == (spec(), [])
-    assert settle_leaving(spec(), THERE, lambda *_: {}) == (spec(), [])
+    assert settle_leaving(spec(), THERE, lambda *_: reads(["/entry"])) == (spec(), [], [])
+    assert settle_leaving(spec(), THERE, lambda *_: {}) == (spec(), [], [])
 
 
-def test_without_docker_or_image_nothing_is_asked() -> None:
+@pytest.mark.parametrize(
+    "options, what",
+    [
+        ({"secret_environment": {"A": "b"}}, "cluster_tiers.web.secret_environment"),
+        ({"health": "tcp"}, "cluster_tiers.web.health"),
+    ],
+)
+def test_what_only_hold_can_do_is_refused_there(options: dict[str, Any], what: str) -> None:
+    _, _, (problem,) = settle_leaving(spec(**options), THERE, lambda *_: reads(["/init"]))
+    assert str(problem).startswith(f"{what}: got an image whose ENTRYPOINT /init must be process 1, want ")
+
+
+def test_without_docker_nothing_is_asked() -> None:
     def read(*_: object) -> Mapping[str, Sequence[str]]:
         raise AssertionError
 
-    assert settle_leaving(spec("other"), THERE, read) == (spec("other"), [])
-    assert settle_leaving(spec(), Docker(socket="", trouble="absent", images=THERE.images), read) == (spec(), [])
+    assert settle_leaving(spec(), Docker(socket="", trouble="absent", images=THERE.images), read) == (spec(), [], [])

@@ -16,7 +16,7 @@ from ..measure.naming import naming_of, server_name
 from .records import Record
 
 #: The node behind a server of the log at a time of the load; None when it is not known.
-NodeAt = Callable[[str, float], str | None]
+NodeAt = Callable[[str, float], "str | None"]
 
 # A time before the load.
 _BEFORE = -1.0

@@ -31,7 +31,7 @@ def _far_end(line: str) -> tuple[ipaddress.IPv4Address | ipaddress.IPv6Address, 
     fields = line.split()
     if len(fields) < 4 or fields[3] != _ESTABLISHED:
         return None
-    address, _, port = fields[2].partition(":")
+    address, _colon, port = fields[2].partition(":")
     try:
         return table_address(address), int(port, 16)
     except (ValueError, struct.error):

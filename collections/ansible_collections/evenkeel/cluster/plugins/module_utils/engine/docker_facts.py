@@ -4,6 +4,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import dataclasses
 import http.client
 import json
@@ -118,17 +119,14 @@ def _ask_docker(connection: UnixConnection, path: str) -> Docker:
 
 
 def read_entrypoints(docker: Docker, references: Iterable[str]) -> dict[str, list[str]]:
-    """The entry points of images; those that Docker does not tell are left out."""
+    """The entry points of images; those that Docker does not tell, or does not have, are left out."""
     found: dict[str, list[str]] = {}
     connection = UnixConnection(docker.socket, _DOCKER_TIMEOUT_SECONDS)
-    try:
+    with contextlib.closing(connection):
         for reference in references:
-            config = _get(connection, f"/images/{quote(reference)}/json").get("Config") or {}
-            found[reference] = [str(part) for part in config.get("Entrypoint") or ()]
-    except (OSError, http.client.HTTPException, ValueError, AttributeError):
-        pass
-    finally:
-        connection.close()
+            with contextlib.suppress(OSError, http.client.HTTPException, ValueError, AttributeError):
+                config = _get(connection, f"/images/{quote(reference)}/json").get("Config") or {}
+                found[reference] = [str(part) for part in config.get("Entrypoint") or ()]
     return found
 
 

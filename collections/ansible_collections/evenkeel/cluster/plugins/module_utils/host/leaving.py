@@ -9,16 +9,17 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 
 from ..cluster.leaving import HELD
 from ..cluster.spec import ClusterSpec
-from ..engine.docker_facts import Docker, image_present, read_entrypoints
-from ..inventory.leaving import by_balancer, first_process_advice, must_be_first
+from ..core.errors import Problem
+from ..engine.docker_facts import Docker, read_entrypoints
+from ..inventory.leaving import by_balancer, first_process_advice, first_process_problems, must_be_first
 
 ReadEntrypoints = Callable[[Docker, Iterable[str]], Mapping[str, Sequence[str]]]
 
 
 def settle_leaving(
     spec: ClusterSpec, docker: Docker, read: ReadEntrypoints = read_entrypoints
-) -> tuple[ClusterSpec, list[str]]:
-    """The specification as the images allow it, and a line about each tier that it changes.
+) -> tuple[ClusterSpec, list[str], list[Problem]]:
+    """The specification as the images allow it, a line about each tier that it changes, and what cannot be.
 
     An image that is not here yet is judged when it is pulled.
 
@@ -27,11 +28,12 @@ def settle_leaving(
         docker: what Docker said.
         read: asks for the entry points of images.
     """
-    held = [tier for tier in spec.tiers if tier.leaving == HELD and image_present(docker, tier.image)]
+    held = [tier for tier in spec.tiers if tier.leaving == HELD]
     if not held or docker.trouble:
-        return spec, []
+        return spec, [], []
     entrypoints = read(docker, {tier.image for tier in held})
     first = [tier for tier in held if must_be_first(entrypoints.get(tier.image))]
     tiers = by_balancer(spec.name, spec.tiers, [tier.name for tier in first])
     lines = [first_process_advice(tier, entrypoints[tier.image]) for tier in first]
-    return dataclasses.replace(spec, tiers=tiers), lines
+    problems = [line for tier in first for line in first_process_problems(tier, entrypoints[tier.image])]
+    return dataclasses.replace(spec, tiers=tiers), lines, problems

@@ -108,7 +108,8 @@ def preflight(params: Mapping[str, Any], machine: Machine, docker: Docker, read:
         if declaration.must_carry:
             lacks = [*memory_advice(spec, machine), *advice(machine, docker, facts.proxies)]
             full = check_disk_for_images(declaration, facts)
-        spec, first = settle_leaving(spec, docker)
+        spec, first, cannot = settle_leaving(spec, docker)
+        problems += cannot
         lacks = [*_left_over(spec, docker), *lacks, *first]
     return Preflight(spec, tuple(problems), declaration.warnings, tuple(lacks), tuple(full))
 

@@ -9,6 +9,7 @@ import re
 from collections.abc import Container, Iterable, Mapping, Sequence
 from typing import Any
 
+from ..cluster.health import TCP
 from ..cluster.leaving import (
     BALANCER,
     FINISH_MARGIN,
@@ -133,9 +134,25 @@ def _by_balancer(cluster: str, tier: Tier) -> Tier:
     return dataclasses.replace(tier, leaving=BALANCER, derived="", service=service, labels=labels)
 
 
+def first_process_problems(tier: Tier, entrypoint: Sequence[str]) -> list[Problem]:
+    """What a tier asks of hold that its image, which must be process 1, leaves no place for."""
+    at, got = f"cluster_tiers.{tier.name}", f"an image whose ENTRYPOINT {entrypoint[0]} must be process 1"
+    problems = []
+    if tier.secrets.variables:
+        want = (
+            "one that hold can start, which alone can give an application variables that docker inspect does not show"
+        )
+        fix = f"{at}.secrets, which are files, or {at}.leaving: balancer with accept_visible: true"
+        problems.append(Problem(f"{at}.secret_environment", got, want, fix))
+    if tier.health.kind == TCP:
+        want = "one that hold can start, because the balancer itself asks by HTTP alone"
+        problems.append(Problem(f"{at}.health", got, want, f"{at}.health: http"))
+    return problems
+
+
 def first_process_advice(tier: Tier, entrypoint: Sequence[str]) -> str:
     """What a reader must know about a tier whose image must be process 1."""
     got = f"ENTRYPOINT {entrypoint[0]}, which must be process 1"
     want = "one that hold can start; its nodes leave by the balancer alone, and a docker stop by hand can lose requests"
-    fix = f"none needed; cluster_tiers.{tier.name}.leaving: balancer says so too"
+    fix = f"none needed; cluster_tiers.{tier.name}.leaving: balancer says so too, and replaces its nodes once"
     return str(Problem(f"image {tier.image}", got, want, fix))
