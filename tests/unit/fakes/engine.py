@@ -5,7 +5,7 @@ from __future__ import annotations
 import dataclasses
 import itertools
 import threading
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from http import HTTPStatus
 from urllib.parse import urlsplit
 
@@ -193,11 +193,10 @@ class FakeEngine:
         found.health.set(self.clock.now(), HTTPStatus.OK)
         self._become(found, RUNNING, "running")
 
-    def connections(self, nodes: Iterable[Node]) -> int:
+    def connections(self, nodes: Sequence[Node]) -> int:
         """Those of requests that are under way, see :attr:`under_way`."""
-        found = list(nodes)
-        self._call(f"connections {' '.join(node.name for node in found)}")
-        return sum(1 for node in found if self.under_way.get(node.name, 0.0) > self.clock.now())
+        self._call(f"connections {' '.join(node.name for node in nodes)}")
+        return sum(1 for node in nodes if self.under_way.get(node.name, 0.0) > self.clock.now())
 
     def foreign_names(self, names: Iterable[str]) -> dict[str, str]:
         return {name: self.foreign[name] for name in names if name in self.foreign}

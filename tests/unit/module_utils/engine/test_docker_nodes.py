@@ -364,3 +364,22 @@ def test_a_node_that_is_off_one_of_its_networks_joins_it_again(
     assert [call for call in sdk.calls if call[0] == "connect_container_to_network"] == [
         ("connect_container_to_network", ("id-1", "backend", {"aliases": None}))
     ]
+
+
+def test_connections_are_counted_where_each_node_listens(
+    socket: DockerSocket, engine: DockerDrillEngine, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A tier may be declared with another port by now."""
+    asked: list[Any] = []
+
+    def count(table: str, remote: set[tuple[str, int]]) -> int:
+        asked.append((table, remote))
+        return 3
+
+    monkeypatch.setattr(docker_nodes, "open_tables", lambda client, container: container)
+    monkeypatch.setattr(docker_nodes, "count_open", count)
+    socket.answers["/containers/json"] = (200, [record()])
+    (node,) = engine.nodes()
+    old = dataclasses.replace(node, id="old", url="http://web-2:7070", address="172.18.0.9")
+    assert engine.connections([node, old, dataclasses.replace(node, id="off", address="")]) == 3
+    assert asked == [("id-web-1", {("172.18.0.2", 8080), ("172.18.0.9", 7070)})]

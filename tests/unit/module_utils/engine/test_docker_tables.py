@@ -42,9 +42,16 @@ def test_both_tables_are_read_on_the_host(client: DockerClient, sdk: RecordingSd
     assert sdk.calls == []
 
 
+def test_a_kernel_without_ipv6_has_one_table(client: DockerClient, sdk: RecordingSdk, tmp_path: Path) -> None:
+    folder = process(tmp_path / "proc", f"0::/docker/{EDGE}\n")
+    (folder / "71/net/tcp6").unlink()
+    assert open_tables(client, EDGE, folder) == "four\n"
+    assert sdk.calls == []
+
+
 def test_another_process_of_that_number_is_not_asked(client: DockerClient, sdk: RecordingSdk, tmp_path: Path) -> None:
     assert open_tables(client, EDGE, process(tmp_path / "proc", "0::/user.slice\n")) == "said\n"
-    assert sdk.calls[0] == ("exec_create", (EDGE, ["cat", "/proc/net/tcp", "/proc/net/tcp6"]))
+    assert sdk.calls[0] == ("exec_create", (EDGE, ["sh", "-c", "cat /proc/net/tcp6 2>/dev/null; cat /proc/net/tcp"]))
 
 
 def test_where_no_process_can_be_seen_the_container_is_asked(

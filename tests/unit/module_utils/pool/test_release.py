@@ -18,7 +18,7 @@ from ansible_collections.evenkeel.cluster.plugins.module_utils.pool.reconcile im
     reconcile_locked,
 )
 
-LINE = "release shop (runs rake 'db:migrate all' before the first node of its revision)"
+LINE = "release shop (runs rake before the first node of its revision)"
 
 
 @pytest.fixture

@@ -238,6 +238,18 @@ def test_a_new_policy_switches_once_and_waits_for_the_connections_of_the_old_nod
     assert sets(cluster) == [[]]
     assert order(cluster, "connections", "stop")[-1].startswith("stop")
     assert order(cluster, "connections")
+    # The old nodes are of another service, so nothing says that they are held: they get their own signal.
+    assert not [call for call in order(cluster, "stop") if "SIGQUIT" in call]
+
+
+def test_a_run_that_begins_while_all_probes_fail_holds_together_what_there_is(cluster: FakeCluster) -> None:
+    """As on a machine that is too busy for a moment."""
+    for name in ("shop-1", "shop-2"):
+        cluster.engine.by_name(name).health.set(float("-inf"), 503)
+        cluster.engine.by_name(name).health.then(cluster.clock.now() + 1.0, 200)
+    _, problem = reconciled(cluster, renewed(cluster))
+    assert problem == ""
+    assert sets(cluster)[1] == ["shop-1", "shop-2"]
 
 
 @pytest.mark.parametrize("last", range(5))

@@ -47,6 +47,12 @@ class HealthCheck:
             return answer == HTTPStatus.OK
         return 0 < answer < HTTPStatus.INTERNAL_SERVER_ERROR
 
+    def is_balanced(self, answer: int) -> bool:
+        """Whether the balancer takes a node with this answer for one that works."""
+        if self.status or self.contract:
+            return self.is_ready(answer)
+        return HTTPStatus.OK <= answer < HTTPStatus.BAD_REQUEST
+
     def is_draining(self, answer: int) -> bool:
         """Whether a node with this answer has been told to end."""
         return self.contract and answer == HTTPStatus.SERVICE_UNAVAILABLE

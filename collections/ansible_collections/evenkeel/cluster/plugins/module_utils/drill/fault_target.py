@@ -190,7 +190,7 @@ class PoolFaultTarget:
         """
         for name in sorted({event.tier for event in events if event.kind == POLICY}):
             tier = self._declared.tiers[name]
-            if tier.context:
+            if tier.context or tier.derived:
                 # Its labels name the declared policy, and a node's labels must name one policy alone.
                 self._engine.bare_image(self._image(tier), self._bare_name(name))
                 self._images.add(self._bare_name(name))
@@ -298,7 +298,7 @@ class PoolFaultTarget:
         if now.service != declared.service:
             own = {tier: image for tier, image in self._declared.images.items() if tier == name}
             return self._change(event, self._with(resized(declared, now.nodes), {**others, **own}))
-        own = {name: f"{self._bare_name(name)}:latest" if now.context else self._image(now)}
+        own = {name: f"{self._bare_name(name)}:latest" if now.context or now.derived else self._image(now)}
         return self._change(event, self._with(other_policy(now, self._declared.cluster), {**others, **own}))
 
     def _balancer_renewed(self, event: Event) -> EventReport:

@@ -6,9 +6,10 @@ from __future__ import annotations
 
 import dataclasses
 import platform
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any
+from urllib.parse import urlsplit
 
 from ..cluster import labels
 from ..cluster.engines import DOCKER, PROVIDERS
@@ -247,9 +248,11 @@ class DockerEngine:
         """The status of a GET; the host reaches containers as the balancer does."""
         return health(url, headers)
 
-    def connections(self, nodes: Iterable[Node]) -> int:
+    def connections(self, nodes: Sequence[Node]) -> int:
         """Counted in the edge's network, which all balancers share."""
-        remote = {(node.address, self._ports[node.tier]) for node in nodes if node.address and node.tier in self._ports}
+        # A node that leaves may listen where its tier did before.
+        ports = {node.id: urlsplit(node.url).port or self._ports.get(node.tier, 0) for node in nodes}
+        remote = {(node.address, ports[node.id]) for node in nodes if node.address}
         edges = self.client.containers(labels.selector(self.cluster, labels.EDGE))
         tables = [open_tables(self.client, str(item["Id"])) for item in edges if item["State"] == "running"]
         return sum(count_open(table, remote) for table in tables)

@@ -11,7 +11,7 @@ from .docker_client import DockerClient
 from .port import EngineError
 
 _PROC = Path("/proc")
-_TABLES = ("net/tcp", "net/tcp6")
+_TABLE, _TABLE_OF_6 = "net/tcp", "net/tcp6"
 
 
 def open_tables(client: DockerClient, container: str, proc: Path = _PROC) -> str:
@@ -24,11 +24,17 @@ def open_tables(client: DockerClient, container: str, proc: Path = _PROC) -> str
     try:
         # Where this runs in a container itself, that number may be another process.
         if container in (process / "cgroup").read_text():
-            return "".join((process / name).read_text() for name in _TABLES)
+            return (process / _TABLE).read_text() + _text(process / _TABLE_OF_6)
     except OSError:
         pass
-    status, text = client.execute(container, ["cat", *(f"/proc/{name}" for name in _TABLES)])
+    # The kernel may have no IPv6.
+    status, text = client.execute(container, ["sh", "-c", f"cat /proc/{_TABLE_OF_6} 2>/dev/null; cat /proc/{_TABLE}"])
     if status:
         what = f"connections of {container[:12]}"
         raise EngineError(Problem(what, quote(text.strip()), "its tables", "run it as root on the Docker host"))
     return text
+
+
+def _text(path: Path) -> str:
+    """The text of a file that a kernel without IPv6 does not have."""
+    return path.read_text() if path.exists() else ""

@@ -8,7 +8,7 @@ An engine is where nodes run. There are two implementations: the Docker engine, 
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Protocol
 
@@ -204,7 +204,7 @@ class Engine(Protocol):
             headers: sent with it; ``Host`` replaces that of the address.
         """
 
-    def connections(self, nodes: Iterable[Node]) -> int:
+    def connections(self, nodes: Sequence[Node]) -> int:
         """How many connections the balancer has open to these nodes' own ports.
 
         Raises:

@@ -99,7 +99,8 @@ def refusal(tier: str, image: Original, machine: str) -> Problem | None:
         return Problem(what, "no command", want, "name an image that runs an application")
     if machine and image.architecture and _ARCHITECTURES.get(image.architecture, image.architecture) != machine:
         want = f"one for {machine}, as the machine is"
-        return Problem(what, f"one for {image.architecture}", want, "pull the image for this architecture")
+        fix = f"pull the image for this architecture, or cluster_tiers.{tier}.leaving: balancer to run it as it is"
+        return Problem(what, f"one for {image.architecture}", want, fix)
     return None
 
 

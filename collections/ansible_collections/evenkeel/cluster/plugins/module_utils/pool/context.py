@@ -5,7 +5,6 @@
 from __future__ import annotations
 
 import dataclasses
-import shlex
 from collections.abc import Callable, Iterable, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any
@@ -65,7 +64,7 @@ class Declaration:
                 image_id=build.image_id,
                 route=tier_route(build.tier, self.hosts),
                 prefix=node_prefix(self.cluster, name),
-                release_command=shlex.join(build.tier.release_command),
+                release_command="".join(build.tier.release_command[:1]),
                 replace=build.tier.roll == REPLACE,
             )
             for name, build in self.builds.items()

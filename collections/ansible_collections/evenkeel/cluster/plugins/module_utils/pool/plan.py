@@ -45,7 +45,7 @@ class TierTarget:
         image_id: the engine's identifier of their image.
         route: the tier's route, which has the balancer's service.
         prefix: what the nodes' names begin with; their number follows.
-        release_command: what runs before the first node of a revision, in words; empty for nothing.
+        release_command: the program that runs before the first node of a revision; empty for none.
         replace: its node must not run twice: the old one ends before the new one starts.
     """
 

@@ -135,10 +135,10 @@ class Rollout:
                 raise  # no node has left yet
             raise ReconcileError(parts.told_once(error, self._return(watch, tier, rollback))) from error
         finally:
-            if tier in self._servers:
-                self._servers[tier].end()
             if tier in self._handovers and not rollback.handed_over:
                 self._handovers[tier].give_up()
+            if tier in self._servers:
+                self._servers[tier].end()
         self._each(self._starters, lambda node: self._engine.remove(node.id), rollback.drained)
         if halted:
             raise ReconcileError(
@@ -233,8 +233,7 @@ class Rollout:
         """Start as many new nodes as there are actions, then drain the actions' nodes."""
         tier = actions[0].tier
         taken = self._coming | {name for node in self._engine.nodes() for name in (node.name, node.own_name)}
-        prefix = node_prefix(self._declaration.cluster, tier)
-        names = free_names(prefix, taken, len(actions))
+        names = free_names(node_prefix(self._declaration.cluster, tier), taken, len(actions))
         starts = [PoolAction(START, tier, name, 0, "replaces a node that could not be mended") for name in names]
         drains = [PoolAction(DRAIN, tier, action.node, 0, "could not be mended", action.id) for action in actions]
         first, last = (drains, []) if self._in_turn(tier) else ([], drains)
@@ -363,8 +362,8 @@ class Rollout:
         return build.tier.stop_seconds if build else _DEFAULT_STOP_SECONDS
 
     def _drain(self, action: PoolAction) -> None:
-        timeout = self._stop_seconds(action.tier)
-        code = self._engine.stop(action.id, timeout, self._servers[action.tier].signal_for(action.id))
+        timeout, signal = self._stop_seconds(action.tier), self._servers[action.tier].signal_for(action.id)
+        code = self._engine.stop(action.id, timeout, signal)
         if code == _KILLED:
             self.warnings.append(
                 f"node {action.node}: got no end within {timeout} s of SIGTERM, want it to drain and exit"
@@ -393,6 +392,7 @@ class Rollout:
         again = f", {node_words(back)} started again" if back else ""
         try:
             watch.listed(rollback.drained)
+            self._servers[tier].admit({node.url for node in rollback.drained})
             self._discard(rollback.started)
         except _EXPECTED:
             kept = f"; {node_words(rollback.started)} kept until the balancer can be asked" if rollback.started else ""

@@ -7,6 +7,7 @@ from __future__ import annotations
 import dataclasses
 from collections.abc import Callable, Collection, Container, Iterable, Sequence
 
+from ..cluster.health import TCP
 from ..cluster.node import RUNNING, STARTING, Node
 from ..cluster.spec import Tier
 from ..core.errors import EvenkeelError, Problem
@@ -152,7 +153,8 @@ class RotationWatch:
         more = f" (and {len(waiting) - 1} more)" if len(waiting) > 1 else ""
         otherwise = f"docker run the image and request {tier.health.path}"
         # What holds an application says only whether it is ready: the line tells of the application's own answer.
-        answer = answer_of(self._engine, node, tier) if node is not None else 0
+        answer = answer_of(self._engine, node, tier) if node is not None and tier.health.kind != TCP else 0
+        answer = 0 if tier.health.is_balanced(answer) else answer
         why = why_not(self._engine, tier, node, answer, otherwise)
         return f"node {first}{more}: got {seen} within {self._patience:g} s, want it ready; {why}"
 

@@ -70,7 +70,7 @@ class TierServers:
     def begin(self, former: Route | None) -> None:
         """Let the tier's route lead to the servers that are up now.
 
-        Where another service or nothing is routed, or no server is up, there is nothing to hold together.
+        Where another service or nothing is routed, or the balancer has no server, there is nothing to hold together.
 
         Args:
             former: the route now.
@@ -84,10 +84,12 @@ class TierServers:
             return
         balancer = self._ports.balancer()
         status = balancer.server_status(self._tier.service)
+        # The balancer takes a server for up before its first probe. On a busy machine all probes can fail together.
         up = {url for url, state in status.items() if state == "UP"}
-        if not up:
+        answered = {url for url, found in balancer.server_up(self._tier.service).items() if found} & up
+        if not status:
             return
-        self._write(former, up)
+        self._write(former, answered or up or set(status))
         try:
             self._watch.routed(self._tier.name, self._route)
         except ReconcileError:
@@ -121,8 +123,9 @@ class TierServers:
 
         A new configuration makes all servers that it lists up again, until their next probe.
         """
-        balancer, service = self._ports.balancer(), self._tier.service if self._tier else ""
+        service = self._tier.service if self._tier else ""
         with contextlib.suppress(EvenkeelError):
+            balancer = self._ports.balancer()
             wait_until(
                 lambda: ", ".join(self._withdrawn & balancer.server_status(service).keys()),
                 _LISTED_SECONDS,
@@ -197,7 +200,8 @@ class TierServers:
         if reason:
             raise ReconcileError(_not_followed(self._tier, f"requests for {reason}"))
         warnings = self._wait_for_quiet(self._tier, nodes)
-        self._finished |= {node.id for node in nodes}
+        # Only a held tier's service asks hold: a node of another one is not held, whatever is declared now.
+        self._finished |= {node.id for node in nodes if node.service == self._tier.service}
         return warnings
 
     def signal_for(self, node: str) -> str:
