@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import pytest
 from tests.unit.module_utils.inventory.samples import assert_one_line, cluster, parsed, problems_of, with_static
 
@@ -71,6 +73,21 @@ BAD: dict[str, list[object]] = {
     "release_command": ["", "a 'b", "a\0b", 5, True, [], [["a"]], {"a": "b"}, [None]],
     "ready_seconds": [None, -1, "soon", 3601, 1.5, True, []],
 }
+
+
+@pytest.mark.parametrize(
+    "options, what",
+    [
+        ({"health_headers": {f"X-{number}": "a" for number in range(9)}}, "health_headers: got 9"),
+        ({"health_headers": {"X-A": "b" * 251}}, "health_headers.X-A: got '256 characters'"),
+        ({"health_path": "/" + "a" * 255}, "health_path: got '256 characters'"),
+    ],
+)
+def test_what_holds_an_application_has_little_room(options: dict[str, Any], what: str) -> None:
+    tier = {"image": "nginx:1", "port": 80, "path": "/", "nodes": 1, **options}
+    (line,) = problems_of(cluster(tiers={"web": tier}))
+    assert line.startswith(f"cluster_tiers.web.{what}, want at most ")
+    assert problems_of(cluster(tiers={"web": {**tier, "leaving": "balancer"}})) == []
 
 
 @pytest.mark.parametrize("option, raw", [(option, raw) for option, values in BAD.items() for raw in values], ids=ascii)

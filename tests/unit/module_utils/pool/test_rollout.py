@@ -261,9 +261,7 @@ def test_a_halt_is_asked_for_before_each_wave(cluster: FakeCluster) -> None:
         return "a person said stop" if asked[-1] else ""
 
     outcome, problem = reconciled(cluster, new_revision(cluster), halt=halt)
-    assert problem == (
-        "tier shop: got 'a person said stop' before all waves were done, want all of them (fix: run it again)"
-    )
+    assert problem == ("tier shop: got 'a person said stop' before all waves were done, want all (fix: repeat it)")
     assert asked == [0, 1]
     # The first wave is done, and the second has not begun: as many nodes as before serve.
     assert states(cluster) == {"shop-1": "running", "shop-3": "running"}

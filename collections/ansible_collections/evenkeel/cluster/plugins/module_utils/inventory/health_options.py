@@ -21,6 +21,8 @@ _VALUE = re.compile(r"[\x21-\x7e](?:[\x20-\x7e]{0,510}[\x21-\x7e])?", re.ASCII)
 # The client decides on these itself; the host has an option of its own.
 _NO_HEADERS = frozenset({"connection", "content-length", "host", "transfer-encoding"})
 _LOWEST, _HIGHEST = 200, 499
+# As files/hold/options.h and options.c have it.
+_HELD_HEADERS, _HELD_LENGTH = 8, 255
 
 
 def read_health(reader: Reader, at: str, raw: Mapping[str, Any], *, contract: bool, held: bool) -> HealthCheck:
@@ -44,7 +46,22 @@ def read_health(reader: Reader, at: str, raw: Mapping[str, Any], *, contract: bo
     )
     if check.kind == TCP:
         _check_tcp(reader, at, raw, held=held)
+    elif held:
+        _check_held(reader, at, check)
     return check
+
+
+def _check_held(reader: Reader, at: str, check: HealthCheck) -> None:
+    """What holds an application has little room for what it asks."""
+    if len(check.headers) > _HELD_HEADERS:
+        want = f"at most {_HELD_HEADERS} headers where nodes are held"
+        reader.problem(f"{at}.health_headers", len(check.headers), want, f"remove some, or {at}.leaving: balancer")
+    lines = {"health_path": check.path, "health_host": check.host}
+    lines |= {f"health_headers.{name}": f"{name}: {value}" for name, value in check.headers.items()}
+    for option, text in lines.items():
+        if len(text) > _HELD_LENGTH:
+            want = f"at most {_HELD_LENGTH} characters where nodes are held"
+            reader.problem(f"{at}.{option}", f"{len(text)} characters", want, f"shorten it, or {at}.leaving: balancer")
 
 
 def _check_tcp(reader: Reader, at: str, raw: Mapping[str, Any], *, held: bool) -> None:

@@ -33,6 +33,7 @@ RESERVED_TIERS = frozenset(
 )
 # Images that the project builds itself; a tier's image of the same name would replace them.
 RESERVED_IMAGES = frozenset({"evenkeel/base", "evenkeel/hold", "res/traefik"})
+_OURS = "evenkeel/"
 _IMAGE_LENGTH = 255
 _HOST_LABEL_LENGTH = 63  # the name of a node is its host name
 _REPOSITORY = re.compile(
@@ -60,7 +61,8 @@ def _image(reader: Reader, what: str, raw: object, built: bool, cluster: str) ->
             want, fix = "an image reference such as registry.example.org/app:1.2", f"{what}: app:1.2"
         reader.problem(what, raw, want, fix)
         return ""
-    if built and text in RESERVED_IMAGES:
+    if built and (text in RESERVED_IMAGES or text.startswith(_OURS)):
+        # What is derived from images of others is named evenkeel/<tier>.
         reader.problem(what, text, "a name that is not reserved", f"{what}: res/express")
         return ""
     name = image_name(cluster, text) if built else text

@@ -141,9 +141,7 @@ class Rollout:
                 self._servers[tier].end()
         self._each(self._starters, lambda node: self._engine.remove(node.id), rollback.drained)
         if halted:
-            raise ReconcileError(
-                f"tier {tier}: got '{halted}' before all waves were done, want all of them (fix: run it again)"
-            )
+            raise ReconcileError(f"tier {tier}: got '{halted}' before all waves were done, want all (fix: repeat it)")
 
     def _hold_together(self, watch: RotationWatch | None, actions: Sequence[PoolAction], former: Route | None) -> None:
         """Write down which servers of the tier may be asked, where its nodes come or go."""
@@ -183,8 +181,8 @@ class Rollout:
                 rollback.handed_over = True
             else:
                 rollback.rerouted = True
-                route = self._servers[action.tier].routed(self._declaration.route(action.tier))
-                self._routes.point_to({**self._lost_routes, action.tier: route})
+                lost = {tier: route for tier, route in self._lost_routes.items() if self._routes.of(tier) is None}
+                self._servers[action.tier].lead(action.tier, self._declaration.route(action.tier), lost)
             self._routed(watch, action)
         if of_kind(actions, DRAIN) and watch.is_served(self._engine.nodes(), actions[0].tier):
             self._enter_staying(watch, actions[0].tier, rollback)
@@ -289,9 +287,11 @@ class Rollout:
     def _discard(self, names: Container[str]) -> None:
         """Remove managed nodes; those that served are drained first."""
         going = [node for node in self._engine.nodes() if node.managed and node.name in names]
-        for tier, served in parts.by_tier(node for node in going if self._timing(node.name).in_rotation is not None):
-            self.warnings += self._servers[tier].withdraw(served)
-        self._each(self._drainers, self._discard_one, going)
+        served = [node for node in going if self._timing(node.name).in_rotation is not None]
+        self._each(self._drainers, self._discard_one, [node for node in going if node not in served])
+        for tier, leaving in parts.by_tier(served):
+            self.warnings += self._servers[tier].withdraw(leaving)
+        self._each(self._drainers, self._discard_one, served)
 
     def _discard_one(self, node: Node) -> None:
         if self._timing(node.name).in_rotation is not None:
@@ -384,7 +384,7 @@ class Rollout:
             self._servers[tier].readmit(rollback.drained)
             self._each(self._starters, lambda node: self._engine.start_again(node.id), rollback.drained)
             if rollback.rerouted:
-                self._routes.point_to({tier: self._servers[tier].routed(rollback.former)})
+                self._servers[tier].lead(tier, rollback.former)
             if build is not None:
                 watch.answer(build.tier, back)
         except _EXPECTED as error:

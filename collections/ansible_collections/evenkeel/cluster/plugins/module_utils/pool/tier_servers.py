@@ -13,7 +13,7 @@ from __future__ import annotations
 import contextlib
 import dataclasses
 import threading
-from collections.abc import Collection, Iterable, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 
 from ..cluster.leaving import HELD, OWN
 from ..cluster.node import Node
@@ -133,14 +133,23 @@ class TierServers:
                 self._clock,
             )
 
-    def routed(self, route: Route | None) -> Route | None:
-        """The route that is to be written: with the set, while there is one."""
+    def lead(self, tier: str, route: Route | None, others: Mapping[str, Route | None] | None = None) -> None:
+        """Write the tier's route: with the set, while there is one. The set does not change meanwhile.
+
+        Args:
+            tier: its name.
+            route: where it leads; None for no route.
+            others: routes of other tiers, for the same write.
+
+        Raises:
+            OSError: the route file cannot be written.
+        """
         with self._lock:
-            if self._route is None or route is None or route.service != self._route.service:
-                self._route = None
-                return route
-            self._route = dataclasses.replace(route, servers=self._route.servers)
-            return self._route
+            kept = self._route is not None and route is not None and route.service == self._route.service
+            if kept and self._route is not None and route is not None:
+                route = dataclasses.replace(route, servers=self._route.servers)
+            self._route = route if kept else None
+            self._ports.routes.point_to({**(others or {}), tier: route})
 
     # -- in --------------------------------------------------------------------------
 
