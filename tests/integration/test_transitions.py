@@ -38,6 +38,8 @@ def declared() -> dict[str, Any]:
         "api_url": DASHBOARD,
         "api_user": "admin",
         "api_password_file": str(STATE / "secrets/dashboard_password"),
+        "secrets_dir": str(STATE / "secrets"),
+        "tier_secrets": "",
     }
 
 

@@ -73,6 +73,8 @@ class Host:
             "api_url": common.DASHBOARD,
             "api_user": "admin",
             "api_password_file": str(STATE / "secrets/dashboard_password"),
+            "secrets_dir": str(STATE / "secrets"),
+            "tier_secrets": "",
         }
 
     # --- what is done ---
