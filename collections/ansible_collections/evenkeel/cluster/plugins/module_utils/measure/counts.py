@@ -35,7 +35,6 @@ class LogComparison:
         logged: how many of our requests the log has.
         missing: answered requests that it lacks.
         differing: answered requests that it has with another status or, where nodes were compared, another node.
-        retried: requests that the balancer sent more than once.
         by_node: whether nodes were compared.
     """
 
@@ -43,7 +42,6 @@ class LogComparison:
     logged: int
     missing: int
     differing: int
-    retried: int
     by_node: bool
 
     def findings(self) -> list[Finding]:
@@ -81,8 +79,7 @@ def compare_log(
             missing += 1
         elif line.status != request.status or (nodes is not None and _node(line, nodes) != (request.node or "")):
             differing += 1
-    retried = sum(line.retries > 0 for line in lines.values())
-    return LogComparison(total, len(lines), missing, differing, retried, nodes is not None)
+    return LogComparison(total, len(lines), missing, differing, nodes is not None)
 
 
 def _node(line: LogLine, nodes: Mapping[str, str]) -> str:

@@ -61,7 +61,7 @@ class TierServers:
         self._follower: threading.Thread | None = None
 
     @property
-    def is_needed(self) -> bool:
+    def _is_needed(self) -> bool:
         """Whether the tier's nodes cannot join and leave without a loss by themselves."""
         return self._tier is not None and self._tier.leaving != OWN
 
@@ -76,11 +76,11 @@ class TierServers:
             former: the route now.
 
         Raises:
-            ReconcileError: the balancer does not read it; the route is as it was.
+            ReconcileError: the balancer does not read it; :meth:`end` gives the route back.
             TraefikApiError: the balancer cannot be asked.
             OSError: the route file cannot be written.
         """
-        if self._tier is None or not self.is_needed or former is None or former.service != self._tier.service:
+        if self._tier is None or not self._is_needed or former is None or former.service != self._tier.service:
             return
         balancer = self._ports.balancer()
         status = balancer.server_status(self._tier.service)
@@ -90,11 +90,7 @@ class TierServers:
         if not status:
             return
         self._write(former, answered or up or set(status))
-        try:
-            self._watch.routed(self._tier.name, self._route)
-        except ReconcileError:
-            self.end()
-            raise
+        self._watch.routed(self._tier.name, self._route)
         self._follower = threading.Thread(target=self._follow, name=f"set-{self._tier.name}", daemon=True)
         self._follower.start()
 
@@ -145,10 +141,9 @@ class TierServers:
             OSError: the route file cannot be written.
         """
         with self._lock:
-            kept = self._route is not None and route is not None and route.service == self._route.service
-            if kept and self._route is not None and route is not None:
-                route = dataclasses.replace(route, servers=self._route.servers)
-            self._route = route if kept else None
+            held, self._route = self._route, None
+            if held is not None and route is not None and route.service == held.service:
+                self._route = route = dataclasses.replace(route, servers=held.servers)
             self._ports.routes.point_to({**(others or {}), tier: route})
 
     # -- in --------------------------------------------------------------------------
@@ -189,7 +184,7 @@ class TierServers:
             TraefikApiError: the balancer cannot be asked.
             EngineError: the connections cannot be counted.
         """
-        if self._tier is None or not self.is_needed:
+        if self._tier is None or not self._is_needed:
             return []
         urls = {node.url for node in nodes}
         balancer = self._ports.balancer()

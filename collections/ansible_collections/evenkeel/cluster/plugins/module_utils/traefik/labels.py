@@ -30,7 +30,6 @@ _CASES = {
         "passiveHealthCheck",
         "sameSite",
         "serversTransport",
-        "unhealthyInterval",
     )
 }
 _NUMBERS = frozenset({"maxAge", "maxFailedAttempts", "port", "status"})
