@@ -181,7 +181,7 @@ def test_port_of_the_counters() -> None:
     ]
 
 
-@pytest.mark.parametrize("image", sorted(RESERVED_IMAGES))
+@pytest.mark.parametrize("image", [*sorted(RESERVED_IMAGES), "evenkeel/shop"])
 def test_images_of_the_project_itself(image: str) -> None:
     assert problems_of(with_static(image=image)) == [
         f"cluster_tiers.static.image: got '{image}', want a name that is not reserved"

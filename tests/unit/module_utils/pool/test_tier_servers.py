@@ -200,6 +200,7 @@ def test_a_left_set_and_a_roll_are_one_run(cluster: FakeCluster) -> None:
     assert problem == ""
     # The route stays on the set until the run's end: never again to whatever runs while nodes come and go.
     assert [] not in sets(cluster)[1:-1]
+    assert sets(cluster)[-2:] == [["shop-3", "shop-4"], []]
     assert cluster.names() == ["shop-3", "shop-4"]
 
 
@@ -209,7 +210,7 @@ def test_a_path_that_changes_with_a_roll_keeps_the_set(cluster: FakeCluster) -> 
     }
     _, problem = reconciled(cluster, {**cluster.tiers, **tiers})
     assert problem == ""
-    assert [] not in sets(cluster)[1:-1]
+    assert sets(cluster)[-2:] == [["shop-3", "shop-4"], []]
     assert cluster.routes.table().routes["shop"].path == "/shop/"
 
 
