@@ -53,6 +53,8 @@ _PATIENCE_SECONDS, _BOOT_SECONDS, _RUN_SECONDS = 90.0, 120.0, 600.0
 _IN_A_ROW = 3
 _CLIENTS = 10
 _EVERY = 0.1
+# Of a traceback, in characters from its end.
+_KEPT = 2000
 # Runs in the middle of which a restart comes, and how long each takes.
 _RUNS: tuple[tuple[tuple[str, ...], float], ...] = (
     (("playbooks/roll.yml",), 9.0),
@@ -234,8 +236,9 @@ def one_round_in_a_run(machine: Machine, kind: str, live: bool, nodes: int, chan
         found.down = time.monotonic() - began if found.serves is not None else None
         run.wait(timeout=_RUN_SECONDS)
         output.seek(0)
-        if "Traceback (most recent call last)" in output.read():
-            found.problems = (f"got a traceback of {words[0]}, want one line",)
+        _, sign, traceback = output.read().partition("Traceback (most recent call last)")
+        if sign:
+            found.problems = (f"got a traceback of {words[0]}, want one line: {traceback[-_KEPT:]}",)
     again = common.attempt("site.yml", *_INVENTORY, "--tags", "images,balancer,nodes", *counts(nodes))
     if again.problem:
         found.problems = (*found.problems, f"got '{again.problem[:300]}' of the run after it, want success")
