@@ -21,6 +21,7 @@ import json
 import subprocess
 import threading
 import time
+from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from typing import Any
@@ -76,11 +77,29 @@ CONTROL = Animal("node", 3000, options={"leaving": "own", "confinement": "docker
 
 @dataclasses.dataclass
 class Sum:
-    """What became of one image's requests. Times are in seconds."""
+    """What became of one image's requests. Times are in seconds.
+
+    Attributes:
+        steps: what was done, with its begin since the load's.
+    """
 
     outcomes: list[Outcome] = dataclasses.field(default_factory=list)
     leave: list[float] = dataclasses.field(default_factory=list)
     stop: list[float] = dataclasses.field(default_factory=list)
+    steps: list[tuple[float, str]] = dataclasses.field(default_factory=list)
+    began: float = 0.0
+
+    def begin(self, step: str) -> None:
+        """Note that a step begins."""
+        self.steps.append((time.monotonic() - self.began, step))
+
+    def losses(self) -> list[str]:
+        """The failed requests by the step in which they were sent: its begin, its name, what they got and how many."""
+        found = Counter((self._step_at(outcome.at), f"{outcome.method} {outcome.error}") for outcome in self.failed)
+        return [f"{step}: {error} x{count}" for (step, error), count in sorted(found.items())]
+
+    def _step_at(self, at: float) -> str:
+        return next((f"{began:.1f} s, {step}" for began, step in reversed(self.steps) if began <= at), "before")
 
     @property
     def failed(self) -> list[Outcome]:
@@ -120,6 +139,7 @@ def under_load(rate: float, slow: str, result: Sum) -> Iterator[None]:
     late = Target(TIER, f"{WEB}/{slow}", f"{WEB}/{slow}", counts=False)
     load = Load([late, *[usual] * (SLOW_EVERY - 1)], rate)
     thread = threading.Thread(target=lambda: asyncio.run(load.run(lambda _: not over.is_set())))
+    result.began = time.monotonic()
     thread.start()
     try:
         yield
@@ -171,16 +191,21 @@ def await_ready(node: str) -> None:
 def play_round(animal: Animal, declared: str, result: Sum) -> None:
     """All changes once."""
     for count in (6, 2, 3):
+        result.begin(f"scale to {count}")
         note(common.play("playbooks/scale.yml", "-e", tiers(animal, count)), result)
     for _ in range(2):
+        result.begin("roll")
         note(common.play("playbooks/roll.yml", "-e", declared, "-e", f"tier={TIER}"), result)
     if not animal.held:
         return
     for name in nodes():
+        result.begin(f"restart of {name}")
         docker("restart", "--time", "60", name)
         await_ready(name)
+    result.begin("guests start")
     guests = [docker("run", "--detach", f"evenkeel/{TIER}") for _ in range(2)]
     time.sleep(3)
+    result.begin("guests are stopped")
     for guest in guests:
         began = time.monotonic()
         docker("stop", guest)
@@ -201,7 +226,7 @@ def measure(name: str, animal: Animal, rounds: int, rate: float) -> Sum:
         for number in range(rounds):
             play_round(animal, declared, result)
             say(f"{name}: round {number + 1} of {rounds}, {len(result.leave)} nodes left")
-    say(f"{name}: {len(result.failed)} of {len(result.outcomes)} failed")
+    say("\n  ".join([f"{name}: {len(result.failed)} of {len(result.outcomes)} failed", *result.losses()]))
     return result
 
 
@@ -237,7 +262,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         f"docker stop p95 <= {STOP_GOAL} s (got {stop:.2f})": not stop > STOP_GOAL,
         f"the control loses (got {len(control.failed)})": bool(control.failed),
     }
-    errors = {name: sorted({outcome.error for outcome in result.failed}) for name, result in found.items()}
+    errors = {name: result.losses() for name, result in found.items()}
     data = {"rounds": options.rounds, "rate": options.rate, "rows": rows, "errors": errors}
     common.report("any-image", data, [common.table(header, rows)], [common.verdict(*goal) for goal in goals.items()])
     return 0 if all(goals.values()) else 1
