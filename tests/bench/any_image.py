@@ -202,9 +202,13 @@ def play_round(animal: Animal, declared: str, result: Sum) -> None:
         result.begin(f"restart of {name}")
         docker("restart", "--time", "60", name)
         await_ready(name)
-    result.begin("guests start")
-    guests = [docker("run", "--detach", f"evenkeel/{TIER}") for _ in range(2)]
-    time.sleep(3)
+    # One after the other: with each change of its list, the balancer takes all servers for up until it has asked them
+    # again. An app that answers 503 itself while it starts would get requests from the start of the next guest.
+    guests = []
+    for _ in range(2):
+        result.begin("guest starts")
+        guests.append(docker("run", "--detach", f"evenkeel/{TIER}"))
+        await_ready(guests[-1])
     result.begin("guests are stopped")
     for guest in guests:
         began = time.monotonic()
