@@ -119,12 +119,12 @@ def test_a_steady_load_has_no_control() -> None:
         (
             {"only": []},
             "tier lone-shop: got 1 declared nodes, want at least 2 for this drill (fix: -e lone_shop_nodes=3, or leave"
-            " it out with only)",
+            " it out, by drill_tiers or the tiers of prove_drills)",
         ),
         (
             {"scenario": "roll", "tiers": [{"name": "static", "nodes": 0}], "only": []},
             "tier static: got 0 declared nodes, want at least 1 for this drill (fix: -e static_nodes=3, or leave it out"
-            " with only)",
+            ", by drill_tiers or the tiers of prove_drills)",
         ),
         (
             {"time_limit": 10.0},

@@ -102,3 +102,33 @@ def test_variables_beside_tiers_that_cannot_be_read(tiers: object) -> None:
 def test_defaults_are_those_of_the_roles(option: str, knob: str) -> None:
     role = next(path for path in sorted((REPOSITORY / "roles").iterdir()) if knob.startswith(f"{path.name}_"))
     assert yaml.safe_load((role / "defaults/main.yml").read_text())[knob] == OPTIONAL_KNOBS[option]
+
+
+SHOP = {"image": "nginx:1", "port": 80, "path": "/shop/", "nodes": 3}
+
+
+@pytest.mark.parametrize("name, count, nodes", [("shop", 5, 5), ("shop", "0", 0), ("my-shop", 2, 2)])
+def test_a_tier_s_variable_is_its_count(name: str, count: object, nodes: int) -> None:
+    variable = f"{name}_nodes".replace("-", "_")
+    declaration = declared(tiers={name: SHOP}, variables={"names": [variable], "counts": {variable: count}})
+    assert declaration.problems == ()
+    assert declaration.spec is not None
+    assert [tier.nodes for tier in declaration.spec.tiers] == [nodes]
+
+
+def test_variables_of_other_tiers_are_no_counts() -> None:
+    declaration = declared(tiers={"shop": SHOP}, variables={"counts": {"static_nodes": 9, "nodes": 9}})
+    assert declaration.spec is not None
+    assert [tier.nodes for tier in declaration.spec.tiers] == [3]
+
+
+def test_a_count_that_is_none_names_the_variable() -> None:
+    declaration = declared(tiers={"shop": SHOP}, variables={"counts": {"shop_nodes": ["a", "b"]}})
+    assert [str(problem) for problem in declaration.problems] == [
+        'shop_nodes: got ["a", "b"], want a whole number from 0 to 1000 (fix: -e shop_nodes=3)'
+    ]
+
+
+@pytest.mark.parametrize("tiers", [None, [], {"shop": "nginx"}, {5: SHOP}])
+def test_counts_beside_tiers_that_cannot_be_read(tiers: object) -> None:
+    assert declared(tiers=tiers, variables={"counts": {"shop_nodes": 5}}).problems

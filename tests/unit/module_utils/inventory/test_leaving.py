@@ -131,10 +131,15 @@ def test_a_wrong_option_is_one_line(options: dict[str, Any], wrong: str) -> None
     assert problems_of(cluster(tiers={"web": {**FOREIGN, **options}})) == [wrong]
 
 
+# Without a value, an option has its default; and these are numbers of seconds.
+LEGAL = [("context", None), ("finish_seconds", 5), ("drain_seconds", 5)]
+
+
 @pytest.mark.parametrize("value", [None, 5, [], {"a": 1}, True])
 @pytest.mark.parametrize("option", ["leaving", "pull", "finish_seconds", "stop_seconds", "drain_seconds", "context"])
 def test_values_of_other_types_are_told_not_raised(option: str, value: object) -> None:
-    parse_cluster(cluster(tiers={"web": {**FOREIGN, option: value}}))
+    problems = problems_of(cluster(tiers={"web": {**FOREIGN, option: value}}))
+    assert bool(problems) == ((option, value) not in LEGAL)
 
 
 def test_the_derived_name_is_no_option() -> None:

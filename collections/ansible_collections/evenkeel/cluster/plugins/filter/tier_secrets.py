@@ -7,7 +7,7 @@ from __future__ import annotations
 DOCUMENTATION = r"""
 name: tier_secrets
 short_description: Pack the values of the tiers' secrets for modules
-version_added: 0.2.0
+version_added: 0.1.0
 author:
   - Evenkeel contributors (!UNKNOWN)
 description:

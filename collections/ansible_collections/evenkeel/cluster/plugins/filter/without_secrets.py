@@ -7,7 +7,7 @@ from __future__ import annotations
 DOCUMENTATION = r"""
 name: without_secrets
 short_description: Leave the values of secrets out of the declared tiers
-version_added: 0.2.0
+version_added: 0.1.0
 author:
   - Evenkeel contributors (!UNKNOWN)
 description:

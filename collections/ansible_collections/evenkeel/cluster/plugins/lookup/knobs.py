@@ -7,12 +7,13 @@ from __future__ import annotations
 DOCUMENTATION = r"""
 name: knobs
 short_description: List the knobs of roles and the names of the variables that are set
-version_added: 0.2.0
+version_added: 0.1.0
 author:
   - Evenkeel contributors (!UNKNOWN)
 description:
   - Reads the names of all knobs from the roles' C(meta/argument_specs.yml), and the names of variables that are set.
-  - Evaluates only the numbers, sizes, times and choices that M(evenkeel.cluster.preflight) checks for the roles.
+  - Evaluates only the numbers, sizes, times and choices that M(evenkeel.cluster.preflight) checks for the roles, and the
+    counts of nodes.
   - The result is for the option O(evenkeel.cluster.preflight#module:variables) of M(evenkeel.cluster.preflight).
 options:
   _terms:
@@ -47,6 +48,9 @@ _raw:
     values:
       description: What knobs that are checked are set to; without those that cannot be evaluated yet.
       type: dict
+    counts:
+      description: What the variables that end in C(_nodes) are set to; without those that cannot be evaluated yet.
+      type: dict
     places:
       description: For each variable that ends in C(_nodes), the line of the inventory that sets it, if a file does.
       type: dict
@@ -66,6 +70,7 @@ from ..module_utils.inventory.role_knobs import CHECKS
 
 # Six spaces are the depth of an option of an entry point. Reading 170 names through YAML would take 15 times as long.
 _OPTION = re.compile(r"^      ([a-z][a-z0-9_]*):", re.MULTILINE)
+_COUNTS = "_nodes"
 _COUNT = re.compile(r"^\s*([A-Za-z]\w*_nodes)\s*[:=]", re.MULTILINE)
 _OF_ANSIBLE = re.compile(
     r"ansible_|_|(?:environment|groups?|group_names|hostvars|inventory_\w+|omit|play(?:book_dir|_\w+)"
@@ -83,13 +88,14 @@ class LookupModule(LookupBase):
     ) -> list[dict[str, Any]]:
         """List knobs and variables for each folder of roles."""
         known = dict(variables or {})
-        values = self._values(known)
-        return [{**_look(Path(str(term)), known), "values": values} for term in terms]
+        values = self._evaluated(known, CHECKS.keys() & known.keys())
+        counts = self._evaluated(known, (name for name in known if str(name).endswith(_COUNTS)))
+        return [{**_look(Path(str(term)), known), "values": values, "counts": counts} for term in terms]
 
-    def _values(self, variables: Mapping[str, Any]) -> dict[str, Any]:
-        """The checked knobs that are set. One that refers to what a role only sets later is left to its role."""
+    def _evaluated(self, variables: Mapping[str, Any], names: Iterable[str]) -> dict[str, Any]:
+        """These variables. One that refers to what a role only sets later is left to its role."""
         found = {}
-        for name in CHECKS.keys() & variables.keys():
+        for name in names:
             with contextlib.suppress(AnsibleError):
                 found[name] = self._templar.template(variables[name]) if self._templar else variables[name]
         return found
@@ -100,7 +106,7 @@ def _look(folder: Path, variables: Mapping[str, Any]) -> dict[str, Any]:
     names = sorted(
         name for name in map(str, variables) if name not in knobs["knobs"] and _OF_ANSIBLE.match(name) is None
     )
-    counts = [name for name in names if name.endswith("_nodes")]
+    counts = [name for name in names if name.endswith(_COUNTS)]
     folders = [str(variables[key]) for key in ("inventory_dir", "playbook_dir") if variables.get(key)]
     inventory = str(variables.get("inventory_file") or "")
     return {

@@ -8,7 +8,7 @@ from __future__ import annotations
 DOCUMENTATION = r"""
 module: cluster_info
 short_description: Compare a whole cluster with its declaration
-version_added: 0.2.0
+version_added: 0.1.0
 description:
   - Returns what M(evenkeel.cluster.node_pool_info) returns, and in RV(parts) the rest of the cluster - published
     addresses, edge, balancer, network, routes, the balancer's view of the engine, secrets, files and free disk.

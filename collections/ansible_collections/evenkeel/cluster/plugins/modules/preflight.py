@@ -131,6 +131,11 @@ options:
         description: Knobs of roles, each with what it is set to. A wrong number, size, time or choice is a problem.
         type: dict
         default: {}
+      counts:
+        description:
+          - What variables that end in C(_nodes) are set to. C(<tier>_nodes) is the tier's count, whatever its C(nodes) says.
+        type: dict
+        default: {}
       places:
         description: For variables that end in C(_nodes), the line of the inventory that sets it.
         type: dict
@@ -358,6 +363,7 @@ def argument_spec() -> dict[str, Any]:
         "knobs": names,
         "roles": names,
         "places": {"type": "dict", "default": {}},
+        "counts": {"type": "dict", "default": {}},
         "values": {"type": "dict", "default": {}},
     }
     return {

@@ -8,7 +8,7 @@ from __future__ import annotations
 DOCUMENTATION = r"""
 module: secret_file
 short_description: Generate a password once, and read it
-version_added: 0.2.0
+version_added: 0.1.0
 description:
   - Returns the password in a file. If there is no file, generates a password and writes it there.
   - A file that exists is never replaced, but taken away from other users. If it cannot be read, or is empty, the module

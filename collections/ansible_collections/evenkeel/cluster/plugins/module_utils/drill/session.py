@@ -120,13 +120,13 @@ class DrillSession:
             if image is None or image.labels.get(labels.TIER) != tier:
                 raise CheckInputError(
                     f"guest of {tier}: got image {reference} without the label evenkeel.tier={tier}, want it built with"
-                    " its tier's labels (fix: leave the tier out with only)"
+                    " its tier's labels (fix: leave the tier out, by drill_tiers or the tiers of prove_drills)"
                 )
         for tier in sorted(self._settings.paths):
             if declaration.tiers[tier].roll == REPLACE:
                 raise CheckInputError(
                     f"tier {tier}: got roll: replace, want a tier whose nodes may run side by side, because a drill"
-                    " starts more of them (fix: leave the tier out with only)"
+                    " starts more of them (fix: leave the tier out, by drill_tiers or the tiers of prove_drills)"
                 )
         self._ports.balancer().version()
         return declaration

@@ -17,7 +17,7 @@ from ..core.errors import InputError, Problem, quote
 from ..core.values import parse_size
 from ..engine.docker_facts import Docker
 from ..engine.docker_http import DEFAULT_SOCKET
-from ..inventory.knobs import Variables, check_variables
+from ..inventory.knobs import Variables, check_variables, node_variable
 from ..inventory.parse import DEFAULT_RETRY_ATTEMPTS, parse_cluster
 from ..inventory.reader import is_folder
 from ..inventory.role_knobs import check_values
@@ -97,6 +97,7 @@ def read_declaration(params: Mapping[str, Any], machine: Machine, docker: Docker
         raw["state_dir"] = default_state_dir(
             raw["name"] if isinstance(raw["name"], str) else "cluster", machine.root, machine.home
         )
+    raw["tiers"] = with_counts(raw["tiers"], (params.get("variables") or {}).get("counts") or {})
     raw["tier_secrets"], unread = _unpacked(params.get("tier_secrets") or "")
     spec, problems = parse_cluster(raw)
     problems += unread
@@ -130,6 +131,23 @@ def read_declaration(params: Mapping[str, Any], machine: Machine, docker: Docker
         named_files={knob: path for knob, path in named.items() if isinstance(path, str)},
         sockets={knob: path for knob, path in sockets.items() if isinstance(path, str) and is_folder(path)},
     )
+
+
+def with_counts(tiers: object, counts: Mapping[str, Any]) -> object:
+    """The tiers as declared, each with the count that its variable says, where that is set.
+
+    Args:
+        tiers: the declaration, whatever its type.
+        counts: variable to its value.
+    """
+    if not isinstance(tiers, Mapping):
+        return tiers
+    return {
+        name: {**tier, "nodes": counts[variable]}
+        if isinstance(tier, Mapping) and (variable := node_variable(str(name))) in counts
+        else tier
+        for name, tier in tiers.items()
+    }
 
 
 def _unpacked(text: str) -> tuple[dict[str, Any], list[Problem]]:
