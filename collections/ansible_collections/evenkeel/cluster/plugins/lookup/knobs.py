@@ -12,8 +12,8 @@ author:
   - Evenkeel contributors (!UNKNOWN)
 description:
   - Reads the names of all knobs from the roles' C(meta/argument_specs.yml), and the names of variables that are set.
-  - Evaluates only the numbers, sizes, times and choices that M(evenkeel.cluster.preflight) checks for the roles, and the
-    counts of nodes.
+  - Evaluates only the numbers, sizes, times and choices that M(evenkeel.cluster.preflight) checks for the roles, and
+    the counts of nodes.
   - The result is for the option O(evenkeel.cluster.preflight#module:variables) of M(evenkeel.cluster.preflight).
 options:
   _terms:

@@ -133,7 +133,8 @@ options:
         default: {}
       counts:
         description:
-          - What variables that end in C(_nodes) are set to. C(<tier>_nodes) is the tier's count, whatever its C(nodes) says.
+          - What variables that end in C(_nodes) are set to.
+          - C(<tier>_nodes) is the tier's count, whatever its C(nodes) says.
         type: dict
         default: {}
       places:

@@ -226,7 +226,8 @@ def _check_nodes(events: Sequence[Event], nodes: Mapping[str, int]) -> None:
         if count < need:
             raise CheckInputError(
                 f"tier {name}: got {count} declared nodes, want at least {need} for this drill"
-                f" (fix: -e {name.replace('-', '_')}_nodes=3, or leave it out, by drill_tiers or the tiers of prove_drills)"
+                f" (fix: -e {name.replace('-', '_')}_nodes=3, or leave it out, by drill_tiers or the tiers of"
+                " prove_drills)"
             )
 
 
