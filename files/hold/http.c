@@ -61,8 +61,10 @@ static bool request_line(struct part line, struct http_request *out, bool *old)
     out->method = equals(method, "GET") ? METHOD_GET : equals(method, "HEAD") ? METHOD_HEAD : METHOD_OTHER;
     struct part path = next_part(&target, "?", 1);
     out->target = TARGET_OTHER;
-    if (path.length == 6 && memcmp(path.at, "/ready", 6) == 0) out->target = TARGET_READY;
-    if (path.length == 6 && memcmp(path.at, "/stats", 6) == 0) out->target = TARGET_STATS;
+    static const char *const paths[] = {[TARGET_READY] = "/ready", [TARGET_DRAINING] = "/draining", [TARGET_STATS] = "/stats"};
+    for (size_t at = 0; at < TARGET_OTHER; at++) {
+        if (path.length == strlen(paths[at]) && memcmp(path.at, paths[at], path.length) == 0) out->target = (enum http_target)at;
+    }
     return true;
 }
 

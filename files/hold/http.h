@@ -8,7 +8,7 @@ enum { HTTP_REQUEST_MAX = 2048 };
 
 enum http_verdict { HTTP_MORE, HTTP_COMPLETE, HTTP_BAD };
 enum http_method { METHOD_GET, METHOD_HEAD, METHOD_OTHER };
-enum http_target { TARGET_READY, TARGET_STATS, TARGET_OTHER };
+enum http_target { TARGET_READY, TARGET_DRAINING, TARGET_STATS, TARGET_OTHER };
 
 struct http_request {
     enum http_method method;

@@ -96,8 +96,10 @@ static void step(long now)
         leave_counted(&leave, sockets_look(options.port, options.listen, &found) ? found.connections : -1, now);
         break;
     case LEAVE_LATE:
-        if (!sockets_look(options.port, options.listen, &found)) found.connections = -1;
-        if (found.connections != 0) {
+        if (!sockets_look(options.port, options.listen, &found)) {
+            say("hold: %s after %ld ms, because the kernel's list of connections cannot be read (fix: mount /proc)",
+                signal_text(options.stop_signal), now - leave.since);
+        } else if (found.connections != 0) {
             say("hold: %s after %ld ms, although %d connections are open (fix: raise finish_seconds)",
                 signal_text(options.stop_signal), now - leave.since, found.connections);
         }
@@ -128,7 +130,8 @@ static void take(const struct signalfd_siginfo *signal)
     } else if (number == SIGQUIT) {
         leave_begin(&leave, now_ms());
         look_end();
-        stop_app();
+        /* Servers take a second one for "now". */
+        if (!leave.stopped) stop_app();
     } else if (signal->ssi_pid != (unsigned)getpid()) {
         /* Not what hold's own writing to a closed pipe caused. */
         kill(app, number);
@@ -153,7 +156,7 @@ static int wait_ms(long begun, long now)
 static int run(int signals, const sigset_t *mask)
 {
     long begun = now_ms();
-    static const struct server_answers answers = {ready, stats};
+    static const struct server_answers answers = {ready, draining, stats};
     struct pollfd polls[2 + SERVER_POLLS + LOOKS];
     polls[0] = (struct pollfd){.fd = signals, .events = POLLIN};
     polls[1] = (struct pollfd){.fd = control_fd(), .events = POLLIN};

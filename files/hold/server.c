@@ -102,6 +102,9 @@ static bool serve(struct connection *connection, const struct http_request *requ
         answers->stats(stats);
         return answer(connection, "200 OK", stats, head, keep) && keep;
     }
+    if (request->target == TARGET_DRAINING) {
+        return answer(connection, answers->draining() ? "200 OK" : "404 Not Found", "", head, keep) && keep;
+    }
     bool ready = getsockname(connection->fd, (struct sockaddr *)&name, &size) == 0 && address_from(&name, &local) &&
                  answers->ready(&local);
     return answer(connection, ready ? "200 OK" : "503 Service Unavailable", "", head, keep) && keep;

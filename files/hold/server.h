@@ -9,9 +9,10 @@
 
 enum { SERVER_CONNECTIONS = 64, SERVER_POLLS = SERVER_CONNECTIONS + 1, STATS_MAX = 2048 };
 
-/* What the answers need to know; both are asked at the time of the request. */
+/* What the answers need to know; all are asked at the time of the request. */
 struct server_answers {
     bool (*ready)(const struct address *local);
+    bool (*draining)(void);
     void (*stats)(char text[STATS_MAX]);
 };
 

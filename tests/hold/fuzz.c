@@ -64,7 +64,8 @@ static char *input(const char *const *pieces, size_t count, size_t most, size_t 
 static void request(void)
 {
     static const char *const pieces[] = {
-        "GET /ready HTTP/1.1\r\n", "HEAD /stats?a=b HTTP/1.0\r\n", "POST / HTTP/1.1\r\n", "GET ", "/ready", " HTTP/1.1",
+        "GET /ready HTTP/1.1\r\n", "HEAD /stats?a=b HTTP/1.0\r\n", "POST / HTTP/1.1\r\n", "GET ", "/ready", "/draining",
+        " HTTP/1.1",
         "\r\n", "\r\n", "\r\n\r\n", "Host: x\r\n", "Connection: close\r\n", "connection: a , keep-alive,\r\n", "A:\r\n",
         "Content-Length: 0\r\n", "Content-Length: 7\r\n", "Transfer-Encoding: chunked\r\n", ": x\r\n", "A b: c\r\n", "\r", "\n",
     };

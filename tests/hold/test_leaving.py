@@ -60,6 +60,25 @@ def test_sigquit_ends_at_once(start: Start) -> None:
     held.close()
 
 
+def test_the_app_is_asked_once_however_often_hold_is(start: Start) -> None:
+    hold = start(command=("sh", "-c", "trap 'echo asked' TERM; echo up; while :; do sleep 0.05; done"))
+    await_true(lambda: hold.heard("up"))
+    for number in (signal.SIGTERM, signal.SIGQUIT, signal.SIGQUIT):
+        hold.signal(number)
+        time.sleep(0.2)
+    hold.signal(signal.SIGKILL)
+    hold.end()
+    assert hold.said.count(b"asked") == 1
+
+
+def test_draining_tells_a_node_that_leaves_from_one_that_is_not_ready(start: Start) -> None:
+    hold = start("--health-path", "/none")
+    assert (hold.ready(), get("/draining").status) == (503, 404)
+    hold.signal(signal.SIGTERM)
+    await_true(lambda: get("/draining").status == 200)
+    assert get("/DRAINING").status == 404
+
+
 def test_a_second_request_to_end_changes_nothing(start: Start) -> None:
     hold = start()
     began = leave(hold)

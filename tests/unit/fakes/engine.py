@@ -10,6 +10,7 @@ from http import HTTPStatus
 from urllib.parse import urlsplit
 
 from ansible_collections.evenkeel.cluster.plugins.module_utils.cluster import labels
+from ansible_collections.evenkeel.cluster.plugins.module_utils.cluster.leaving import DRAINING_PATH
 from ansible_collections.evenkeel.cluster.plugins.module_utils.cluster.node import (
     BROKEN,
     ENDED,
@@ -263,7 +264,10 @@ class FakeEngine:
 
     def health(self, url: str, headers: Mapping[str, str] | None = None) -> int:
         self._refuse(f"health {url}")
-        found = self.at_address(urlsplit(url).hostname or "")
+        parts = urlsplit(url)
+        found = self.at_address(parts.hostname or "")
+        if found and parts.path == DRAINING_PATH:
+            return HTTPStatus.OK if found.draining else HTTPStatus.NOT_FOUND
         return found.health.value(self.clock.now()) if found else 0
 
     # -- Faults ----------------------------------------------------------------------

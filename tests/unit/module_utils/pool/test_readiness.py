@@ -134,3 +134,32 @@ def test_only_the_contract_makes_503_a_sign_of_draining(tmp_path: Path, built: b
         node for node in observe(cluster.declaration(), cluster.ports, cluster.balancer).nodes if node.name == "dates-1"
     )
     assert (node.leaving, node.silent) == marks
+
+
+def held(folder: Path, **options: Any) -> FakeCluster:
+    cluster = FakeCluster(
+        folder, tiers={**TIERS, "dates": {**TIERS["dates"], "leaving": "held", "ready_seconds": 120, **options}}
+    )
+    cluster.clock.sleep(1.0)
+    return cluster
+
+
+def test_a_held_node_whose_application_starts_is_waited_for(tmp_path: Path) -> None:
+    cluster = held(tmp_path)
+    late = cluster.engine.by_name("dates-1").health
+    late.set(cluster.clock.now(), 503)
+    late.then(cluster.clock.now() + 60.0, 200)
+    cluster.clock.sleep(1.0)
+    outcome = reconcile_locked(cluster.request(limits=LIMITS), cluster.ports, clock=cluster.clock)
+    assert list(outcome.planned) == []
+
+
+@pytest.mark.parametrize("draining, marks", [(True, (True, False)), (False, (False, True))])
+def test_a_held_node_says_whether_it_drains(tmp_path: Path, draining: bool, marks: tuple[bool, bool]) -> None:
+    cluster = held(tmp_path)
+    node = cluster.engine.by_name("dates-1")
+    node.draining = draining
+    node.health.set(cluster.clock.now(), 503)
+    cluster.clock.sleep(1.0)
+    seen = observe(cluster.declaration(), cluster.ports, cluster.balancer).nodes
+    assert [(item.leaving, item.silent) for item in seen if item.name == "dates-1"] == [marks]

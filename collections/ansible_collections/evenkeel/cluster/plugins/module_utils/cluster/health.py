@@ -25,6 +25,7 @@ class HealthCheck:
         kind: ``http``, or ``tcp`` for a port that accepts connections.
         contract: the image keeps docs/node-images.md: it answers 200 when it is ready, and 503 while it drains.
         port: TCP port; 0 for the nodes' own.
+        draining_path: what is answered with 200 while a node drains, where its 503 does not say so alone.
     """
 
     path: str = "/healthz"
@@ -34,6 +35,7 @@ class HealthCheck:
     kind: str = HTTP
     contract: bool = True
     port: int = 0
+    draining_path: str = ""
 
     def is_ready(self, answer: int) -> bool:
         """Whether a node with this answer takes requests; 0 is no answer.
@@ -54,7 +56,7 @@ class HealthCheck:
         return HTTPStatus.OK <= answer < HTTPStatus.BAD_REQUEST
 
     def is_draining(self, answer: int) -> bool:
-        """Whether a node with this answer has been told to end."""
+        """Whether a node with this answer has been told to end, or, with :attr:`draining_path`, may have been."""
         return self.contract and answer == HTTPStatus.SERVICE_UNAVAILABLE
 
     @property

@@ -20,6 +20,8 @@ LEAVING = (OWN, HELD, BALANCER)
 PULLS = ("missing", "always", "never")
 #: Where hold says whether the app is ready; the port is that of the counters.
 READY_PATH = "/ready"
+#: Where hold answers 200 while it drains: it says 503 at the other place also while the app starts.
+DRAINING_PATH = "/draining"
 #: Seconds that hold may take until it stops the app, and how many Docker must give on top of that.
 FINISH_SECONDS = 30
 FINISH_MARGIN = 5
@@ -35,7 +37,7 @@ def probe_of(leaving: str, health: HealthCheck) -> HealthCheck:
         health: of the application.
     """
     if leaving == HELD:
-        return HealthCheck(READY_PATH, port=STATS_PORT)
+        return HealthCheck(READY_PATH, port=STATS_PORT, draining_path=DRAINING_PATH)
     if leaving == BALANCER:
         # A probe's connection that stays open cannot be told from one that a request is on.
         return dataclasses.replace(health, headers={**health.headers, "Connection": "close"})

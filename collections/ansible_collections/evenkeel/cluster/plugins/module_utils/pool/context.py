@@ -7,6 +7,7 @@ from __future__ import annotations
 import dataclasses
 from collections.abc import Callable, Iterable, Mapping
 from concurrent.futures import ThreadPoolExecutor
+from http import HTTPStatus
 from typing import Any
 
 from ..cluster.endpoints import Endpoint
@@ -119,6 +120,14 @@ def node_health_url(node: Node, tier: Tier) -> str:
 def health_of(engine: Engine, node: Node, tier: Tier) -> int:
     """The status of the node's health answer; 0 for none."""
     return engine.health(node_health_url(node, tier), tier.probe.sent) if node.address else 0
+
+
+def drains(engine: Engine, node: Node, tier: Tier, answer: int) -> bool:
+    """Whether a node with this health answer has been told to end."""
+    if not tier.probe.is_draining(answer) or not tier.probe.draining_path:
+        return tier.probe.is_draining(answer)
+    url = Endpoint("http", node.address, tier.probe.port or tier.port).at(tier.probe.draining_path)
+    return engine.health(url) == HTTPStatus.OK
 
 
 def answer_of(engine: Engine, node: Node, tier: Tier) -> int:
@@ -240,13 +249,15 @@ def _marked(tiers: Mapping[str, Tier], nodes: list[Node], engine: Engine, balanc
         return nodes
     # Side by side: each node that hangs takes its whole time limit.
     with ThreadPoolExecutor(min(len(out), _PROBES)) as threads:
-        asked = threads.map(lambda node: health_of(engine, node, tiers[node.tier]), out.values())
-        answers = dict(zip(out, asked, strict=True))
-    return [_marked_by(node, tiers[node.tier], answers[node.id]) if node.id in answers else node for node in nodes]
+        asked = threads.map(lambda node: _asked(engine, node, tiers[node.tier]), out.values())
+        marked = dict(zip(out, asked, strict=True))
+    return [marked.get(node.id, node) for node in nodes]
 
 
-def _marked_by(node: Node, tier: Tier, answer: int) -> Node:
-    leaving = tier.probe.is_draining(answer)
+def _asked(engine: Engine, node: Node, tier: Tier) -> Node:
+    """The node, marked by what it answers."""
+    answer = health_of(engine, node, tier)
+    leaving = drains(engine, node, tier, answer)
     silent = node.managed and not leaving and not tier.probe.is_ready(answer)
     return dataclasses.replace(node, leaving=leaving, silent=silent)
 
