@@ -27,6 +27,7 @@ from ansible_collections.evenkeel.cluster.plugins.module_utils.engine.port impor
     Evidence,
     Image,
 )
+from ansible_collections.evenkeel.cluster.plugins.module_utils.traefik.labels import leaving_of
 
 from .history import Counters, Delays, History
 
@@ -371,6 +372,7 @@ class FakeEngine:
                 served_by=name if managed else f"{number:012x}",
                 url=f"http://{name if managed else address}:{port}",
                 made_as=name if managed else "",
+                leaves=leaving_of(node_labels, node_labels.get(labels.SERVICE, "")),
             )
             self._nodes[node.id] = FakeNode(node, node_labels)
             return self._nodes[node.id]

@@ -69,6 +69,14 @@ def test_a_managed_node(socket: DockerSocket, engine: DockerDrillEngine) -> None
     ]
 
 
+def test_how_a_node_leaves_is_in_its_labels(socket: DockerSocket, engine: DockerDrillEngine) -> None:
+    prefix = "traefik.http.services.web-1a.loadbalancer.healthcheck"
+    held = {**GUEST_LABELS, f"{prefix}.path": "/ready", f"{prefix}.port": "9180"}
+    changed = {**held, f"{prefix}.port": "none", f"{prefix}.path.more": "x"}
+    socket.answers["/containers/json"] = (200, [record("c", Labels=changed), record("b", Labels=held), record("a")])
+    assert [node.leaves for node in engine.nodes()] == ["own", "held", "own"]
+
+
 def test_only_nodes_of_this_cluster_are_asked_for(socket: DockerSocket, engine: DockerDrillEngine) -> None:
     socket.answers["/containers/json"] = (200, [])
     engine.nodes()

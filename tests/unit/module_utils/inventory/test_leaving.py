@@ -14,6 +14,7 @@ from ansible_collections.evenkeel.cluster.plugins.module_utils.inventory.leaving
 )
 from ansible_collections.evenkeel.cluster.plugins.module_utils.inventory.parse import parse_cluster
 from ansible_collections.evenkeel.cluster.plugins.module_utils.pool.revision import node_options
+from ansible_collections.evenkeel.cluster.plugins.module_utils.traefik.labels import leaving_of
 
 from .samples import cluster, problems_of
 
@@ -69,6 +70,24 @@ def test_a_tier_that_leaves_by_the_balancer_is_asked_itself() -> None:
     tier = declared(leaving="balancer")
     assert (tier.derived, tier.reference, asked(tier)) == ("", "nginx:1.27", ("/", 80))
     assert policy(tier)["path"] == "/"
+
+
+@pytest.mark.parametrize(
+    "options",
+    [
+        {},
+        {"leaving": "own"},
+        {"leaving": "balancer"},
+        {"leaving": "balancer", "health_path": "/up", "health_headers": {"X-A": "b"}},
+        {"image": "res/web", "context": "files/web"},
+        {"image": "res/web", "context": "files/web", "leaving": "balancer"},
+    ],
+    ids=str,
+)
+def test_a_nodes_labels_say_how_it_leaves(options: dict[str, Any]) -> None:
+    tier = declared(**options)
+    assert leaving_of(tier.labels, tier.service) == tier.leaving
+    assert leaving_of(tier.labels, "another-service") == "own"
 
 
 def test_another_cluster_derives_under_its_own_name() -> None:

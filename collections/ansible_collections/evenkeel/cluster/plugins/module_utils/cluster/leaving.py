@@ -25,6 +25,8 @@ DRAINING_PATH = "/draining"
 #: Seconds that hold may take until it stops the app, and how many Docker must give on top of that.
 FINISH_SECONDS = 30
 FINISH_MARGIN = 5
+#: A probe's connection that stays open cannot be told from one that a request is on.
+CLOSES = {"Connection": "close"}
 #: A held node looks at its connections, so it drains only until the balancer has certainly noticed.
 HELD_DRAIN_SECONDS = 2
 
@@ -39,6 +41,5 @@ def probe_of(leaving: str, health: HealthCheck) -> HealthCheck:
     if leaving == HELD:
         return HealthCheck(READY_PATH, port=STATS_PORT, draining_path=DRAINING_PATH)
     if leaving == BALANCER:
-        # A probe's connection that stays open cannot be told from one that a request is on.
-        return dataclasses.replace(health, headers={**health.headers, "Connection": "close"})
+        return dataclasses.replace(health, headers={**health.headers, **CLOSES})
     return health

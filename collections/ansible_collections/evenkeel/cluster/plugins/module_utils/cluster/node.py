@@ -9,6 +9,7 @@ from collections.abc import Iterable
 from typing import Any
 
 from .container_options import ContainerOptions
+from .leaving import OWN
 from .logs import LOG_FILES, LOG_SIZE
 from .spec import Tier
 
@@ -72,6 +73,7 @@ class Node:
         address: its address in the cluster's network; empty when it has none.
         served_by: its name in the header ``X-Served-By`` of its answers.
         url: its address in the balancer's list of servers.
+        leaves: how it leaves, one of ``cluster.leaving.LEAVING``, whatever its tier declares by now.
         leaving: it drains: it still runs, and its health check answers 503.
         silent: a managed one that runs and is not in rotation, whose health check answers neither 200 nor 503.
         host: the machine that it runs on; empty on an engine that has only one.
@@ -93,6 +95,7 @@ class Node:
     address: str = ""
     served_by: str = ""
     url: str = ""
+    leaves: str = OWN
     leaving: bool = False
     silent: bool = False
     detail: str = ""

@@ -160,7 +160,7 @@ def _route_reason(wanted: Route, now: Route | None, *, current: bool) -> str:
         return f"leads to {wanted.service}"
     if now.service != wanted.service:
         return f"policy changed, {now.service} -> {wanted.service}"
-    if dataclasses.replace(now, servers=None) == wanted and now.servers is not None:
+    if now.plain == wanted and now.servers is not None:
         return "left on a set of servers by a run that was killed"
     if now != wanted:
         return "path or host names changed"

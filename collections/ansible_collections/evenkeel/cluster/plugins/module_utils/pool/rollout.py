@@ -77,6 +77,7 @@ class Rollout:
         self._handovers: dict[str, Handover] = {}
         self._coming: set[str] = set()
         self._servers: dict[str, TierServers] = {}
+        self._lead = functools.partial(TierServers.lead, ports.routes, sets=self._servers)
         self._lost_routes: dict[str, Route | None] = {}
         self._began = 0.0
         self.timings: dict[str, NodeTiming] = {}
@@ -97,10 +98,9 @@ class Rollout:
         self._handovers = {tier: handover for group, handover in groups.items() for tier in group}
         self._coming = {action.node for action in of_kind(actions, START)}
         self._lost_routes = parts.lost_routes(actions, self._routes.of, self._declaration.route)
-        workers = self._limits.workers
         with (
-            ThreadPoolExecutor(workers, thread_name_prefix="start") as self._starters,
-            ThreadPoolExecutor(workers, thread_name_prefix="probe") as self._probers,
+            ThreadPoolExecutor(self._limits.workers, thread_name_prefix="start") as self._starters,
+            ThreadPoolExecutor(self._limits.workers, thread_name_prefix="probe") as self._probers,
             ThreadPoolExecutor(_DRAIN_THREADS, thread_name_prefix="drain") as self._drainers,
             ThreadPoolExecutor(max(len(tiers), 1), thread_name_prefix="tier") as threads,
         ):
@@ -116,7 +116,7 @@ class Rollout:
     def _tier(self, actions: Sequence[PoolAction]) -> None:
         tier = actions[0].tier
         watch = self._watch(tier) if any(action.kind != REMOVE for action in actions) else None
-        rollback = RollbackState(former=self._routes.of(tier), staying=self._staying(tier, actions))
+        rollback = RollbackState(former=parts.plain(self._routes.of(tier)), staying=self._staying(tier, actions))
         halted = ""
         try:
             self._hold_together(watch, actions, rollback.former)
@@ -148,9 +148,8 @@ class Rollout:
         if watch is None:
             return
         tier, declared = actions[0].tier, self._declaration.tiers.get(actions[0].tier)
-        self._servers[tier] = TierServers(declared, self._ports, watch, self._limits.ready_timeout, self._clock)
-        # Routes that change hands are written together with another tier's.
-        if any(action.kind in {START, DRAIN, MEND} for action in actions) and tier not in self._handovers:
+        self._servers[tier] = TierServers(tier, declared, self._ports, watch, self._limits.ready_timeout, self._clock)
+        if any(action.kind in {START, DRAIN, MEND} for action in actions):
             self._servers[tier].begin(former)
 
     def _watch(self, tier: str = "") -> RotationWatch:
@@ -182,12 +181,14 @@ class Rollout:
             else:
                 rollback.rerouted = True
                 lost = {tier: route for tier, route in self._lost_routes.items() if self._routes.of(tier) is None}
-                self._servers[action.tier].lead(action.tier, self._declaration.route(action.tier), lost)
+                self._lead({**lost, action.tier: self._declaration.route(action.tier)})
             self._routed(watch, action)
         if of_kind(actions, DRAIN) and watch.is_served(self._engine.nodes(), actions[0].tier):
             self._enter_staying(watch, actions[0].tier, rollback)
             # A run that was killed may have left a route that the balancer has not read.
             watch.routed(actions[0].tier, self._routes.of(actions[0].tier))
+            if rollback.former is None:
+                self._servers[actions[0].tier].begin(self._routes.of(actions[0].tier))
         self._drain_step(watch, of_kind(actions, DRAIN), rollback)
 
     def _each(self, threads: ThreadPoolExecutor, work: Callable[[_Item], None], items: Iterable[_Item]) -> None:
@@ -245,10 +246,10 @@ class Rollout:
 
     def _remove_step(self, actions: Sequence[PoolAction]) -> None:
         alive = parts.started_since(actions, self._engine.nodes)
-        self._each(self._starters, lambda action: self._remove(action, drains=action.id in alive), actions)
+        self._each(self._starters, lambda action: self._remove(action, alive), actions)
 
-    def _remove(self, action: PoolAction, *, drains: bool) -> None:
-        if drains:
+    def _remove(self, action: PoolAction, alive: Container[str]) -> None:
+        if action.id in alive:
             self._engine.stop(action.id, self._stop_seconds(action.tier))
         self._engine.remove(action.id)
         self._over(action, steps.REMOVED)
@@ -304,21 +305,20 @@ class Rollout:
     def _switch(self, tiers: Iterable[str]) -> None:
         """Change the routes of these tiers in one write; if the balancer does not follow, they get the former ones."""
         wanted = {tier: self._declaration.route(tier) for tier in tiers}
-        former = {tier: self._routes.of(tier) for tier in wanted}
-        self._routes.point_to(wanted)
-        watch = self._watch()
+        former, watch = {tier: parts.plain(self._routes.of(tier)) for tier in wanted}, self._watch()
+        self._lead(wanted)
         try:
-            for tier, route in wanted.items():
-                watch.routed(tier, route)
+            for tier in wanted:
+                watch.routed(tier, self._routes.of(tier))
         except _EXPECTED:
-            self._routes.point_to(former)
+            self._lead(former)
             raise
 
     def _routed(self, watch: RotationWatch, action: PoolAction) -> None:
-        route = self._declaration.route(action.tier)
         self.switched[action.tier] = self._now()
         watch.routed(action.tier, self._routes.of(action.tier))
-        self._tell(action.tier, "", steps.ROUTE_SWITCHED if route else steps.ROUTE_DROPPED)
+        is_declared = action.tier in self._declaration.builds
+        self._tell(action.tier, "", steps.ROUTE_SWITCHED if is_declared else steps.ROUTE_DROPPED)
         self.done.append(action)
 
     # -- leaving -----------------------------------------------------------------
@@ -379,14 +379,13 @@ class Rollout:
         back = {node.name for node in rollback.drained}
         self._tell(tier, "", steps.RETURNING)
         words = f"tier {tier} was returned to what it was"
-        build = self._declaration.builds.get(tier)
         try:
             self._servers[tier].readmit(rollback.drained)
             self._each(self._starters, lambda node: self._engine.start_again(node.id), rollback.drained)
             if rollback.rerouted:
-                self._servers[tier].lead(tier, rollback.former)
-            if build is not None:
-                watch.answer(build.tier, back)
+                self._lead({tier: rollback.former})
+            if tier in self._declaration.builds:
+                watch.answer(self._declaration.builds[tier].tier, back)
         except _EXPECTED as error:
             return f"tier {tier} could not be returned to what it was: {error}; its new nodes keep serving"
         again = f", {node_words(back)} started again" if back else ""

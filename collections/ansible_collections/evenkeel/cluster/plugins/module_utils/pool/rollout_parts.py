@@ -60,6 +60,11 @@ class RollbackState:
     staying: list[str] = dataclasses.field(default_factory=list)
 
 
+def plain(route: Route | None) -> Route | None:
+    """The route without a set of servers."""
+    return route.plain if route else None
+
+
 def all_over(runs: Sequence[Future[None]]) -> bool | None:
     """Whether all have ended; None when one of them failed, which is raised later."""
     over = all(run.done() for run in runs)

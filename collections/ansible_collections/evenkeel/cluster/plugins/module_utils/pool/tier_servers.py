@@ -15,12 +15,12 @@ import dataclasses
 import threading
 from collections.abc import Collection, Iterable, Mapping, Sequence
 
-from ..cluster.leaving import HELD, OWN
+from ..cluster.leaving import FINISH_SECONDS, HELD, OWN
 from ..cluster.node import Node
 from ..cluster.spec import Tier
 from ..core.errors import EvenkeelError, Problem
 from ..core.poll import Clock, wait_until
-from ..engine.port import BalancerView
+from ..engine.port import BalancerView, Routes
 from ..traefik.routes import Route, ServerSet, set_services
 from .context import Ports
 from .rotation import ReconcileError, RotationWatch
@@ -39,6 +39,7 @@ class TierServers:
     """The set of one tier, and whether it is in use.
 
     Args:
+        name: the tier's name.
         tier: the tier as declared; None for one that is not declared any more.
         ports: engine, routes and balancer.
         watch: waits for facts at the balancer.
@@ -46,8 +47,11 @@ class TierServers:
         clock: tells and passes the time.
     """
 
-    def __init__(self, tier: Tier | None, ports: Ports, watch: RotationWatch, patience: float, clock: Clock) -> None:
+    def __init__(
+        self, name: str, tier: Tier | None, ports: Ports, watch: RotationWatch, patience: float, clock: Clock
+    ) -> None:
         """Nothing is asked or written yet."""
+        self._name = name
         self._tier = tier
         self._ports = ports
         self._watch = watch
@@ -82,6 +86,8 @@ class TierServers:
         """
         if self._tier is None or not self._is_needed or former is None or former.service != self._tier.service:
             return
+        if self._follower is not None:
+            return
         balancer = self._ports.balancer()
         status = balancer.server_status(self._tier.service)
         # The balancer takes a server for up before its first probe. On a busy machine all probes can fail together.
@@ -106,13 +112,12 @@ class TierServers:
             self._await_gone()
         with self._lock:
             self._route = None
-            now = self._ports.routes.of(self._tier.name) if self._tier else None
+            now = self._ports.routes.of(self._name)
             if now is not None and now.servers is not None:
-                plain = dataclasses.replace(now, servers=None)
-                self._ports.routes.point_to({now.tier: plain})
+                self._ports.routes.point_to({now.tier: now.plain})
                 # The file is right, so that the balancer will be; whether it is, the status tells.
                 with contextlib.suppress(EvenkeelError):
-                    self._watch.routed(now.tier, plain)
+                    self._watch.routed(now.tier, now.plain)
 
     def _await_gone(self) -> None:
         """Wait until the balancer does not find what has left any more, not even as down.
@@ -129,22 +134,33 @@ class TierServers:
                 self._clock,
             )
 
-    def lead(self, tier: str, route: Route | None, others: Mapping[str, Route | None] | None = None) -> None:
-        """Write the tier's route: with the set, while there is one. The set does not change meanwhile.
+    @classmethod
+    def lead(cls, routes: Routes, wanted: Mapping[str, Route | None], sets: Mapping[str, TierServers]) -> None:
+        """Write routes, in one write: each with its set, while there is one. No set changes meanwhile.
 
         Args:
-            tier: its name.
-            route: where it leads; None for no route.
-            others: routes of other tiers, for the same write.
+            routes: where they are written.
+            wanted: tier to where it leads; None for no route.
+            sets: of the tiers that have one, and perhaps of others.
 
         Raises:
-            OSError: the route file cannot be written.
+            OSError: the route file cannot be written; the sets are as before.
         """
-        with self._lock:
-            held, self._route = self._route, None
-            if held is not None and route is not None and route.service == held.service:
-                self._route = route = dataclasses.replace(route, servers=held.servers)
-            self._ports.routes.point_to({**(others or {}), tier: route})
+        changing = {tier: sets[tier] for tier in sorted(wanted) if tier in sets}
+        with contextlib.ExitStack() as locks:
+            for servers in changing.values():
+                locks.enter_context(servers._lock)
+            led = {tier: changing[tier]._led(route) if tier in changing else route for tier, route in wanted.items()}
+            routes.point_to(led)
+            for tier, servers in changing.items():
+                route = led[tier]
+                servers._route = route if route is not None and route.servers is not None else None
+
+    def _led(self, route: Route | None) -> Route | None:
+        """The route with the set, which is of one service alone."""
+        if self._route is None or route is None or route.service != self._route.service:
+            return route
+        return dataclasses.replace(route, servers=self._route.servers)
 
     # -- in --------------------------------------------------------------------------
 
@@ -159,7 +175,7 @@ class TierServers:
         balancer = self._ports.balancer()
         reason = wait_until(lambda: self._still_out(balancer, wanted), self._patience, _POLL_SECONDS, self._clock)
         if reason:
-            raise ReconcileError(_not_followed(self._tier, f"no place for {reason}"))
+            raise ReconcileError(_not_followed(self._name, f"no place for {reason}"))
 
     def _still_out(self, balancer: BalancerView, wanted: set[str]) -> str:
         self._sync(balancer)
@@ -171,7 +187,9 @@ class TierServers:
     # -- out -------------------------------------------------------------------------
 
     def withdraw(self, nodes: Sequence[Node]) -> list[str]:
-        """Take nodes out, and wait until no connection to them is open.
+        """Take nodes out that cannot leave by themselves, and wait until no connection to them is open.
+
+        How a node leaves is the node's own affair: the tier may be declared otherwise by now, or not at all.
 
         Args:
             nodes: of the tier; they still run.
@@ -184,15 +202,16 @@ class TierServers:
             TraefikApiError: the balancer cannot be asked.
             EngineError: the connections cannot be counted.
         """
-        if self._tier is None or not self._is_needed:
+        leaving = [node for node in nodes if node.leaves != OWN]
+        if not leaving:
             return []
-        urls = {node.url for node in nodes}
+        urls = {node.url for node in leaving}
         balancer = self._ports.balancer()
         with self._lock:
             self._withdrawn |= urls
             self._sync(balancer)
-            now = self._ports.routes.of(self._tier.name)
-            asked = now is not None and now.service in {node.service for node in nodes}
+            now = self._ports.routes.of(self._name)
+            asked = now is not None and now.service in {node.service for node in leaving}
             if asked and (self._route is None or urls & set(self._urls)):
                 return []  # they are the last ones, or the balancer finds its servers by itself
         reason = wait_until(
@@ -202,10 +221,9 @@ class TierServers:
             self._clock,
         )
         if reason:
-            raise ReconcileError(_not_followed(self._tier, f"requests for {reason}"))
-        warnings = self._wait_for_quiet(self._tier, nodes)
-        # Only a held tier's service asks hold: a node of another one is not held, whatever is declared now.
-        self._finished |= {node.id for node in nodes if node.service == self._tier.service}
+            raise ReconcileError(_not_followed(self._name, f"requests for {reason}"))
+        warnings = self._wait_for_quiet(leaving)
+        self._finished |= {node.id for node in leaving if node.leaves == HELD}
         return warnings
 
     def signal_for(self, node: str) -> str:
@@ -214,15 +232,15 @@ class TierServers:
         Args:
             node: the engine's identifier.
         """
-        held = self._tier is not None and self._tier.leaving == HELD
-        return _AT_ONCE if held and node in self._finished else ""
+        return _AT_ONCE if node in self._finished else ""
 
     def readmit(self, nodes: Iterable[Node]) -> None:
         """Let nodes that run again, after all, be asked when they are up."""
         with self._lock:
             self._withdrawn -= {node.url for node in nodes}
 
-    def _wait_for_quiet(self, tier: Tier, nodes: Sequence[Node]) -> list[str]:
+    def _wait_for_quiet(self, nodes: Sequence[Node]) -> list[str]:
+        finish_seconds = self._tier.finish_seconds if self._tier else FINISH_SECONDS
         quiet_since: float | None = None
         count = 0
 
@@ -233,12 +251,13 @@ class TierServers:
             quiet_since = None if count else now if quiet_since is None else quiet_since
             return "" if quiet_since is not None and now - quiet_since >= _QUIET_SECONDS else "open"
 
-        if not wait_until(unquiet, tier.finish_seconds, _POLL_SECONDS, self._clock) or not count:
+        if not wait_until(unquiet, finish_seconds, _POLL_SECONDS, self._clock) or not count:
             return []
         names = ", ".join(node.name for node in nodes)
+        fix = f"; fix: finish_seconds of tier {self._name}" if self._tier else ""
         return [
-            f"{names}: got {count} connections still open after {tier.finish_seconds} s, want none before the end"
-            f" (they are cut; fix: finish_seconds of tier {tier.name})"
+            f"{names}: got {count} connections still open after {finish_seconds} s, want none before the end"
+            f" (they are cut{fix})"
         ]
 
     # -- the set -----------------------------------------------------------------------
@@ -281,6 +300,5 @@ class TierServers:
             self._ports.routes.point_to({route.tier: self._route})
 
 
-def _not_followed(tier: Tier | None, got: str) -> Problem:
-    name = tier.name if tier else ""
-    return Problem(f"servers of tier {name}", f"{got} from the balancer", "the set in force", "see the balancer's log")
+def _not_followed(tier: str, got: str) -> Problem:
+    return Problem(f"servers of tier {tier}", f"{got} from the balancer", "the set in force", "see the balancer's log")

@@ -9,7 +9,9 @@ import json
 from collections.abc import Mapping
 from typing import Any
 
+from ..cluster.contract import STATS_PORT
 from ..cluster.health import HealthCheck
+from ..cluster.leaving import BALANCER, CLOSES, HELD, OWN, READY_PATH
 from ..cluster.spec import Cookie
 
 # As long as the interval allows: a node on a busy host answers late, but it is not down.
@@ -139,6 +141,24 @@ def service_options(labels: Mapping[str, str], service: str) -> dict[str, Any]:
         of_header = folders[-1:] == ["headers"]
         place[last if of_header else name] = value if of_header else _typed(name, value)
     return options
+
+
+def leaving_of(labels: Mapping[str, str], service: str) -> str:
+    """How a node with these labels leaves, whatever is declared by now: what the balancer asks it says so.
+
+    Args:
+        labels: of the node.
+        service: its service.
+
+    Returns:
+        One of ``cluster.leaving.LEAVING``.
+    """
+    # Anybody may have changed the labels of a guest: they are compared, and not read as options.
+    prefix = f"traefik.http.services.{service}.loadbalancer.healthcheck."
+    if (labels.get(f"{prefix}path"), labels.get(f"{prefix}port")) == (READY_PATH, str(STATS_PORT)):
+        return HELD
+    closes = all(labels.get(f"{prefix}headers.{name}") == value for name, value in CLOSES.items())
+    return BALANCER if closes else OWN
 
 
 def _typed(name: str, value: str) -> str | int | bool:

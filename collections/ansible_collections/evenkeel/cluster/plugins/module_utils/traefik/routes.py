@@ -77,6 +77,11 @@ class Route:
     repeat: bool = False
     servers: ServerSet | None = None
 
+    @property
+    def plain(self) -> Route:
+        """The route to all servers that the balancer finds."""
+        return dataclasses.replace(self, servers=None)
+
 
 def host_rule(hosts: Iterable[str]) -> str:
     """Traefik's rule for these host names; empty for any host."""
