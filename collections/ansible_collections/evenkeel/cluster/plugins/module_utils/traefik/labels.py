@@ -153,7 +153,7 @@ def leaving_of(labels: Mapping[str, str], service: str) -> str:
     Returns:
         One of ``cluster.leaving.LEAVING``.
     """
-    # Anybody may have changed the labels of a guest: they are compared, and not read as options.
+    # Labels of a guest may be changed by hand: they are compared, and not read as options.
     prefix = f"traefik.http.services.{service}.loadbalancer.healthcheck."
     if (labels.get(f"{prefix}path"), labels.get(f"{prefix}port")) == (READY_PATH, str(STATS_PORT)):
         return HELD
