@@ -24,6 +24,7 @@ import subprocess
 import tempfile
 import time
 from collections.abc import Sequence
+from pathlib import Path
 from typing import IO, Any
 
 from tests.bench import common
@@ -83,8 +84,41 @@ def killed(words: Sequence[str], after: float) -> bool:
             run.wait(timeout=after)
             return False
         except subprocess.TimeoutExpired:
-            os.killpg(run.pid, signal.SIGKILL)
+            kill(run.pid)
             return True
+
+
+def kill(process: int) -> None:
+    """SIGKILL for a process and all that it has started, also in sessions of their own, as Ansible's workers are."""
+    held: set[int] = set()
+    # One that is stopped starts no further ones.
+    while found := descendants(process) - held:
+        for each in found:
+            _signalled(each, signal.SIGSTOP)
+        held |= found
+    for each in held:
+        _signalled(each, signal.SIGKILL)
+
+
+def descendants(process: int) -> set[int]:
+    """The process and all below it."""
+    children: dict[int, list[int]] = {}
+    for status in Path("/proc").glob("[0-9]*/stat"):
+        # It may have ended meanwhile. The name before the bracket may contain anything.
+        with contextlib.suppress(OSError):
+            parent = int(status.read_text(errors="replace").rpartition(")")[2].split()[1])
+            children.setdefault(parent, []).append(int(status.parent.name))
+    found, new = set(), [process]
+    while new:
+        each = new.pop()
+        found.add(each)
+        new += children.get(each, [])
+    return found
+
+
+def _signalled(process: int, number: int) -> None:
+    with contextlib.suppress(ProcessLookupError):
+        os.kill(process, number)
 
 
 def one_kill(host: Host, chance: random.Random, quick: bool) -> dict[str, Any]:
@@ -135,7 +169,7 @@ def at_once(host: Host, chosen: Sequence[tuple[str, ...]] = AT_ONCE, quick: bool
             try:
                 run.wait(timeout=_END_SECONDS)
             except subprocess.TimeoutExpired:
-                os.killpg(run.pid, signal.SIGKILL)
+                kill(run.pid)
                 run.wait()
             file.seek(0)
             found.append({"run": " ".join(words), **ended(run.returncode, file.read())})

@@ -4,10 +4,8 @@ from __future__ import annotations
 
 import http.server
 import json
-import os
 import re
 import shutil
-import signal
 import subprocess
 import sys
 import threading
@@ -19,6 +17,7 @@ import docker.errors
 import pytest
 import requests
 from docker.models.containers import Container
+from tests.bench import runs
 
 from ansible_collections.evenkeel.cluster.plugins.module_utils.pool.plan import free_names
 
@@ -298,7 +297,7 @@ def test_a_roll_that_is_killed_leaves_a_pool_that_serves_and_the_next_run_settle
                 until(lambda: len(nodes(cluster, "static")) > 3, 60, moment)
             else:
                 until(lambda: "DOWN" in server_states("static"), 60, moment)
-            os.killpg(run.pid, signal.SIGKILL)
+            runs.kill(run.pid)
         assert len(nodes(cluster, "static")) >= 3
         played("playbooks/scale.yml")
         assert len(nodes(cluster, "static")) == 3

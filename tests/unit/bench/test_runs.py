@@ -3,7 +3,10 @@
 from __future__ import annotations
 
 import random
+import subprocess
+import sys
 import time
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -124,6 +127,31 @@ def test_a_kill_that_costs_requests_says_how_many(monkeypatch: pytest.MonkeyPatc
     failed = Record("1", 0.5, 0.5, 0.6, "static", "GET", 0, 502, None, "status 502")
     monkeypatch.setattr(Load, "records", (failed, failed))
     assert problems(Cluster(plays=[play(), play()])) == ["2 requests lost, first: status 502 at 0.5 s"]
+
+
+def test_a_kill_reaches_what_began_a_session_of_its_own(tmp_path: Path) -> None:
+    """As Ansible's workers do, below which a module runs."""
+    note = tmp_path / "process"
+    worker = f"import os, time; os.setsid(); open({str(note)!r}, 'w').write(str(os.getpid())); time.sleep(60)"
+    run = subprocess.Popen(["sh", "-c", f'{sys.executable} -c "{worker}" & wait'], start_new_session=True)
+    while not note.exists() or not note.read_text():
+        time.sleep(0.02)
+    below = int(note.read_text())
+    assert below in runs.descendants(run.pid)
+    runs.kill(run.pid)
+    run.wait()
+    deadline = time.monotonic() + 5
+    while lives(below) and time.monotonic() < deadline:
+        time.sleep(0.02)
+    assert not lives(below)
+
+
+def lives(process: int) -> bool:
+    """Whether it runs; an orphan that has ended is there until process 1 has taken note."""
+    try:
+        return Path(f"/proc/{process}/stat").read_text().rpartition(")")[2].split()[0] != "Z"
+    except OSError:
+        return False
 
 
 def test_an_unknown_part_is_refused() -> None:
