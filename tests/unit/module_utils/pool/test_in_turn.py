@@ -123,7 +123,7 @@ def test_when_the_new_one_fails_it_is_removed_before_the_old_one_starts_again(
     cluster.engine.health = health  # type: ignore[method-assign]
     former = cluster.routes.of("dates")
     _, problem = run(cluster, change(cluster))
-    assert problem.startswith("node dates-2: got no status below 500 from / within 6 s")
+    assert problem.startswith("node dates-2: got status 500 from / within 6 s, want status below 500;")
     assert problem.endswith("tier dates was returned to what it was, 1 node started again")
     assert cluster.names("dates") == ["dates-1"]
     assert cluster.routes.of("dates") == former

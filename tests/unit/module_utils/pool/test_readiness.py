@@ -65,7 +65,41 @@ def test_an_image_without_the_contract_is_ready_when_it_answers_at_all(tmp_path:
 def test_and_not_while_it_says_that_it_is_broken(tmp_path: Path, shut: Any, status: int) -> None:
     cluster = of_dates(tmp_path)
     shut(cluster, status)
-    assert "node dates-3: got no status below 500 from / within 6 s, want it ready" in scaled(cluster)
+    came = f"status {status}" if status else "no answer"
+    assert f"node dates-3: got {came} from / within 6 s, want status below 500;" in scaled(cluster)
+
+
+@pytest.mark.parametrize(
+    "options, hold, own, line",
+    [
+        (
+            {},
+            503,
+            502,
+            "got status 503 from HOLD and status 502 from PAGE within 6 s, want status below 500 from PAGE;",
+        ),
+        ({}, 0, 0, "got no answer from HOLD and no answer from PAGE within 6 s, want status below 500 from PAGE;"),
+        ({}, 503, 404, "got status 503 from HOLD and status 404 from PAGE within 6 s, want 200 from hold;"),
+        ({"health_path": "/up"}, 503, 404, "and status 404 from /up of the application (port 8081) within 6 s, want"),
+        ({"health_status": 204}, 503, 200, "and status 200 from PAGE within 6 s, want 204 from PAGE;"),
+        ({"health": "tcp"}, 503, 0, "got status 503 from HOLD within 6 s, want port 8081 of the application open;"),
+    ],
+)
+def test_of_a_held_node_it_says_what_hold_and_the_application_answered(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, options: dict[str, Any], hold: int, own: int, line: str
+) -> None:
+    cluster = of_dates(tmp_path, leaving="held", **options)
+    monkeypatch.setattr(cluster.engine, "health", lambda url, headers=None: hold if ":9180/ready" in url else own)
+    words = line.replace("HOLD", "hold (port 9180, /ready)").replace("PAGE", "/ of the application (port 8081)")
+    assert words in scaled(cluster)
+
+
+def test_what_the_balancer_misses_of_a_held_node_is_holds_answer(tmp_path: Path) -> None:
+    cluster = of_dates(tmp_path, leaving="held")
+    cluster.balancer.probes = {}
+    assert "got no 200 from hold (port 9180, /ready) when the balancer asks within 6 s, want it ready" in scaled(
+        cluster
+    )
 
 
 def test_a_tier_may_want_one_status(tmp_path: Path, shut: Any) -> None:
@@ -73,7 +107,7 @@ def test_a_tier_may_want_one_status(tmp_path: Path, shut: Any) -> None:
     shut(cluster, 401)
     assert scaled(cluster) == ""
     shut(cluster, 200)
-    assert "got no 401 from / within" in scaled(cluster, environment={"A": "b"})
+    assert "got status 200 from / within 6 s, want 401;" in scaled(cluster, environment={"A": "b"})
 
 
 def test_what_the_balancer_misses_is_told(tmp_path: Path) -> None:

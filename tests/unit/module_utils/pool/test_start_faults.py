@@ -228,7 +228,7 @@ def test_a_run_tells_it_of_a_node_that_does_not_answer(cluster: FakeCluster, mon
     monkeypatch.setattr(cluster.engine, "health", lambda url, headers=None: 0)
     cluster.engine.seen["dates-3"] = Evidence(("listening",), listeners=(Listener(LOCAL, 8081),))
     assert failed(cluster) == (
-        "node dates-3: got no status below 500 from / within 6 s, want it ready; last log lines: listening (fix: let"
+        "node dates-3: got no answer from / within 6 s, want status below 500; last log lines: listening (fix: let"
         " the application listen on 0.0.0.0:8081, by cluster_tiers.dates.command or environment, because it listens on"
         " 127.0.0.1:8081 alone; the nodes that ran before keep serving)"
     )

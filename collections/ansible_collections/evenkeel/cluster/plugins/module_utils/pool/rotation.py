@@ -17,7 +17,7 @@ from ..engine.port import BalancerView, Engine
 from ..traefik.api import TraefikApiError
 from ..traefik.routes import Route, leads_to
 from .context import answer_of, health_of
-from .starting import why_not
+from .starting import asked, came, why_not
 
 _POLL_SECONDS = 0.1
 # The balancer's API may be silent for this long while nodes drain, because the balancer may still serve.
@@ -145,18 +145,17 @@ class RotationWatch:
         waiting = sorted(arrival.waiting)
         first = waiting[0]
         node = arrival.nodes.get(first)
-        seen = "no place in the balancer's rotation"
+        # What holds an application says only whether it is ready: the line tells of the application's own answer.
+        own = answer_of(self._engine, node, tier) if node is not None and tier.health.kind != TCP else 0
+        seen, want = "no place in the balancer's rotation", "it ready"
         if first not in arrival.answering:
-            seen = f"no {tier.health.wanted} from {tier.health.path}"
+            seen, want = came(tier, arrival.answers.get(first, 0), own)
         elif node is not None and node.url in arrival.listed:
-            seen = f"no {tier.health.balanced} from {tier.health.path} when the balancer asks"
+            seen = f"no {tier.probe.balanced} from {asked(tier)} when the balancer asks"
         more = f" (and {len(waiting) - 1} more)" if len(waiting) > 1 else ""
         otherwise = f"docker run the image and request {tier.health.path}"
-        # What holds an application says only whether it is ready: the line tells of the application's own answer.
-        answer = answer_of(self._engine, node, tier) if node is not None and tier.health.kind != TCP else 0
-        answer = 0 if tier.health.is_balanced(answer) else answer
-        why = why_not(self._engine, tier, node, answer, otherwise)
-        return f"node {first}{more}: got {seen} within {self._patience:g} s, want it ready; {why}"
+        why = why_not(self._engine, tier, node, 0 if tier.health.is_balanced(own) else own, otherwise)
+        return f"node {first}{more}: got {seen} within {self._patience:g} s, want {want}; {why}"
 
     def answer(self, tier: Tier, names: Container[str]) -> None:
         """Wait until nodes of the tier that were started again answer their health check.
