@@ -62,6 +62,7 @@ def test_a_managed_node(socket: DockerSocket, engine: DockerDrillEngine) -> None
             image_id="sha256:aa",
             service="web-1a",
             address="172.18.0.2",
+            addresses=("172.18.0.2", "172.17.0.2"),
             served_by="web-1",
             url="http://web-1:8080",
             made_as="web-1",
@@ -388,6 +389,39 @@ def test_connections_are_counted_where_each_node_listens(
     monkeypatch.setattr(docker_nodes, "count_open", count)
     socket.answers["/containers/json"] = (200, [record()])
     (node,) = engine.nodes()
-    old = dataclasses.replace(node, id="old", url="http://web-2:7070", address="172.18.0.9")
-    assert engine.connections([node, old, dataclasses.replace(node, id="off", address="")]) == 3
-    assert asked == [("id-web-1", {("172.18.0.2", 8080), ("172.18.0.9", 7070)})]
+    old = dataclasses.replace(node, id="old", url="http://web-2:7070", addresses=("172.18.0.9", "fd00::9"))
+    assert engine.connections([node, old, dataclasses.replace(node, id="off", addresses=())]) == 3
+    first = {("172.18.0.2", 8080), ("172.17.0.2", 8080)}
+    assert asked == [("id-web-1", {*first, ("172.18.0.9", 7070), ("fd00::9", 7070)})]
+
+
+@pytest.mark.parametrize(
+    "networks, address, addresses",
+    [
+        ({"bridge": {"IPAddress": "172.17.0.4"}}, "172.17.0.4", ("172.17.0.4",)),
+        (
+            {"backend": {"IPAddress": "172.20.0.4"}, "bridge": {"IPAddress": "172.17.0.4"}},
+            "172.17.0.4",
+            ("172.17.0.4", "172.20.0.4"),
+        ),
+        (
+            {"evenkeel": {"IPAddress": "172.18.0.4", "GlobalIPv6Address": "fd00::4"}},
+            "172.18.0.4",
+            ("172.18.0.4", "fd00::4"),
+        ),
+        ({"backend": {"IPAddress": "172.20.0.4"}}, "172.20.0.4", ("172.20.0.4",)),
+        ({"host": {"IPAddress": ""}}, "", ()),
+    ],
+    ids=["bridge", "bridge and another", "of both kinds", "another", "the host's"],
+)
+def test_a_guest_is_found_where_the_balancer_reaches_it(
+    socket: DockerSocket,
+    engine: DockerDrillEngine,
+    networks: dict[str, Any],
+    address: str,
+    addresses: tuple[str, ...],
+) -> None:
+    guest = record("brave_bell", Labels=GUEST_LABELS, NetworkSettings={"Networks": networks})
+    socket.answers["/containers/json"] = (200, [guest])
+    (node,) = engine.nodes()
+    assert (node.address, node.addresses) == (address, addresses)

@@ -71,6 +71,7 @@ class Node:
         image_id: the engine's identifier of its image.
         service: the balancer's service that it belongs to.
         address: its address in the cluster's network; empty when it has none.
+        addresses: all that it has, in every network and of both kinds: a name may lead to any of them.
         served_by: its name in the header ``X-Served-By`` of its answers.
         url: its address in the balancer's list of servers.
         leaves: how it leaves, one of ``cluster.leaving.LEAVING``, whatever its tier declares by now.
@@ -93,6 +94,7 @@ class Node:
     image_id: str = ""
     service: str = ""
     address: str = ""
+    addresses: tuple[str, ...] = ()
     served_by: str = ""
     url: str = ""
     leaves: str = OWN

@@ -88,8 +88,11 @@ class DockerEngine:
         name = container_name(item)
         managed = found.get(labels.MANAGED) == "true"
         networks = (item.get("NetworkSettings") or {}).get("Networks") or {}
-        own = networks.get(self._network, {}).get("IPAddress")
-        address = own or next((net["IPAddress"] for net in networks.values() if net.get("IPAddress")), "")
+        # The balancer is on the first two: of a guest that is on the bridge and elsewhere, it reaches the former.
+        reached = [networks.get(name, {}) for name in (self._network, _BRIDGE)]
+        found_at = [str(net["IPAddress"]) for net in (*reached, *networks.values()) if net.get("IPAddress")]
+        address = found_at[0] if found_at else ""
+        of_6 = [str(net["GlobalIPv6Address"]) for net in networks.values() if net.get("GlobalIPv6Address")]
         service = found.get(labels.SERVICE, "")
         url = found.get(f"traefik.http.services.{service}.loadbalancer.server.url", "")
         if not url and address and tier in self._ports:
@@ -106,6 +109,7 @@ class DockerEngine:
             image_id=item["ImageID"],
             service=service,
             address=address,
+            addresses=tuple(dict.fromkeys([*found_at, *of_6])),
             served_by=made_as,
             url=url,
             leaves=leaving_of(found, service),
@@ -254,7 +258,7 @@ class DockerEngine:
         """Counted in the edge's network, which all balancers share."""
         # A node that leaves may listen where its tier did before.
         ports = {node.id: urlsplit(node.url).port or self._ports.get(node.tier, 0) for node in nodes}
-        remote = {(node.address, ports[node.id]) for node in nodes if node.address}
+        remote = {(address, ports[node.id]) for node in nodes for address in node.addresses}
         edges = self.client.containers(labels.selector(self.cluster, labels.EDGE))
         tables = [open_tables(self.client, str(item["Id"])) for item in edges if item["State"] == "running"]
         return sum(count_open(table, remote) for table in tables)
