@@ -130,6 +130,14 @@ def test_a_first_start_waits_for_the_balancers_own_probe(tmp_path: Path) -> None
     assert scaled(cluster) == "", "an image with the contract answers both of us alike"
 
 
+def test_a_node_that_answers_and_is_not_listed_is_the_balancers_affair(tmp_path: Path) -> None:
+    cluster = of_dates(tmp_path, leaving="held")
+    cluster.engine.delays = dataclasses.replace(cluster.engine.delays, notice=100.0)
+    problem = scaled(cluster)
+    assert "node dates-3: got no place in the balancer's rotation within 6 s, want it ready;" in problem
+    assert "(fix: see whether the balancer still follows Docker's events: docker logs;" in problem
+
+
 def test_the_question_has_the_tiers_host_and_headers(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     cluster = of_dates(tmp_path, health_host="shop.example.org", health_headers={"X-Probe": "b"}, health_path="/up?a=1")
     asked = []

@@ -22,6 +22,7 @@ from .starting import asked, came, why_not
 _POLL_SECONDS = 0.1
 # The balancer's API may be silent for this long while nodes drain, because the balancer may still serve.
 _SILENCE_SECONDS = 5.0
+_DEAF = "see whether the balancer still follows Docker's events: docker logs"
 
 
 class ReconcileError(EvenkeelError):
@@ -148,12 +149,14 @@ class RotationWatch:
         # What holds an application says only whether it is ready: the line tells of the application's own answer.
         own = answer_of(self._engine, node, tier) if node is not None and tier.health.kind != TCP else 0
         seen, want = "no place in the balancer's rotation", "it ready"
+        otherwise = f"docker run the image and request {tier.health.path}"
         if first not in arrival.answering:
             seen, want = came(tier, arrival.answers.get(first, 0), own)
         elif node is not None and node.url in arrival.listed:
             seen = f"no {tier.probe.balanced} from {asked(tier)} when the balancer asks"
+        else:
+            otherwise = _DEAF
         more = f" (and {len(waiting) - 1} more)" if len(waiting) > 1 else ""
-        otherwise = f"docker run the image and request {tier.health.path}"
         why = why_not(self._engine, tier, node, 0 if tier.health.is_balanced(own) else own, otherwise)
         return f"node {first}{more}: got {seen} within {self._patience:g} s, want {want}; {why}"
 
@@ -242,7 +245,7 @@ class RotationWatch:
                 if deadline is not None and self._clock.now() > deadline:
                     raise ReconcileError(
                         f"node {still[0]}: got a place in the balancer's rotation {self._patience:g} s after its"
-                        " end, want none (fix: see whether the balancer still follows Docker's events: docker logs)"
+                        f" end, want none (fix: {_DEAF})"
                     )
             self._clock.sleep(_POLL_SECONDS)
 
