@@ -164,6 +164,27 @@ class EngineContract:
         subject.engine.remove(first)
         assert subject.engine.mounted_below(str(tmp_path)) == {str(folders[1])}
 
+    def test_a_folder_that_was_removed_is_known_also_when_another_one_has_its_name(
+        self, subject: Subject, tmp_path: Path
+    ) -> None:
+        folder = tmp_path / "tiers" / "with a blank"
+        folder.mkdir(parents=True)
+        mount = {"source": str(folder), "target": "/run/secrets", "read_only": True}
+        options = dataclasses.replace(subject.build.options, mounts=(mount,))
+        subject.engine.start(subject.name(1), dataclasses.replace(subject.build, options=options))
+        assert subject.engine.removed_below(str(tmp_path)) == set()
+        for again in (False, True):
+            if again:
+                folder.mkdir()
+            else:
+                folder.rmdir()
+            assert subject.engine.removed_below(str(tmp_path)) == {str(folder)}, again
+        assert subject.engine.removed_below(str(folder)) == set()
+        node = subject.named(subject.name(1)).id
+        subject.engine.stop(node, 0)
+        subject.engine.start_again(node)
+        assert subject.engine.removed_below(str(tmp_path)) == set(), "it has the new one mounted"
+
     def test_an_image_is_found_with_its_labels_and_a_missing_one_is_none(self, subject: Subject) -> None:
         image = subject.engine.image(subject.guest_image)
         assert image is not None

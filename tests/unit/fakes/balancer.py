@@ -15,7 +15,8 @@ from ansible_collections.evenkeel.cluster.plugins.module_utils.traefik.api impor
 from ansible_collections.evenkeel.cluster.plugins.module_utils.traefik.route_file import RouteFile, RouteTable
 from ansible_collections.evenkeel.cluster.plugins.module_utils.traefik.routes import Route
 
-from .engine import FakeEngine, FakeNode
+from .engine import FakeEngine
+from .node import FakeNode
 
 UP = "UP"
 DOWN = "DOWN"

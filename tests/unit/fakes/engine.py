@@ -29,42 +29,15 @@ from ansible_collections.evenkeel.cluster.plugins.module_utils.engine.port impor
 )
 from ansible_collections.evenkeel.cluster.plugins.module_utils.traefik.labels import leaving_of
 
-from .history import Counters, Delays, History
+from .history import Counters, Delays
+from .mounts import Mounts
+from .node import FakeNode
 
 KILLED = 137
 #: What Docker calls containers that were started without a name.
 GUEST_NAMES = ("brave_bell", *(f"brave_bell_{number}" for number in range(2, 100)))
 #: How a frozen node looks: Docker's word for it.
 FROZEN = "paused"
-
-
-class FakeNode:
-    """One node: as the engine lists it, and what it did when."""
-
-    def __init__(self, node: Node, node_labels: Mapping[str, str]) -> None:
-        self.node = node
-        self.labels = dict(node_labels)
-        self.counters = Counters()
-        #: 1 while it is there for whatever follows the engine.
-        self.present = History()
-        #: The status of its health answer; 0 while there is none.
-        self.health = History()
-        self.draining = False
-        #: Its address while it is off the network.
-        self.detached = ""
-        #: Limits that were changed by hand, and whether they can be set back.
-        self.limits = ""
-        self.mendable = True
-        self.mounted: set[str] = set()
-
-    def put(self, **differs: object) -> None:
-        """Change what the engine lists of it."""
-        self.node = dataclasses.replace(self.node, **differs)  # type: ignore[arg-type]
-
-    @property
-    def protected(self) -> bool:
-        """Whether the balancer probes it, and sends what it refuses to another node."""
-        return any("healthcheck" in label for label in self.labels)
 
 
 class FakeEngine:
@@ -206,7 +179,14 @@ class FakeEngine:
     def mounted_below(self, folder: str) -> set[str]:
         self._refuse("mounted")
         with self._lock:
-            return {path for item in self._nodes.values() for path in item.mounted if path.startswith(f"{folder}/")}
+            found = {path for item in self._nodes.values() for path in item.mounts.sources}
+        return {path for path in found if path.startswith(f"{folder}/")}
+
+    def removed_below(self, folder: str) -> set[str]:
+        self._refuse("mounted")
+        with self._lock:
+            found = {path for item in self._nodes.values() for path in item.mounts.removed()}
+        return {path for path in found if path.startswith(f"{folder}/")}
 
     def image(self, reference: str) -> Image | None:
         self._refuse(f"image {reference}")
@@ -219,7 +199,7 @@ class FakeEngine:
         # A container has its image's labels too.
         own = {**image.labels, **build.options.labels}
         found = self._made(name, own, managed=True, image_id=image.id, revision=build.revision)
-        found.mounted = {str(mount["source"]) for mount in build.options.mounts}
+        found.mounts = Mounts(build.options.mounts)
         self._began(found)
 
     def release(self, name: str, build: TierBuild) -> tuple[int | None, str]:
@@ -380,6 +360,7 @@ class FakeEngine:
     def _began(self, found: FakeNode) -> None:
         now = self.clock.now()
         found.draining = False
+        found.mounts.begin()
         found.present.set(now, 1)
         found.health.set(now, 0)
         found.health.then(now + self.delays.ready, HTTPStatus.OK)
@@ -390,6 +371,7 @@ class FakeEngine:
         found.present.set(now, 0)
         found.health.set(now, 0)
         found.counters = Counters()
+        found.mounts.end()
         self._become(found, ENDED, "exited")
 
     def _become(self, found: FakeNode, state: str, detail: str) -> None:

@@ -22,8 +22,8 @@ from ansible_collections.evenkeel.cluster.plugins.module_utils.traefik.metrics i
 
 from .clock import VirtualClock
 from .cluster import FakeCluster
-from .engine import FakeNode
 from .history import Delays
+from .node import FakeNode
 
 WEB = "http://localhost"
 BASELINE_WEB = "http://baseline"

@@ -19,7 +19,9 @@ from ansible_collections.evenkeel.cluster.plugins.module_utils.cluster.node impo
 )
 from ansible_collections.evenkeel.cluster.plugins.module_utils.pool.forecast import predict
 from ansible_collections.evenkeel.cluster.plugins.module_utils.pool.plan import (
+    ASKED,
     DRAIN,
+    LOST,
     REMOVE,
     ROUTE,
     START,
@@ -165,7 +167,7 @@ def test_free_names_skip_what_is_taken() -> None:
 
 def test_renewing_replaces_every_node_in_waves_and_no_other_tier() -> None:
     pool = [managed(1), managed(2), managed(3)]
-    actions = plan(pool, [WEB], ROUTED, 34, ["web"])
+    actions = plan(pool, [WEB], ROUTED, 34, {"web": ASKED})
     assert brief(actions) == [
         (START, "web-4"),
         (START, "web-5"),
@@ -175,7 +177,7 @@ def test_renewing_replaces_every_node_in_waves_and_no_other_tier() -> None:
         (DRAIN, "web-1"),
     ]
     assert {action.reason for action in actions} == {"renews a node", "to be renewed"}
-    assert plan(pool, [WEB], ROUTED, 34, ["other"]) == []
+    assert plan(pool, [WEB], ROUTED, 34, {"other": ASKED}) == []
 
 
 CHANGES: list[dict[str, Any]] = [{"service": "web-a"}, {"path": "/old/"}, {"strip_path": True}, {"hosts": ()}]
@@ -217,10 +219,10 @@ def predict_routes(table: RouteTable, actions: Iterable[PoolAction], targets: It
         ),
         st.booleans(),
     ),
-    renewed=st.sampled_from([(), ("web",)]),
+    renewed=st.sampled_from([{}, {"web": ASKED}, {"web": LOST}]),
 )
 def test_any_pool_converges_without_ever_serving_with_fewer(
-    nodes: list[Node], count: int, percent: int, table: RouteTable, renewed: tuple[str, ...]
+    nodes: list[Node], count: int, percent: int, table: RouteTable, renewed: dict[str, str]
 ) -> None:
     wanted = target(count)
     actions = plan(nodes, [wanted], table, percent, renewed)

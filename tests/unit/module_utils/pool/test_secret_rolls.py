@@ -26,6 +26,7 @@ from ansible_collections.evenkeel.cluster.plugins.module_utils.pool.reconcile im
     preview,
     reconcile,
     require_as_declared,
+    status,
 )
 from ansible_collections.evenkeel.cluster.plugins.module_utils.pool.secret_store import SecretStore
 
@@ -55,6 +56,10 @@ class Secrets:
     def look(self, pin: str) -> dict[str, Any]:
         outcome = preview(self.request(pin), self.cluster.ports, clock=self.cluster.clock)
         return {**as_result(outcome, changed=outcome.changed), "diff": diff(outcome)}
+
+    def drift(self, pin: str) -> list[str]:
+        """What the state of the cluster says about the tier."""
+        return status(self.request(pin), self.cluster.ports)["tiers"]["shop"]["drift"]
 
     def values(self) -> list[str]:
         """The content of all versions of the secret."""
@@ -116,6 +121,29 @@ def test_nodes_whose_folder_was_removed_by_hand_are_replaced(secrets: Secrets) -
     assert secrets.of("dates") == dates
     assert secrets.values() == ["one"]
     assert secrets.run("one")["changed"] is False
+
+
+def test_that_is_told_until_the_nodes_are_replaced_also_after_a_run_that_fails(secrets: Secrets) -> None:
+    secrets.run("one")
+    assert secrets.drift("one") == []
+    shutil.rmtree(secrets.store._tiers)
+    told = secrets.drift("one")
+    node = secrets.cluster.names()[0]
+    assert f"drain {node} (its secrets were removed by hand)" in told
+    assert told[0].endswith(" (renews a node, because its secrets were removed by hand)")
+    secrets.cluster.engine.fails = lambda call: call.startswith("start ")
+    with pytest.raises(RunFailedError):
+        secrets.run("one")
+    secrets.cluster.engine.fails = lambda call: False
+    assert secrets.values() == ["one"], "the folder is there again, which nodes that run do not see"
+    assert secrets.drift("one") == secrets.look("one")["summary"] == told
+    # A run that knows no values, as from the console, has the folder to give to new nodes.
+    tiers, _ = secrets.store.with_folders(secrets.request("one").tiers, "", write=False)
+    assert secrets.store.lost({}, tiers, secrets.cluster.engine) == ["shop"]
+    assert secrets.run("one")["summary"] == told
+    assert secrets.drift("one") == []
+    shutil.rmtree(secrets.store._tiers)
+    assert secrets.store.lost({}, tiers, secrets.cluster.engine) == [], "and without both, it can do nothing"
 
 
 def test_nodes_find_their_secrets_when_they_start(secrets: Secrets) -> None:

@@ -199,7 +199,7 @@ def test_a_roll_that_was_cut_off_is_told_until_it_is_done(place: Place) -> None:
     place.store.write(folders.values())
     place.engine.start("web-9", place.cluster.declaration(tiers).builds["web"])
     assert place.changes() == ["secret pin of web changed"]
-    assert place.store.lost(folders, place.engine) == []
+    assert place.store.lost(folders, tiers, place.engine) == []
     place.run()
     assert place.changes() == []
 

@@ -24,6 +24,7 @@ from .docker_client import DockerClient, DockerNotFoundError, present
 from .docker_tables import open_tables
 from .listeners import read_listening
 from .port import Alteration, EngineError, Evidence, Image
+from .removed_mounts import mount_table, removed_sources
 
 # In all other states of Docker, a container serves nothing and does not recover by itself.
 _STATES = {"running": RUNNING, "exited": ENDED}
@@ -178,6 +179,27 @@ class DockerEngine:
         below = f"{folder.rstrip('/')}/"
         mounts = [mount for item in self.client.containers() for mount in item.get("Mounts") or ()]
         return {source for mount in mounts if (source := str(mount.get("Source", ""))).startswith(below)}
+
+    def removed_below(self, folder: str) -> set[str]:
+        """The folders below this one that were removed while a container that runs has them mounted."""
+        below = f"{folder.rstrip('/')}/"
+        having: dict[str, list[str]] = {}
+        for item in self.client.containers():
+            sources = [str(mount.get("Source", "")) for mount in item.get("Mounts") or ()]
+            if found := [source for source in sources if source.startswith(below)]:
+                having[str(item["Id"])] = found
+        if not having:
+            return set()
+        with ThreadPoolExecutor(min(len(having), _READERS)) as threads:
+            tables = threads.map(self._mount_table, having)
+            found_of = zip(having.values(), tables, strict=True)
+            return {source for sources, table in found_of for source in removed_sources(table, sources)}
+
+    def _mount_table(self, container: str) -> str:
+        try:
+            return mount_table(container, int(self.client.inspect(container)["State"].get("Pid") or 0))
+        except DockerNotFoundError:
+            return ""
 
     def image(self, reference: str) -> Image | None:
         """The image, or None when it is not on this host."""

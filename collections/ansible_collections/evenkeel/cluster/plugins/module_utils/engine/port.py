@@ -137,6 +137,15 @@ class Engine(Protocol):
             EngineError: it does not answer.
         """
 
+    def removed_below(self, folder: str) -> set[str]:
+        """Those of the folders below this one that something running has mounted, and that were removed since.
+
+        Another folder of that name may be there by now. Without root's rights this finds none.
+
+        Raises:
+            EngineError: it does not answer.
+        """
+
     def image(self, reference: str) -> Image | None:
         """The image, or None when it is not here."""
 

@@ -12,6 +12,7 @@ import dataclasses
 import itertools
 import math
 from collections.abc import Container, Iterable, Mapping, Sequence
+from types import MappingProxyType
 from typing import TypeVar
 
 from ..cluster.node import BROKEN, ENDED, RUNNING, STARTING, Node
@@ -32,6 +33,10 @@ _Item = TypeVar("_Item")
 _OVER = frozenset({ENDED, BROKEN})
 _ALIVE = frozenset({RUNNING, STARTING})
 _NO_ANSWER = "replaces a node that does not answer"
+#: Why a tier's nodes are replaced although nothing about them changed.
+ASKED = "to be renewed"
+LOST = "its secrets were removed by hand"
+_NONE: Mapping[str, str] = MappingProxyType({})
 
 
 @dataclasses.dataclass(frozen=True)
@@ -101,7 +106,7 @@ def plan(
     targets: Iterable[TierTarget],
     table: RouteTable,
     surge_percent: int = 25,
-    renewed: Container[str] = (),
+    renewed: Mapping[str, str] = _NONE,
 ) -> list[PoolAction]:
     """Compute the actions that turn ``nodes`` and routes into ``targets``.
 
@@ -120,7 +125,8 @@ def plan(
         targets: the declared tiers.
         table: the balancer's routes now.
         surge_percent: the size of a wave, in percent of the tier's count.
-        renewed: tiers whose running nodes count as stale although nothing about them changed.
+        renewed: tiers whose running nodes count as stale although nothing about them changed, and why: :data:`ASKED` or
+            :data:`LOST`.
     """
     by_tier: dict[str, list[Node]] = {}
     for node in nodes:
@@ -135,7 +141,8 @@ def plan(
             actions += _dissolve(tier, members, tier in table.routes)
         else:
             reason = _route_reason(target.route, table.routes.get(tier), current=table.current)
-            actions += _plan_tier(target, members, table.routes.get(tier), reason, surge_percent, renew=tier in renewed)
+            why = renewed.get(tier, "")
+            actions += _plan_tier(target, members, table.routes.get(tier), reason, surge_percent, renew=why)
     return _joined(actions, table.routes, routes)
 
 
@@ -186,7 +193,7 @@ def _plan_tier(
     route_reason: str,
     surge_percent: int,
     *,
-    renew: bool,
+    renew: str,
 ) -> list[PoolAction]:
     over = [node for node in _ordered(members) if node.managed and node.state in _OVER and not _is_mended(node, target)]
     alive = [node for node in _ordered(members) if node.state in _ALIVE or _is_mended(node, target)]
@@ -224,7 +231,7 @@ def _plan_tier(
 
 
 def _in_turn(
-    target: TierTarget, names: Sequence[str], leaving: Sequence[Node], route: Sequence[PoolAction], *, renew: bool
+    target: TierTarget, names: Sequence[str], leaving: Sequence[Node], route: Sequence[PoolAction], *, renew: str
 ) -> list[PoolAction]:
     """Where an application must not run twice: all that runs ends, then the new one starts."""
     # The route goes first: it waits for no node, and a switch that fails finds nothing half-done.
@@ -246,7 +253,7 @@ def _waves(
     wave: int,
     route: Sequence[PoolAction],
     *,
-    renew: bool,
+    renew: str,
 ) -> list[PoolAction]:
     """Replace in waves: never fewer nodes than before or than declared, whichever is less."""
     actions: list[PoolAction] = []
@@ -273,9 +280,9 @@ def _split(items: list[_Item], size: int) -> tuple[list[_Item], list[_Item]]:
     return items[:at], items[at:]
 
 
-def _start_reason(target: TierTarget, leaving: Sequence[Node], *, renew: bool) -> str:
+def _start_reason(target: TierTarget, leaving: Sequence[Node], *, renew: str) -> str:
     if renew:
-        return "renews a node"
+        return "renews a node" if renew == ASKED else f"renews a node, because {renew}"
     if any(_is_stale(node, target) for node in leaving):
         return "replaces a stale node"
     if any(node.silent for node in leaving):
@@ -320,11 +327,11 @@ def _leave_order(stale: Sequence[Node], surplus: Sequence[Node]) -> list[Node]:
     return sorted([*stale, *surplus], key=lambda node: (node.managed, node not in stale, -node.number, node.name))
 
 
-def _drain(node: Node, target: TierTarget, step: int, *, renew: bool = False) -> PoolAction:
+def _drain(node: Node, target: TierTarget, step: int, *, renew: str = "") -> PoolAction:
     return PoolAction(DRAIN, target.name, node.name, step, _leave_reason(node, target, renew=renew), node.id)
 
 
-def _leave_reason(node: Node, target: TierTarget, *, renew: bool) -> str:
+def _leave_reason(node: Node, target: TierTarget, *, renew: str) -> str:
     if node.copy_of:
         return f"a copy of {node.copy_of}, made by hand"
     if not node.managed:
@@ -338,7 +345,7 @@ def _leave_reason(node: Node, target: TierTarget, *, renew: bool) -> str:
     if not node.mendable:
         return node.altered
     if renew:
-        return "to be renewed"
+        return renew
     return f"scale down to {target.count}"
 
 
@@ -362,10 +369,12 @@ def plan_removal(nodes: Iterable[Node]) -> list[PoolAction]:
     return [PoolAction(REMOVE, node.tier, node.name, 0, TAKEN_DOWN, node.id) for node in _ordered(nodes)]
 
 
-def drift(nodes: Iterable[Node], targets: Iterable[TierTarget], table: RouteTable) -> dict[str, list[str]]:
+def drift(
+    nodes: Iterable[Node], targets: Iterable[TierTarget], table: RouteTable, renewed: Mapping[str, str] = _NONE
+) -> dict[str, list[str]]:
     """Per tier, what differs from the declaration, in words; an empty list means no drift."""
     wanted = list(targets)
     differences: dict[str, list[str]] = {target.name: [] for target in wanted}
-    for action in plan(nodes, wanted, table):
+    for action in plan(nodes, wanted, table, renewed=renewed):
         differences.setdefault(action.tier, []).append(str(action))
     return differences

@@ -26,7 +26,7 @@ from ..core.results import PoolView
 from ..engine.port import BalancerView
 from .context import Declaration, PoolInputError, PoolState, Ports, declare, observe, settle
 from .forecast import predict, summary
-from .plan import START, PoolAction, plan, plan_removal
+from .plan import ASKED, LOST, START, PoolAction, plan, plan_removal
 from .rollout import Rollout
 from .rollout_parts import NodeTiming, RolloutLimits
 from .secret_store import SecretStore
@@ -131,7 +131,7 @@ def preview(
         _check_names(declaration, ports, actions)
         after = predict(state.nodes, actions, declaration.targets)
         seconds = {"lock": round(waited, 3), "plan": round(clock.now() - began, 3), "apply": 0.0}
-        view = describe(declaration, state, balancer, reason)
+        view = describe(declaration, state, balancer, reason, _lost(request, ports))
         secrets = secret_changes(request, ports)
         return Outcome(actions, actions, state.nodes, after, view, seconds=seconds, secrets=secrets)
 
@@ -203,7 +203,7 @@ def reconcile_locked(
     except (EvenkeelError, OSError) as error:
         seconds["apply"] = clock.now() - began
         raise RunFailedError(error, _done(outcome, rollout, seconds)) from error
-    view = describe(declaration, state, balancer, reason)
+    view = describe(declaration, state, balancer, reason, _lost(request, ports))
     return dataclasses.replace(_done(outcome, rollout, seconds), after=state.nodes, view=view)
 
 
@@ -219,7 +219,12 @@ def status(request: PoolRequest, ports: Ports) -> PoolView:
         EvenkeelError: the engine cannot be asked. If the balancer cannot be asked, the view says so.
     """
     declaration, state, balancer, reason = _look(request, ports)
-    return describe(declaration, state, balancer, reason)
+    return describe(declaration, state, balancer, reason, _lost(request, ports))
+
+
+def _lost(request: PoolRequest, ports: Ports) -> list[str]:
+    """The tiers whose nodes have secrets mounted that were removed by hand."""
+    return [] if request.absent else request.store.lost(request.secrets, request.tiers, ports.engine)
 
 
 def require_as_declared(request: PoolRequest, ports: Ports) -> Declaration:
@@ -260,7 +265,7 @@ def _planned(request: PoolRequest, declaration: Declaration, state: PoolState, p
     if request.absent:
         return plan_removal(state.nodes)
     _check_renewal(request.renew, declaration)
-    renewed = {*request.renew, *request.store.lost(request.secrets, ports.engine)}
+    renewed = {**dict.fromkeys(_lost(request, ports), LOST), **dict.fromkeys(request.renew, ASKED)}
     return plan(state.nodes, declaration.targets, state.table, request.limits.surge_percent, renewed)
 
 

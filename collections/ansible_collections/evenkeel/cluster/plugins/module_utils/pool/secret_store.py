@@ -119,15 +119,24 @@ class SecretStore:
                 found += differences(tier, _as_written(Path(wanted.path)), wanted.content, by_hand=True)
         return found
 
-    def lost(self, folders: Mapping[str, SecretFolder], engine: Engine) -> list[str]:
-        """The tiers whose nodes have a folder mounted that was removed by hand: they cannot see the one written next.
+    def lost(self, folders: Mapping[str, SecretFolder], tiers: Mapping[str, Tier], engine: Engine) -> list[str]:
+        """The tiers whose nodes have a folder mounted that was removed by hand: they cannot see the one in its place.
+
+        Args:
+            folders: tier to what has to be there.
+            tiers: the declared tiers.
+            engine: tells which folders nodes have.
 
         Raises:
             EngineError: the engine does not answer.
         """
-        missing = {name: folder.path for name, folder in folders.items() if not Path(folder.path).is_dir()}
+        paths = {name: tier.secrets.folder for name, tier in tiers.items() if tier.secrets.folder}
+        missing = {path for path in paths.values() if not Path(path).is_dir()}
         used = engine.mounted_below(str(self._tiers)) if missing else set()
-        return [name for name, path in missing.items() if path in used]
+        # The folder may have been written again by a run that failed before it replaced the nodes.
+        gone = (missing & used) | (engine.removed_below(str(self._tiers)) if paths else set())
+        # Without their values, new nodes would not find them either.
+        return [name for name, path in paths.items() if path in gone and (name in folders or path not in missing)]
 
     def write(self, folders: Iterable[SecretFolder]) -> None:
         """Write what is missing, and write again what was changed by hand.

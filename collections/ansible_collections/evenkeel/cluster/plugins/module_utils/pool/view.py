@@ -14,10 +14,16 @@ from ..core.results import BalancerState, NodeView, PoolView, TierView
 from ..engine.port import BalancerView
 from ..traefik.api import TraefikApiError
 from .context import Declaration, PoolState
-from .plan import drift
+from .plan import LOST, drift
 
 
-def describe(declaration: Declaration, state: PoolState, balancer: BalancerView | None, reason: str = "") -> PoolView:
+def describe(
+    declaration: Declaration,
+    state: PoolState,
+    balancer: BalancerView | None,
+    reason: str = "",
+    lost: Iterable[str] = (),
+) -> PoolView:
     """The pool from three sides.
 
     Args:
@@ -25,6 +31,7 @@ def describe(declaration: Declaration, state: PoolState, balancer: BalancerView 
         state: the pool's state.
         balancer: a client of the balancer's API; None for none.
         reason: why there is no client.
+        lost: the tiers whose nodes have secrets mounted that were removed by hand.
 
     Returns:
         ``tiers`` (per tier desired, running, in_rotation, guests, service, revision, drift), ``nodes`` (one entry
@@ -42,7 +49,7 @@ def describe(declaration: Declaration, state: PoolState, balancer: BalancerView 
             told["reachable"], told["reason"] = False, str(error)
     network = next((build.options.network for build in declaration.builds.values()), "")
     entries = [_entry(node, status, declaration.tiers.get(node.tier), network) for node in members]
-    differences = drift(members, declaration.targets, state.table)
+    differences = drift(members, declaration.targets, state.table, dict.fromkeys(lost, LOST))
     tiers: dict[str, TierView] = {
         name: {
             "desired": build.tier.nodes,
