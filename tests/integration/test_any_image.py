@@ -93,6 +93,16 @@ def test_a_plain_stop_of_a_held_node_or_guest_loses_nothing(zoo: docker.DockerCl
     assert failed == Counter()
 
 
+def test_a_change_that_needs_another_image_is_told_where_none_is_built(zoo: docker.DockerClient) -> None:
+    tiers = json.loads(declaration(late=1))
+    tiers["cluster_tiers"]["node"] |= {"health_path": "/other", "nodes": 3}
+    before = {container.id for container in zoo.containers.list(all=True)}
+    done = play("playbooks/scale.yml", "-e", json.dumps(tiers))
+    assert done.returncode != 0
+    assert "image of tier node: got no evenkeel/node of " in done.stdout + done.stderr
+    assert {container.id for container in zoo.containers.list(all=True)} == before
+
+
 @pytest.mark.parametrize(
     "options, line",
     [

@@ -7,6 +7,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
+from ansible_collections.evenkeel.cluster.plugins.module_utils.cluster.derivation import derivation_labels
 from ansible_collections.evenkeel.cluster.plugins.module_utils.cluster.node import TierBuild
 from ansible_collections.evenkeel.cluster.plugins.module_utils.cluster.spec import Tier
 from ansible_collections.evenkeel.cluster.plugins.module_utils.engine.port import Image
@@ -98,6 +99,8 @@ class FakeCluster:
         """The tier's image, with the tier's labels if it is built here; its reference."""
         reference = tier.reference
         image_labels = tier.labels if tier.context or tier.derived else {}
+        if tier.derived:
+            image_labels = {**image_labels, **derivation_labels(dataclasses.asdict(tier), f"id of {tier.image}")}
         content = content or f"content of {reference}"
         self.engine.images[reference] = Image(f"id of {content}", image_labels, content)
         return reference

@@ -8,6 +8,7 @@ from typing import Any
 from tests.unit.module_utils.inventory.samples import DYNAMIC, cluster
 
 from ansible_collections.evenkeel.cluster.plugins.filter.derived_images import FilterModule, derived_images
+from ansible_collections.evenkeel.cluster.plugins.module_utils.cluster.derivation import derivation_labels
 from ansible_collections.evenkeel.cluster.plugins.module_utils.inventory.parse import parse_cluster
 
 HOLD = "evenkeel/hold:0123456789ab"
@@ -38,7 +39,8 @@ def test_only_held_tiers_whose_image_is_there_get_one() -> None:
 
 def test_the_image_has_the_labels_of_its_tier() -> None:
     (one,) = plan({"web": image()})["images"]
-    assert one["labels"] == next(tier["labels"] for tier in tiers() if tier["name"] == "web")
+    web = next(tier for tier in tiers() if tier["name"] == "web")
+    assert one["labels"] == {**web["labels"], **derivation_labels(web, "sha256:1")}
 
 
 def test_an_image_that_must_be_process_1_is_told_and_its_tier_changed() -> None:

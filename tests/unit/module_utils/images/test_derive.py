@@ -8,6 +8,10 @@ from typing import Any
 
 import pytest
 
+from ansible_collections.evenkeel.cluster.plugins.module_utils.cluster.derivation import (
+    derivation_labels,
+    is_outdated,
+)
 from ansible_collections.evenkeel.cluster.plugins.module_utils.cluster.health import TCP, HealthCheck
 from ansible_collections.evenkeel.cluster.plugins.module_utils.images.derive import (
     Original,
@@ -20,6 +24,7 @@ from ansible_collections.evenkeel.cluster.plugins.module_utils.images.derive imp
 HOLD = "evenkeel/hold:0123456789ab"
 TIER: dict[str, Any] = {
     "name": "web",
+    "image": "nginx:1",
     "port": 80,
     "health": dataclasses.asdict(HealthCheck("/", contract=False)),
     "container": {"entrypoint": None, "stop_signal": ""},
@@ -126,7 +131,36 @@ def test_the_tag_follows_all_that_goes_into_the_image() -> None:
 def test_a_derived_image_is_named_after_its_tier() -> None:
     found = derived(TIER, inspected(), HOLD)
     assert (found.name, found.ref, found.latest) == ("web", f"evenkeel/web:{found.tag}", "evenkeel/web:latest")
-    assert found.labels == TIER["labels"]
+    assert found.labels == {**TIER["labels"], **derivation_labels(TIER, found.base)}
+
+
+@pytest.mark.parametrize(
+    "changed",
+    [
+        {"image": "nginx:2"},
+        {"port": 81},
+        {"health": dataclasses.asdict(HealthCheck("/", kind=TCP))},
+        {"health": dataclasses.asdict(HealthCheck("/", status=401))},
+        {"health": dataclasses.asdict(HealthCheck("/up", contract=False))},
+        {"health": dataclasses.asdict(HealthCheck("/", host="shop", contract=False))},
+        {"health": dataclasses.asdict(HealthCheck("/", headers={"X": "y"}, contract=False))},
+        {"container": {"entrypoint": ["/serve"], "stop_signal": ""}},
+        {"container": {"entrypoint": None, "stop_signal": "SIGINT"}},
+        {"labels": {"evenkeel.tier": "web", "evenkeel.service": "web-1"}},
+    ],
+)
+def test_a_change_of_what_is_in_the_image_shows_in_its_labels(changed: dict[str, Any]) -> None:
+    found = derived(TIER, inspected(), HOLD)
+    assert is_outdated({**TIER, **changed}, found.labels, found.base)
+    assert derived({**TIER, **changed}, inspected(), HOLD).tag != found.tag
+
+
+def test_an_image_is_current_until_what_it_was_made_of_changes() -> None:
+    labels = derived(TIER, inspected(), HOLD).labels
+    assert not is_outdated({**TIER, "nodes": 3, "memory": 1}, labels, inspected().image_id)
+    assert not is_outdated(TIER, labels, "")  # its image is not here any more
+    assert is_outdated(TIER, labels, "sha256:2")  # another one was pulled
+    assert is_outdated(TIER, {"evenkeel.tier": "web"}, "")  # made by an earlier version
 
 
 @pytest.mark.parametrize(

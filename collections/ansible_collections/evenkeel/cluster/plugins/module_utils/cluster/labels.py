@@ -17,6 +17,9 @@ REVISION = "evenkeel.revision"
 SLOT = "evenkeel.slot"
 #: On images: identifies their content, and is the same on every host.
 CONTENT = "evenkeel.content"
+#: On an image that is derived for a tier: the identifier of the image below it, and what else it was made of.
+BASE = "evenkeel.base"
+MADE_OF = "evenkeel.made-of"
 #: On the container of a release command: the tier's name.
 RELEASE = "evenkeel.release"
 #: On what a drill made: the drill's name.

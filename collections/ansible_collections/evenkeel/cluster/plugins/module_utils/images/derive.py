@@ -10,6 +10,7 @@ import json
 from collections.abc import Mapping, Sequence
 from typing import Any
 
+from ..cluster.derivation import derivation_labels
 from ..cluster.health import TCP
 from ..core.errors import Problem
 
@@ -166,8 +167,9 @@ def derived(tier: Mapping[str, Any], image: Original, hold: str, serial: object 
         serial: any value; a new value gives the image a new tag.
     """
     text = dockerfile(tier, image, hold)
-    salt = json.dumps([text, dict(tier["labels"]), serial], sort_keys=True)
+    labels = {**tier["labels"], **derivation_labels(tier, image.image_id)}
+    salt = json.dumps([text, labels, serial], sort_keys=True)
     tag = hashlib.sha256(salt.encode()).hexdigest()[:_TAG_LENGTH]
     name = str(tier["derived"])
     ref, latest = f"{name}:{tag}", f"{name}:latest"
-    return Derived(str(tier["name"]), name, tag, ref, latest, text, dict(tier["labels"]), image.image_id)
+    return Derived(str(tier["name"]), name, tag, ref, latest, text, labels, image.image_id)

@@ -10,6 +10,7 @@ from concurrent.futures import ThreadPoolExecutor
 from http import HTTPStatus
 from typing import Any
 
+from ..cluster.derivation import findable, is_outdated
 from ..cluster.endpoints import Endpoint
 from ..cluster.names import node_prefix
 from ..cluster.node import Node, TierBuild
@@ -41,7 +42,7 @@ class Declaration:
         cluster: the cluster's name.
         hosts: host names that the routes accept; empty for any.
         builds: tier to what its nodes are made with.
-        missing_images: tier to the reference of its image, where that is missing.
+        missing_images: tier to its image in words, where that is missing, or was made of what is not declared any more.
     """
 
     cluster: str
@@ -173,10 +174,24 @@ def declare(
     for name, tier in tiers.items():
         reference = images.get(name) or tier.reference
         image = engine.image(reference)
+        # A run that derives images names theirs.
+        newest = tier.derived and reference == tier.reference
+        if image is not None and newest and _is_outdated(tier, image, engine):
+            image = None
         if image is None:
-            missing[name] = reference
+            missing[name] = f"{tier.derived} of {tier.image} with these options" if tier.derived else reference
         builds[name] = build_of(tier, reference, image, engine.network)
     return Declaration(cluster, tuple(hosts), builds, missing)
+
+
+def _is_outdated(tier: Tier, image: Image, engine: Engine) -> bool:
+    """Whether what the last run derived is of another image or has other options: only a run that builds can tell more.
+
+    Raises:
+        EngineError: the engine does not answer.
+    """
+    base = engine.image(findable(tier.image))
+    return is_outdated(dataclasses.asdict(tier), image.labels, base.id if base else "")
 
 
 def build_of(tier: Tier, reference: str, image: Image | None, network: str) -> TierBuild:

@@ -59,12 +59,18 @@ def describe(
             "service": build.tier.service,
             "revision": build.revision,
             "unknown_servers": _unknown_servers(build.tier.service, status, entries),
-            "drift": differences.get(name, []),
+            "drift": [*_to_derive(declaration, name), *differences.get(name, [])],
         }
         for name, build in declaration.builds.items()
     }
     undeclared = {name: found for name, found in differences.items() if name not in declaration.builds and found}
     return {"tiers": tiers, "nodes": entries, "undeclared": undeclared, "balancer": told}
+
+
+def _to_derive(declaration: Declaration, tier: str) -> list[str]:
+    """What a run makes before it replaces nodes, because an image or what is derived from it changed."""
+    words = declaration.missing_images.get(tier, "")
+    return [f"build {words}"] if words and declaration.builds[tier].tier.derived else []
 
 
 def _entry(node: Node, status: Mapping[str, Mapping[str, str]], tier: Tier | None, network: str) -> NodeView:
