@@ -104,3 +104,15 @@ def test_each_repository_keeps_its_own_and_counts_once() -> None:
 def test_images_without_a_tag_are_left_to_the_prune() -> None:
     untagged = [{"Id": "1", "RepoTags": None, "Created": 1}, {"Id": "2", "RepoTags": [], "Created": 2}]
     assert superseded_images(untagged, [], ["res/web"], [], 0) == []
+
+
+def test_what_has_a_former_name_is_superseded_unless_it_is_used() -> None:
+    images = [
+        image("evenkeel/web-b:latest", 3),
+        image("evenkeel/web-b:aaaaaaaaaaaa", 2),
+        image("evenkeel/web:latest", 1),
+    ]
+    used = [{"ImageID": "id of evenkeel/web-b:aaaaaaaaaaaa"}]
+    former = ["evenkeel/web-b"]
+    assert superseded_images(images, used, [], [], 1, former=former) == ["evenkeel/web-b:latest"]
+    assert len(superseded_images(images, [], [], [], 1, former=former)) == 2

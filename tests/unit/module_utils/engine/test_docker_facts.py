@@ -38,7 +38,10 @@ ANSWERS: dict[str, Any] = {
         "Swarm": {"LocalNodeState": "active"},
     },
     "/networks": [{"Name": "bridge", "Labels": None}, {"Name": "shop", "Labels": {"a": "b"}}],
-    "/images/json": [{"Id": "a", "RepoTags": ["res/express:latest", "res/express:1"]}, {"Id": "b", "RepoTags": None}],
+    "/images/json": [
+        {"Id": "a", "RepoTags": ["res/express:latest", "res/express:1"], "Labels": {"evenkeel.cluster": "shop"}},
+        {"Id": "b", "RepoTags": None},
+    ],
     "/containers/json?all=1": [
         {
             "Id": "0123456789abcdef",
@@ -102,6 +105,7 @@ def test_engine_that_answers(tmp_path: Path) -> None:
     assert (docker.version, docker.api_version, docker.data_root) == ("20.10.24", "1.41", "/data/docker")
     assert docker.networks == {"bridge": {}, "shop": {"a": "b"}}
     assert docker.images == {"res/express:latest": "a", "res/express:1": "a"}
+    assert docker.builders == {"res/express:latest": "shop", "res/express:1": "shop"}
     balancer, nameless = docker.containers
     assert (balancer.name, sorted(balancer.ports), balancer.state) == ("shop-balancer", [8080], "running")
     assert balancer.mounts == {"/etc/x": "/srv/x", "/scratch": ""}

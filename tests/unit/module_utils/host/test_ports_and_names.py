@@ -166,6 +166,26 @@ def test_a_staging_cluster_runs_beside_production() -> None:
     assert [problem.what for problem in checks.check_names(spec_of(name="evenkeel"), foreign)] == ["container static-1"]
 
 
+@pytest.mark.parametrize(
+    "built, refused",
+    [
+        ({"res/web-staging:latest": "evenkeel"}, True),
+        ({"res/web-staging:1a2b": "staging", "res/web:latest": "evenkeel"}, False),
+        ({"evenkeel/staging/other:latest": "evenkeel"}, True),
+        ({"evenkeel/shop:latest": "evenkeel", "evenkeel/base:trixie-1a2b": "evenkeel"}, False),
+        ({"res/traefik-staging:latest": "evenkeel"}, True),
+        ({"example/other:latest": "evenkeel"}, False),  # that is pulled
+    ],
+)
+def test_no_image_is_made_over_one_of_another_cluster(built: dict[str, str], refused: bool) -> None:
+    web = {"image": "res/web", "context": "web", "port": 80, "path": "/", "nodes": 1}
+    other = {"image": "example/other", "port": 80, "path": "/other/", "nodes": 1}
+    spec = spec_of(name="staging", tiers={"web": web, "other": other})
+    told = lines(checks.check_names(spec, dataclasses.replace(DOCKER, builders=built)))
+    assert len(told) == refused
+    assert all("which cluster evenkeel has made, want a name of its own (fix: " in line for line in told)
+
+
 PORTAINER = {**OURS, "evenkeel.role": "portainer"}
 
 

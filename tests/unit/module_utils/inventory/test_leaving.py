@@ -91,7 +91,7 @@ def test_a_nodes_labels_say_how_it_leaves(options: dict[str, Any]) -> None:
 
 
 def test_another_cluster_derives_under_its_own_name() -> None:
-    assert declared(name="staging").derived == "evenkeel/web-staging"
+    assert declared(name="staging").derived == "evenkeel/staging/web"
 
 
 @pytest.mark.parametrize(

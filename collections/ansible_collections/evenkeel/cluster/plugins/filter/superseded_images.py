@@ -41,6 +41,11 @@ options:
       - How many superseded builds of each repository stay, to go back to. One that a container uses counts among them.
     type: int
     required: true
+  former:
+    description: Names, without tags, that images had in earlier versions. All that no container uses are listed.
+    type: list
+    elements: str
+    default: []
 """
 
 EXAMPLES = r"""

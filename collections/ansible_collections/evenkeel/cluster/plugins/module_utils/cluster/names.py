@@ -10,7 +10,8 @@ from __future__ import annotations
 
 DEFAULT_CLUSTER = "evenkeel"
 BALANCER_IMAGE = "res/traefik"
-HOLD_IMAGE = "evenkeel/hold"
+#: hold's image, named as what is derived for a tier; no tier has this name.
+HOLD = "hold"
 
 
 def node_prefix(cluster: str, tier: str) -> str:
@@ -26,6 +27,19 @@ def node_name(cluster: str, tier: str, number: int) -> str:
 def image_name(cluster: str, image: str) -> str:
     """The name that an image of the cluster is built under: ``res/express``, or ``res/express-staging``."""
     return image if cluster == DEFAULT_CLUSTER else f"{image}-{cluster}"
+
+
+def derived_name(cluster: str, tier: str) -> str:
+    """The name of what is derived for a tier: ``evenkeel/shop``, or ``evenkeel/staging/shop``.
+
+    Neither name has a slash in it, so that no two tiers of two clusters share one.
+    """
+    return f"evenkeel/{tier}" if cluster == DEFAULT_CLUSTER else f"evenkeel/{cluster}/{tier}"
+
+
+def former_names(cluster: str, tier: str) -> list[str]:
+    """Names that earlier versions gave to the same image."""
+    return [] if cluster == DEFAULT_CLUSTER else [f"evenkeel/{tier}-{cluster}"]
 
 
 def edge_name(cluster: str) -> str:

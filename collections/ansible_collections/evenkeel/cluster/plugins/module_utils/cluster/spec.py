@@ -12,7 +12,7 @@ from .container_options import ContainerOptions
 from .endpoints import EVERY_ADDRESS, Endpoint, published
 from .health import HealthCheck
 from .leaving import FINISH_SECONDS, OWN, probe_of
-from .names import BALANCER_IMAGE, HOLD_IMAGE, image_name
+from .names import BALANCER_IMAGE, HOLD, derived_name, former_names, image_name
 from .paths import StatePaths
 from .secrets import TierSecrets
 
@@ -185,7 +185,13 @@ class ClusterSpec:
     @property
     def hold_image(self) -> str:
         """The name of the image with hold, without a tag."""
-        return image_name(self.name, HOLD_IMAGE)
+        return derived_name(self.name, HOLD)
+
+    @property
+    def former_images(self) -> list[str]:
+        """Names without tags of images that earlier versions made and that are not used any more."""
+        tiers = [HOLD, *(tier.name for tier in self.tiers)]
+        return [former for tier in tiers for former in former_names(self.name, tier)]
 
     def as_dict(self) -> dict[str, Any]:
         """The specification as plain data, for Ansible facts, with what follows from it.
@@ -197,6 +203,7 @@ class ClusterSpec:
             **dataclasses.asdict(self),
             "balancer_image": self.balancer_image,
             "hold_image": self.hold_image,
+            "former_images": self.former_images,
             "paths": self.paths.as_dict(),
             "endpoints": endpoints,
             "api": {

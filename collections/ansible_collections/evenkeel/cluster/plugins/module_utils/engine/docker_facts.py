@@ -13,7 +13,7 @@ from collections.abc import Iterable, Mapping
 from typing import Any
 from urllib.parse import quote
 
-from ..cluster.labels import ROLE, TIER
+from ..cluster.labels import CLUSTER, ROLE, TIER
 from .docker_http import DEFAULT_SOCKET, UnixConnection
 
 _DOCKER_TIMEOUT_SECONDS = 15.0
@@ -37,9 +37,10 @@ class Docker:
     """What Docker reports.
 
     ``trouble`` is empty when it answers, otherwise ``permission``, ``absent`` (no daemon), ``remote`` or ``error``;
-    ``networks`` maps names to labels; ``images`` maps references with their tags to image IDs; ``socket_group``
-    is the number of the group that the socket belongs to. ``engine_id`` is the same over every socket of one engine;
-    ``system`` is where it runs; ``security`` names what is switched on, such as ``selinux``, ``userns``, ``rootless``.
+    ``networks`` maps names to labels; ``images`` maps references with their tags to image IDs, and ``builders`` to
+    the cluster that they were built for; ``socket_group`` is the number of the group that the socket belongs to.
+    ``engine_id`` is the same over every socket of one engine; ``system`` is where it runs; ``security`` names what is
+    switched on, such as ``selinux``, ``userns``, ``rootless``.
     """
 
     socket: str
@@ -51,6 +52,7 @@ class Docker:
     containers: tuple[Container, ...] = ()
     networks: Mapping[str, Mapping[str, str]] = dataclasses.field(default_factory=dict)
     images: Mapping[str, str] = dataclasses.field(default_factory=dict)
+    builders: Mapping[str, str] = dataclasses.field(default_factory=dict)
     socket_group: int | None = None
     engine_id: str = ""
     system: str = ""
@@ -109,6 +111,12 @@ def _ask_docker(connection: UnixConnection, path: str) -> Docker:
         containers=tuple(_container(item) for item in _get(connection, "/containers/json?all=1")),
         networks={str(item["Name"]): dict(item.get("Labels") or {}) for item in networks},
         images={str(tag): str(item["Id"]) for item in images for tag in item.get("RepoTags") or ()},
+        builders={
+            str(tag): str(item["Labels"][CLUSTER])
+            for item in images
+            if CLUSTER in (item.get("Labels") or {})
+            for tag in item.get("RepoTags") or ()
+        },
         socket_group=os.stat(path).st_gid,
         engine_id=_engine_id(info),
         system=str(info.get("OperatingSystem") or ""),

@@ -294,7 +294,26 @@ def check_names(spec: ClusterSpec, docker: Docker) -> list[Problem]:
         problems.append(
             Problem(f"network {spec.network}", f"one that is not of cluster {spec.name}", "the name free", fix)
         )
-    return problems
+    return problems + _check_images(spec, docker)
+
+
+def _check_images(spec: ClusterSpec, docker: Docker) -> list[Problem]:
+    """No image that we make has the name of one that another cluster made: its nodes would run ours."""
+    made = {
+        tier.derived or tier.image: f"cluster_tiers.{tier.name}" for tier in spec.tiers if tier.derived or tier.context
+    }
+    made[spec.balancer_image] = "cluster_name"
+    others = {tag.rpartition(":")[0]: by for tag, by in sorted(docker.builders.items()) if by != spec.name}
+    return [
+        Problem(
+            what,
+            f"image {name}, which cluster {others[name]} has made",
+            "a name of its own",
+            f"another image, or teardown.yml with cluster_name={others[name]}",
+        )
+        for name, what in made.items()
+        if name in others
+    ]
 
 
 def check_disk_for_images(declaration: Declaration, facts: MachineFacts) -> list[Problem]:

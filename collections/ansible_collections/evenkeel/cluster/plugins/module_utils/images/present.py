@@ -40,6 +40,7 @@ def superseded_images(
     repositories: Iterable[str],
     current: Container[str],
     keep: int,
+    former: Iterable[str] = (),
 ) -> list[str]:
     """Builds that newer ones have replaced and that no container uses.
 
@@ -49,6 +50,7 @@ def superseded_images(
         repositories: names of images, without tags, whose builds are looked at.
         current: references that the declaration uses.
         keep: how many superseded builds of each repository stay, the newest; one that a container uses is counted.
+        former: names that images had in earlier versions; all of them are superseded.
 
     Returns:
         Their references, repository by repository, the newest first.
@@ -60,7 +62,8 @@ def superseded_images(
     for repository in dict.fromkeys(repositories):
         old = [(tag, image) for tag, image in tags if _is_build(tag, repository) and tag not in current]
         found += [tag for tag, image in old[keep:] if image not in used]
-    return found
+    gone = set(former)
+    return [*found, *(tag for tag, image in tags if tag.rpartition(":")[0] in gone and image not in used)]
 
 
 def _is_build(reference: str, repository: str) -> bool:

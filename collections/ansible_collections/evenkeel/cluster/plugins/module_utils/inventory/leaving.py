@@ -21,7 +21,7 @@ from ..cluster.leaving import (
     PULLS,
     probe_of,
 )
-from ..cluster.names import image_name
+from ..cluster.names import derived_name
 from ..cluster.spec import Tier
 from ..core.errors import Problem
 from ..core.values import whole_number
@@ -94,7 +94,7 @@ def read_leaving(reader: Reader, at: str, cluster: str, name: str, options: Mapp
         if built and "pull" in options:
             reader.problem(f"{at}.pull", pull, "nothing, because the image is built here", f"remove {at}.pull")
         _finish_before_the_kill(reader, at, leaving, finish, options)
-    derived = image_name(cluster, f"evenkeel/{name}") if leaving == HELD else ""
+    derived = derived_name(cluster, name) if leaving == HELD else ""
     return Leaving(leaving, finish, pull, derived)
 
 
