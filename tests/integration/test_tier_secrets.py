@@ -123,3 +123,14 @@ def test_a_changed_secret_rolls_its_tier_and_leaves_no_trace(
     assert [place for place, text in places.items() if CANARY in text] == []
     assert [place for place, text in places.items() if CONTROL in text] == ["declaration", "records"]
     assert "agreed" in places["drift"]
+
+
+def test_a_file_of_variables_that_is_gone_stops_only_what_needs_it(cluster: docker.DockerClient) -> None:
+    tiers = yaml.safe_load((ROOT / "roles/cluster/defaults/main.yml").read_text(encoding="utf-8"))["cluster_tiers"]
+    tiers["shop"] = {"image": "shop:1", "port": 80, "path": "/shop/", "nodes": 0, "env_file": "gone.env"}
+    told = play("playbooks/scale.yml", "-e", json.dumps({"cluster_tiers": tiers}))
+    assert told.returncode != 0
+    assert "cluster_tiers.shop.env_file: got no file for 'gone.env'" in told.stdout
+    removed = play("playbooks/teardown.yml", "--check", "-e", json.dumps({"cluster_tiers": tiers}))
+    assert removed.returncode == 0, removed.stdout[-3000:]
+    assert "changed=0" not in removed.stdout

@@ -6,10 +6,12 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from tests.unit.module_utils.inventory.samples import cluster
 
 from ansible_collections.evenkeel.cluster.plugins.filter.tier_secrets import tier_secrets
 from ansible_collections.evenkeel.cluster.plugins.filter.without_secrets import without_secrets
 from ansible_collections.evenkeel.cluster.plugins.module_utils.cluster.secrets import unpack
+from ansible_collections.evenkeel.cluster.plugins.module_utils.inventory.parse import parse_cluster
 
 CANARY = "canary-5d1c"
 
@@ -42,6 +44,20 @@ def test_why_a_file_was_not_read(tmp_path: Path) -> None:
     assert problem("folder") == {"problem": "a folder"}
     assert problem("large") == {"problem": "1 MiB or more"}
     assert problem("latin") == {"problem": "bytes that are not UTF-8"}
+
+
+def test_what_removes_a_cluster_needs_no_file(tmp_path: Path) -> None:
+    tiers = {"web": {"image": "w", "port": 80, "path": "/", "nodes": 1, "env_file": "gone"}}
+
+    def problems(*, read_files: bool) -> list[str]:
+        given = unpack(tier_secrets(tiers, str(tmp_path), read_files=read_files))
+        return [str(problem) for problem in parse_cluster({**cluster(tiers=tiers), "tier_secrets": given})[1]]
+
+    for text in (None, "no entry\n"):
+        if text:
+            (tmp_path / "gone").write_text(text)
+        assert len(problems(read_files=True)) == 1
+        assert problems(read_files=False) == []
 
 
 @pytest.mark.parametrize("tiers", [None, [], "x", {"web": None}, {"web": [CANARY]}, {"web": {"env_file": 7}}])

@@ -25,6 +25,10 @@ options:
     description: Folder on the controller where relative paths of C(env_file) start.
     type: path
     default: ""
+  read_files:
+    description: Whether to read the files of C(env_file). What removes a cluster needs none, and they may be gone.
+    type: bool
+    default: true
 """
 
 EXAMPLES = r"""
@@ -57,23 +61,30 @@ from ..module_utils.cluster.secrets import ENV_FILE, SECRET_OPTIONS, pack
 _LARGEST = 1024**2
 
 
-def tier_secrets(tiers: object, root: str = "") -> str:
+def tier_secrets(tiers: object, root: str = "", *, read_files: bool = True) -> str:
     """The values of all tiers' secrets as one text.
 
     Args:
         tiers: the declared tiers, whatever is in them.
         root: the folder that relative paths start from.
+        read_files: whether to read files of variables; otherwise they count as empty.
     """
-    found = {str(name): _secrets(tier, root) for name, tier in tiers.items()} if isinstance(tiers, Mapping) else {}
+    found = (
+        {str(name): _secrets(tier, root if read_files else None) for name, tier in tiers.items()}
+        if isinstance(tiers, Mapping)
+        else {}
+    )
     return pack({name: options for name, options in found.items() if options})
 
 
-def _secrets(tier: object, root: str) -> dict[str, Any]:
+def _secrets(tier: object, root: str | None) -> dict[str, Any]:
     if not isinstance(tier, Mapping):
         return {}
     options = {key: tier[key] for key in SECRET_OPTIONS if key in tier}
     path = tier.get(ENV_FILE)
-    return {**options, ENV_FILE: _read(Path(root, path))} if isinstance(path, str) and path else options
+    if not isinstance(path, str) or not path:
+        return options
+    return {**options, ENV_FILE: {"text": ""} if root is None else _read(Path(root, path))}
 
 
 def _read(path: Path) -> dict[str, str]:
