@@ -53,6 +53,13 @@ def test_an_image_that_must_be_process_1_is_told_and_its_tier_changed() -> None:
     assert not [label for label in web["labels"] if label.endswith("healthcheck.port")]
 
 
+def test_what_the_tier_runs_counts_and_not_what_its_image_would() -> None:
+    by_command = {"Id": "sha256:1", "Architecture": "amd64", "Config": {"Cmd": ["/init"]}}
+    assert plan({"web": by_command})["advice"][0].startswith("image nginx:1: got CMD /init")
+    other = {**FOREIGN, "path": "/other/", "entrypoint": "/serve"}
+    assert [one["name"] for one in plan({"other": image("/init")}, other=other)["images"]] == ["other"]
+
+
 def test_all_images_that_nothing_can_be_derived_from_are_told_at_once() -> None:
     inspected = {"web": image(OnBuild=["RUN x"]), "other": {**image(), "Architecture": "arm64"}}
     found = plan(inspected, other={**FOREIGN, "path": "/other/"})

@@ -21,9 +21,9 @@ from ansible_collections.evenkeel.cluster.plugins.module_utils.engine.docker_fac
     EngineProvenance,
     Image,
     image_present,
+    read_commands,
     read_docker,
     read_engine_id,
-    read_entrypoints,
     read_provenance,
 )
 
@@ -266,15 +266,15 @@ def test_image_present(reference: str, present: bool) -> None:
     assert image_present(docker, reference) is present
 
 
-def test_entry_points_of_images(tmp_path: Path) -> None:
+def test_commands_of_images(tmp_path: Path) -> None:
     answers = {
-        "/images/example.org/s6%3A1/json": {"Config": {"Entrypoint": ["/init"]}},
+        "/images/example.org/s6%3A1/json": {"Config": {"Entrypoint": ["/init"], "Cmd": ["serve"]}},
         "/images/plain/json": {"Config": {"Entrypoint": None}},
         "/images/odd/json": {},
     }
     with engine(tmp_path / "docker.sock", answers):
         docker = Docker(socket=f"{tmp_path}/docker.sock")
-        found = read_entrypoints(docker, ["example.org/s6:1", "plain", "odd"])
-        assert found == {"example.org/s6:1": ["/init"], "plain": [], "odd": []}
-        assert read_entrypoints(docker, ["plain", "gone", "odd"]) == {"plain": [], "odd": []}
-    assert read_entrypoints(Docker(socket=f"{tmp_path}/none"), ["plain"]) == {}
+        found = read_commands(docker, ["example.org/s6:1", "plain", "odd"])
+        assert found == {"example.org/s6:1": (["/init"], ["serve"]), "plain": ([], []), "odd": ([], [])}
+        assert read_commands(docker, ["plain", "gone", "odd"]) == {"plain": ([], []), "odd": ([], [])}
+    assert read_commands(Docker(socket=f"{tmp_path}/none"), ["plain"]) == {}

@@ -23,16 +23,19 @@ def spec(image: str = "s6", **options: Any) -> ClusterSpec:
     return found
 
 
-def reads(entrypoint: list[str]) -> Mapping[str, Sequence[str]]:
-    return {"s6": entrypoint}
+Commands = Mapping[str, tuple[Sequence[str], Sequence[str]]]
+
+
+def reads(*entrypoint: str, command: Sequence[str] = ()) -> Commands:
+    return {"s6": (entrypoint, command)}
 
 
 def test_a_tier_that_must_be_process_1_leaves_by_the_balancer() -> None:
     asked: list[str] = []
 
-    def read(_docker: Docker, references: Iterable[str]) -> Mapping[str, Sequence[str]]:
+    def read(_docker: Docker, references: Iterable[str]) -> Commands:
         asked.extend(references)
-        return reads(["/init"])
+        return reads("/init")
 
     settled, (line,), problems = settle_leaving(spec(), THERE, read)
     assert asked == ["s6"]  # images that are built here are not asked for
@@ -42,7 +45,7 @@ def test_a_tier_that_must_be_process_1_leaves_by_the_balancer() -> None:
 
 
 def test_others_stay_as_declared() -> None:
-    assert settle_leaving(spec(), THERE, lambda *_: reads(["/entry"])) == (spec(), [], [])
+    assert settle_leaving(spec(), THERE, lambda *_: reads("/entry")) == (spec(), [], [])
     assert settle_leaving(spec(), THERE, lambda *_: {}) == (spec(), [], [])
 
 
@@ -54,12 +57,21 @@ def test_others_stay_as_declared() -> None:
     ],
 )
 def test_what_only_hold_can_do_is_refused_there(options: dict[str, Any], what: str) -> None:
-    _, _, (problem,) = settle_leaving(spec(**options), THERE, lambda *_: reads(["/init"]))
-    assert str(problem).startswith(f"{what}: got an image whose ENTRYPOINT /init must be process 1, want ")
+    _, _, (problem,) = settle_leaving(spec(**options), THERE, lambda *_: reads("/init"))
+    assert str(problem).startswith(f"{what}: got ENTRYPOINT /init, which must be process 1, want ")
 
 
 def test_without_docker_nothing_is_asked() -> None:
-    def read(*_: object) -> Mapping[str, Sequence[str]]:
+    def read(*_: object) -> Commands:
         raise AssertionError
 
     assert settle_leaving(spec(), Docker(socket="", trouble="absent", images=THERE.images), read) == (spec(), [], [])
+
+
+def test_what_the_tier_runs_counts_and_not_what_its_image_would() -> None:
+    def leaving(commands: Commands, **options: Any) -> str:
+        return settle_leaving(spec(**options), THERE, lambda *_: commands)[0].tiers[0].leaving
+
+    assert leaving(reads(command=["/init"])) == "balancer"
+    assert leaving(reads("/entry"), entrypoint="/init") == "balancer"
+    assert leaving(reads("/init"), entrypoint="/serve") == "held"

@@ -9,8 +9,8 @@ import pytest
 from ansible_collections.evenkeel.cluster.plugins.module_utils.cluster.spec import Tier
 from ansible_collections.evenkeel.cluster.plugins.module_utils.inventory.leaving import (
     by_balancer,
+    first_process,
     first_process_advice,
-    must_be_first,
 )
 from ansible_collections.evenkeel.cluster.plugins.module_utils.inventory.parse import parse_cluster
 from ansible_collections.evenkeel.cluster.plugins.module_utils.pool.revision import node_options
@@ -167,22 +167,47 @@ def test_the_derived_name_is_no_option() -> None:
 
 
 @pytest.mark.parametrize(
-    "entrypoint, first",
+    "words, first",
     [
-        (["/init"], True),
-        (["/sbin/init"], True),
-        (["/lib/systemd/systemd"], True),
-        (["systemd", "--log"], True),
-        (["/usr/bin/s6-svscan", "/etc/s6"], True),
-        (["/docker-entrypoint.sh"], False),
-        (["/app/init"], False),
-        (["/initialize"], False),
-        ([], False),
-        (None, False),
+        (["/init"], "/init"),
+        (["/sbin/init"], "/sbin/init"),
+        (["/lib/systemd/systemd"], "/lib/systemd/systemd"),
+        (["systemd", "--log"], "systemd"),
+        (["/usr/bin/s6-svscan", "/etc/s6"], "/usr/bin/s6-svscan"),
+        (["/bin/sh", "-c", "exec /init --x"], "/init"),
+        (["/bin/sh", "-c", "/init"], "/init"),
+        (["/docker-entrypoint.sh"], ""),
+        (["/app/init"], ""),
+        (["/initialize"], ""),
+        (["sh", "-c"], ""),
+        (["sh", "-c", " "], ""),
+        (["serve", "-c", "/init"], ""),
+        ([], ""),
     ],
 )
-def test_an_image_that_must_be_process_1_is_known_by_its_entry_point(entrypoint: list[str] | None, first: bool) -> None:
-    assert must_be_first(entrypoint) is first
+def test_a_program_that_must_be_process_1_is_known_wherever_it_is_said(words: list[str], first: str) -> None:
+    tier = declared()
+    assert first_process(tier, words, ["x"]) == (f"ENTRYPOINT {first}" if first else "")
+    assert first_process(tier, [], words) == (f"CMD {first}" if first else "")
+
+
+@pytest.mark.parametrize(
+    "options, image, first",
+    [
+        ({"entrypoint": "/serve"}, (["/init"], ["/init"]), ""),
+        ({"entrypoint": "/init"}, (["/entry"], []), "entrypoint /init"),
+        ({"command": "/serve"}, ([], ["/init"]), ""),
+        ({"command": "/init"}, ([], ["serve"]), "command /init"),
+        # These are arguments of the entry point.
+        ({"command": "/init"}, (["/entry"], []), ""),
+        ({"command": "/serve"}, (["/init"], []), "ENTRYPOINT /init"),
+        ({"entrypoint": "/serve", "command": "/init"}, (["/init"], []), ""),
+    ],
+)
+def test_a_tiers_own_words_go_over_those_of_its_image(
+    options: dict[str, Any], image: tuple[list[str], list[str]], first: str
+) -> None:
+    assert first_process(declared(**options), *image) == first
 
 
 def test_such_a_tier_is_as_if_it_had_been_declared() -> None:
@@ -191,6 +216,6 @@ def test_such_a_tier_is_as_if_it_had_been_declared() -> None:
     as_declared = declared(leaving="balancer", drain_seconds=2, stop_seconds=40)
     assert changed == as_declared
     assert by_balancer("evenkeel", [held], []) == [held]
-    assert first_process_advice(held, ["/init"]).startswith(
-        "image nginx:1.27: got ENTRYPOINT /init, which must be process 1, want one that hold can start"
+    assert first_process_advice(held, "CMD /init").startswith(
+        "image nginx:1.27: got CMD /init, which must be process 1, want one that hold can start"
     )

@@ -87,7 +87,7 @@ from typing import Any
 from ..module_utils.cluster.leaving import HELD
 from ..module_utils.cluster.spec import Tier
 from ..module_utils.images.derive import derived, original, refusal
-from ..module_utils.inventory.leaving import by_balancer, first_process_advice, first_process_problems, must_be_first
+from ..module_utils.inventory.leaving import by_balancer, first_process, first_process_advice, first_process_problems
 
 
 def _plain(value: Any) -> Any:
@@ -121,17 +121,18 @@ def derived_images(
     every = [Tier.from_dict(_plain(tier)) for tier in tiers]
     found = {tier.name: original(tier.image, _plain(inspected[tier.name])) for tier in every if tier.name in inspected}
     held = [tier for tier in every if tier.leaving == HELD and tier.name in found]
-    first = [tier for tier in held if must_be_first(found[tier.name].entrypoint)]
+    programs = {tier.name: first_process(tier, found[tier.name].entrypoint, found[tier.name].command) for tier in held}
+    first = [tier for tier in held if programs[tier.name]]
     rest = [tier for tier in held if tier not in first]
     problems = {tier.name: refusal(tier.name, found[tier.name], machine) for tier in rest}
-    cannot = [line for tier in first for line in first_process_problems(tier, found[tier.name].entrypoint)]
+    cannot = [line for tier in first for line in first_process_problems(tier, programs[tier.name])]
     good = [tier for tier in rest if problems[tier.name] is None]
     images = [derived(dataclasses.asdict(tier), found[tier.name], hold, serial) for tier in good]
     return {
         "images": [dataclasses.asdict(image) for image in images],
         "tiers": [dataclasses.asdict(tier) for tier in by_balancer(cluster, every, [tier.name for tier in first])],
         "problems": [str(problem) for problem in [*cannot, *problems.values()] if problem is not None],
-        "advice": [first_process_advice(tier, found[tier.name].entrypoint) for tier in first],
+        "advice": [first_process_advice(tier, programs[tier.name]) for tier in first],
     }
 
 

@@ -126,15 +126,16 @@ def _ask_docker(connection: UnixConnection, path: str) -> Docker:
     )
 
 
-def read_entrypoints(docker: Docker, references: Iterable[str]) -> dict[str, list[str]]:
-    """The entry points of images; those that Docker does not tell, or does not have, are left out."""
-    found: dict[str, list[str]] = {}
+def read_commands(docker: Docker, references: Iterable[str]) -> dict[str, tuple[list[str], list[str]]]:
+    """ENTRYPOINT and CMD of images; those that Docker does not tell, or does not have, are left out."""
+    found: dict[str, tuple[list[str], list[str]]] = {}
     connection = UnixConnection(docker.socket, _DOCKER_TIMEOUT_SECONDS)
     with contextlib.closing(connection):
         for reference in references:
             with contextlib.suppress(OSError, http.client.HTTPException, ValueError, AttributeError):
                 config = _get(connection, f"/images/{quote(reference)}/json").get("Config") or {}
-                found[reference] = [str(part) for part in config.get("Entrypoint") or ()]
+                entrypoint, command = (list(map(str, config.get(key) or ())) for key in ("Entrypoint", "Cmd"))
+                found[reference] = (entrypoint, command)
     return found
 
 

@@ -33,6 +33,7 @@ _STOP_SECONDS = 30
 _MAX_FINISH_SECONDS = 3600
 # Supervisors that refuse to run as anything but process 1.
 _FIRST_PROCESSES = re.compile(r"/init|/sbin/init|(?:.*/)?systemd|(?:.*/)?s6-svscan")
+_SHELLS = ("sh", "ash", "bash", "dash")
 
 
 @dataclasses.dataclass(frozen=True)
@@ -110,9 +111,34 @@ def _finish_before_the_kill(reader: Reader, at: str, leaving: str, finish: int, 
         reader.problem(f"{at}.finish_seconds", finish, want, f"{at}.finish_seconds: {drain + FINISH_MARGIN}")
 
 
-def must_be_first(entrypoint: Sequence[str] | None) -> bool:
-    """Whether an image's command must be process 1, which leaves no place for hold."""
-    return bool(entrypoint) and _FIRST_PROCESSES.fullmatch(str((entrypoint or [""])[0])) is not None
+def first_process(tier: Tier, entrypoint: Sequence[str], command: Sequence[str]) -> str:
+    """What a tier's nodes run that must be process 1, which leaves no place for hold; empty for any other program.
+
+    Args:
+        tier: as declared; its own command or entry point goes over the image's.
+        entrypoint: the image's.
+        command: the image's.
+
+    Returns:
+        Where it is said, and the program: ``CMD /init``.
+    """
+    own = tier.container
+    parts = [("ENTRYPOINT", entrypoint), ("CMD", command)]
+    if own.entrypoint is not None:
+        # As with docker run, another entry point empties the image's command.
+        parts = [("entrypoint", own.entrypoint), ("CMD", ())]
+    if own.command is not None:
+        parts[1] = ("command", own.command)
+    source, words = next(((name, said) for name, said in parts if said), ("", ()))
+    program = _program(words)
+    return f"{source} {program}" if _FIRST_PROCESSES.fullmatch(program) else ""
+
+
+def _program(words: Sequence[str]) -> str:
+    """The program that becomes the first process: a shell that has one command to run is replaced by it."""
+    shell = len(words) > 2 and words[0].rpartition("/")[2] in _SHELLS and words[1] == "-c"
+    said = words[2].removeprefix("exec ").split() if shell else words
+    return str(said[0]) if said else ""
 
 
 def by_balancer(cluster: str, tiers: Iterable[Tier], names: Container[str]) -> list[Tier]:
@@ -134,9 +160,9 @@ def _by_balancer(cluster: str, tier: Tier) -> Tier:
     return dataclasses.replace(tier, leaving=BALANCER, derived="", service=service, labels=labels)
 
 
-def first_process_problems(tier: Tier, entrypoint: Sequence[str]) -> list[Problem]:
-    """What a tier asks of hold that its image, which must be process 1, leaves no place for."""
-    at, got = f"cluster_tiers.{tier.name}", f"an image whose ENTRYPOINT {entrypoint[0]} must be process 1"
+def first_process_problems(tier: Tier, program: str) -> list[Problem]:
+    """What a tier asks of hold that its program, as :func:`first_process` tells it, leaves no place for."""
+    at, got = f"cluster_tiers.{tier.name}", f"{program}, which must be process 1"
     problems = []
     if tier.secrets.variables:
         want = (
@@ -150,9 +176,9 @@ def first_process_problems(tier: Tier, entrypoint: Sequence[str]) -> list[Proble
     return problems
 
 
-def first_process_advice(tier: Tier, entrypoint: Sequence[str]) -> str:
-    """What a reader must know about a tier whose image must be process 1."""
-    got = f"ENTRYPOINT {entrypoint[0]}, which must be process 1"
+def first_process_advice(tier: Tier, program: str) -> str:
+    """What a reader must know about a tier whose program, as :func:`first_process` tells it, must be process 1."""
+    got = f"{program}, which must be process 1"
     want = "one that hold can start; its nodes leave by the balancer alone, and a docker stop by hand can lose requests"
     fix = f"none needed; cluster_tiers.{tier.name}.leaving: balancer says so too, and replaces its nodes once"
     return str(Problem(f"image {tier.image}", got, want, fix))
