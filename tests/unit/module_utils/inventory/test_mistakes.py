@@ -175,6 +175,9 @@ def test_two_knobs_on_one_port() -> None:
 
 
 def test_port_of_the_counters() -> None:
+    held = {"image": "nginx:1", "port": 9180, "path": "/", "nodes": 1}
+    (line,) = problems_of(cluster(tiers={"web": held}))
+    assert line.startswith("cluster_tiers.web.port: got 9180, want another, because hold answers the balancer there")
     assert problems_of(with_static(port=9180)) == [
         "cluster_tiers.static.port: got 9180, want another, because nodes report their counters there"
         " (fix: cluster_tiers.static.port: 8080)"

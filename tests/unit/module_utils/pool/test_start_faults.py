@@ -94,6 +94,32 @@ SAID = [
 ]
 
 
+TAKEN = [
+    "nginx: [emerg] bind() to 0.0.0.0:9180 failed (98: Address already in use)",
+    "Error: listen EADDRINUSE: address already in use :::9180",
+    "OSError: [Errno 98] Address already in use",
+    "listen tcp :9180: bind: address already in use",
+    "[emerg] bind() to [::]:9180 failed (98: Address in use)",
+    "2026-01-02 03:04:05 OSError: [Errno 98] Address already in use",
+    "Port 9180 was already in use: address already in use",
+]
+
+
+@pytest.mark.parametrize("line", TAKEN)
+def test_an_application_that_wants_the_port_of_hold_is_told_so(line: str) -> None:
+    found = remedy(tier(), crash(line, "nginx: [emerg] still could not bind()"))
+    assert found == (
+        "let the application listen on another port than 9180, by cluster_tiers.web.command or environment, or"
+        " cluster_tiers.web.leaving: balancer, because hold answers the balancer on 9180"
+    )
+    assert remedy(tier(leaving="own"), crash(line)) == "", "where there is no hold, it is another process of its own"
+
+
+@pytest.mark.parametrize("line", [TAKEN[0], TAKEN[1], TAKEN[3]])
+def test_another_port_that_is_taken_is_not_holds(line: str) -> None:
+    assert remedy(tier(), crash(line.replace("9180", "8080"))) == ""
+
+
 @pytest.mark.parametrize("line, words", SAID, ids=[line[:40] for line, _words in SAID])
 def test_the_last_words_name_the_option(line: str, words: str) -> None:
     assert option(remedy(tier(), crash("starting", line))) == words

@@ -102,10 +102,11 @@ def _context(reader: Reader, what: str, name: str, raw: object) -> str | None:
     return raw
 
 
-def _tier_port(reader: Reader, what: str, raw: object) -> int:
+def _tier_port(reader: Reader, what: str, raw: object, leaving: object) -> int:
     port = reader.whole(what, raw, 1, 65535, f"{what}: 8080")
     if port == STATS_PORT:
-        reader.problem(what, port, "another, because nodes report their counters there", f"{what}: 8080")
+        why = "hold answers the balancer there" if leaving == HELD else "nodes report their counters there"
+        reader.problem(what, port, f"another, because {why}", f"{what}: 8080")
     return port
 
 
@@ -119,7 +120,7 @@ def _tier(reader: Reader, cluster: str, name: str, raw: Mapping[str, Any], given
     raw = with_defaults({"image": "missing", "port": 1, "nodes": 0, **raw})
     context = _context(reader, f"{at}.context", name, raw.get("context"))
     image = _image(reader, f"{at}.image", raw["image"], built=raw.get("context") is not None, cluster=cluster)
-    port = _tier_port(reader, f"{at}.port", raw["port"])
+    port = _tier_port(reader, f"{at}.port", raw["port"], raw["leaving"])
     options = read_options(reader, at, raw, OPTIONS)
     built = raw.get("context") is not None
     container = read_container(reader, at, raw, built=built, cluster=cluster, memory=options["memory"])

@@ -10,6 +10,8 @@ from collections.abc import Callable, Iterable, Sequence
 from http import HTTPStatus
 
 from ..cluster.container_options import ALL, STRICT
+from ..cluster.contract import STATS_PORT
+from ..cluster.leaving import HELD
 from ..cluster.spec import Tier
 from ..engine.port import Evidence, Listener
 
@@ -22,6 +24,8 @@ _FULL_FOLDERS = ("/app", "/bin", "/etc", "/home", "/lib", "/opt", "/root", "/sbi
 _PATH = r"/[^\s'\"\u2018\u2019:,;()\[\]]+"
 _QUOTED = re.compile(rf"['\"\u2018`]({_PATH})['\"\u2019]")
 _BARE = re.compile(rf"(?<![\w.:/])({_PATH})")
+_PORT = re.compile(r"(?::|\bport\D{1,3})([0-9]{2,5})\b", re.IGNORECASE)
+_TIME = re.compile(r"(?<![.\d])\d\d:\d\d:\d\d")
 _DENIED = r"operation not permitted|permission denied|\bEPERM\b|\bEACCES\b"
 
 #: What was refused, by words near the refusal -> the capabilities that allow it.
@@ -203,6 +207,18 @@ def _first_process(tier: Tier, _line: str, _match: re.Match[str], _known: Eviden
     return f"{at}.leaving: balancer, because it must be process 1 itself"
 
 
+def _port_taken(tier: Tier, line: str, _match: re.Match[str], _known: Evidence) -> str:
+    """An application that wants the port that hold has; not every one says which port it wanted."""
+    ports = {int(port) for port in _PORT.findall(_TIME.sub("", line))}
+    if tier.leaving != HELD or (ports and STATS_PORT not in ports):
+        return ""
+    at = _at(tier)
+    return (
+        f"let the application listen on another port than {STATS_PORT}, by {at}.command or environment, or"
+        f" {at}.leaving: balancer, because hold answers the balancer on {STATS_PORT}"
+    )
+
+
 def _platform(tier: Tier, _line: str, _match: re.Match[str], known: Evidence) -> str:
     platform = f"linux/{known.architecture}" if known.architecture else "the machine's"
     return f"{_at(tier)}.platform: {platform}, or an image for this machine, because its programs are for another one"
@@ -219,6 +235,7 @@ _SIGNS: tuple[tuple[str, _Told], ...] = (
         r"can only run as pid 1|must (be )?run as pid 1|not been booted with systemd|run as user instance",
         _first_process,
     ),
+    (r"address (already )?in use|\bEADDRINUSE\b|Errno 98\b", _port_taken),
     (r"exec format error|does not match the (specified|detected host) platform", _platform),
     (r"failed to map segment from shared object|UnsatisfiedLinkError", _runs_in_scratch),
     (r"no space left on device|\bENOSPC\b", _full),
