@@ -17,7 +17,7 @@ import yaml
 from tests.bench import any_image
 from tests.bench.load import Load, Target
 
-from .conftest import ROOT, WEB, Declared, nodes, play, played, until
+from .conftest import ROOT, STATE, WEB, Declared, nodes, play, played, until
 
 RATE = 60
 FOUND = {
@@ -101,6 +101,10 @@ def test_a_change_that_needs_another_image_is_told_where_none_is_built(zoo: dock
     assert done.returncode != 0
     assert "image of tier node: got no evenkeel/node of " in done.stdout + done.stderr
     assert {container.id for container in zoo.containers.list(all=True)} == before
+
+
+def test_deriving_leaves_no_scratch_folder(zoo: docker.DockerClient) -> None:
+    assert not (STATE / "build").exists()
 
 
 @pytest.mark.parametrize(
