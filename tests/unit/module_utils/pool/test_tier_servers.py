@@ -128,6 +128,23 @@ def test_what_does_not_end_is_cut_after_the_tiers_time_and_told(cluster: FakeClu
     ]
 
 
+def test_the_tiers_time_begins_with_the_leave_as_where_hold_waits(
+    cluster: FakeCluster, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A balancer that takes long to follow does not add to it, unless there is no time left to see what is open."""
+    for route, wanted in ((2.0, FINISH_SECONDS), (FINISH_SECONDS + 0.5, FINISH_SECONDS + 1)):
+        monkeypatch.setattr(cluster.engine, "delays", dataclasses.replace(cluster.engine.delays, route=route))
+        node = min(cluster.names())
+        cluster.engine.under_way[node] = cluster.clock.now() + 1000
+        mark = dataclasses.replace(cluster.tiers["shop"], environment={"MARK": str(route)})
+        outcome, problem = reconciled(cluster, {**cluster.tiers, "shop": mark})
+        assert problem == ""
+        timing = outcome.timings[node]
+        assert timing.gone is not None
+        assert timing.drain_began is not None
+        assert timing.gone - timing.drain_began == pytest.approx(wanted, abs=0.7)
+
+
 def test_an_image_that_keeps_the_contract_needs_none(cluster: FakeCluster) -> None:
     cluster.tiers = {**cluster.tiers, "shop": dataclasses.replace(cluster.tiers["shop"], leaving=OWN, derived="")}
     cluster.add_image(cluster.tiers["shop"])

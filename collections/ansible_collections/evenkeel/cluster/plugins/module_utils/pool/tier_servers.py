@@ -29,6 +29,8 @@ _POLL_SECONDS = 0.1
 _FOLLOW_SECONDS = 0.25
 # A request that is sent just now has its connection already, or gets none: the balancer does not list the node.
 _QUIET_SECONDS = 0.3
+# What a slow balancer leaves of a short finish_seconds may be too little to see that.
+_LEAST_SECONDS = 2 * _QUIET_SECONDS
 # The balancer learns of an end in a second or two. What runs on after all would be waited for in vain.
 _LISTED_SECONDS = 5.0
 # Our process 1 waits for connections to end at SIGTERM, and does not at this: they have ended already.
@@ -206,6 +208,8 @@ class TierServers:
         if not leaving:
             return []
         urls = {node.url for node in leaving}
+        finish_seconds = self._tier.finish_seconds if self._tier else FINISH_SECONDS
+        finish = self._clock.now() + finish_seconds
         balancer = self._ports.balancer()
         with self._lock:
             self._withdrawn |= urls
@@ -222,7 +226,9 @@ class TierServers:
         )
         if reason:
             raise ReconcileError(_not_followed(self._name, f"requests for {reason}"))
-        warnings = self._wait_for_quiet(leaving)
+        # As where hold waits, the time runs from the beginning of the leave, with what the balancer takes to follow.
+        left = max(finish - self._clock.now(), _LEAST_SECONDS)
+        warnings = self._wait_for_quiet(leaving, left, finish_seconds)
         self._finished |= {node.id for node in leaving if node.leaves == HELD}
         return warnings
 
@@ -239,8 +245,7 @@ class TierServers:
         with self._lock:
             self._withdrawn -= {node.url for node in nodes}
 
-    def _wait_for_quiet(self, nodes: Sequence[Node]) -> list[str]:
-        finish_seconds = self._tier.finish_seconds if self._tier else FINISH_SECONDS
+    def _wait_for_quiet(self, nodes: Sequence[Node], seconds: float, finish_seconds: int) -> list[str]:
         quiet_since: float | None = None
         count = 0
 
@@ -251,7 +256,7 @@ class TierServers:
             quiet_since = None if count else now if quiet_since is None else quiet_since
             return "" if quiet_since is not None and now - quiet_since >= _QUIET_SECONDS else "open"
 
-        if not wait_until(unquiet, finish_seconds, _POLL_SECONDS, self._clock) or not count:
+        if not wait_until(unquiet, seconds, _POLL_SECONDS, self._clock) or not count:
             return []
         names = ", ".join(node.name for node in nodes)
         fix = f"; fix: finish_seconds of tier {self._name}" if self._tier else ""
