@@ -3,13 +3,14 @@
 Each image of ``tests/zoo`` is a tier of four lines (``image, port, path, nodes``) and what else it needs. Under load,
 of which one request in twenty takes a second, the tier grows from 3 to 6 nodes, shrinks to 2, and is 3 again; all nodes
 are replaced twice; and, where our first process holds them, each is restarted by ``docker restart``, and guests are
-stopped by ``docker stop``.
+stopped by ``docker stop``. Sticky clients tell meanwhile by their cookie which sessions are moved.
 
-Command: ``python -m tests.bench.any_image [--rounds 5] [--rate 100] [nginx node ...]``. Afterwards the default cluster
+Command: ``PYTHONPATH=collections python -m tests.bench.any_image [--rounds 5] [--rate 100] [nginx node ...]``. Afterwards the default cluster
 is there again.
 Control, in the same run: the same changes of the image ``node`` as if it kept our contract (``leaving: own``); it must
 lose requests, otherwise the command fails.
-Goals: 0 failed; leave p95 of our changes <= 2.5 s, of ``docker stop`` <= 3.5 s.
+Goals: 0 failed; sessions of nodes that leave are moved once, others never; leave p95 of our changes <= 2.5 s, of
+``docker stop`` <= 3.5 s.
 """
 
 from __future__ import annotations
@@ -29,12 +30,17 @@ from typing import Any
 from tests.bench import common
 from tests.bench.common import POOL_MODULE, ROOT, WEB, BenchError, Play, say
 from tests.bench.load import Load, Outcome, Target
+from tests.bench.sessions import Moved, Sessions
+
+from ansible_collections.evenkeel.cluster.plugins.module_utils.measure.naming import cookie_value
 
 ZOO = ROOT / "tests/zoo"
 TIER = "zoo"
 LEAVE_GOAL, STOP_GOAL = 2.5, 3.5
 SLOW_EVERY = 20
 READY_SECONDS = 60
+# Each client has asked again by then.
+_SESSION_SECONDS = 0.5
 
 
 @dataclasses.dataclass(frozen=True)
@@ -86,6 +92,7 @@ class Sum:
     outcomes: list[Outcome] = dataclasses.field(default_factory=list)
     leave: list[float] = dataclasses.field(default_factory=list)
     stop: list[float] = dataclasses.field(default_factory=list)
+    moved: Moved = dataclasses.field(default_factory=Moved)
     steps: list[tuple[float, str]] = dataclasses.field(default_factory=list)
     began: float = 0.0
 
@@ -150,11 +157,35 @@ def under_load(rate: float, slow: str, result: Sum) -> Iterator[None]:
         result.outcomes += load.outcomes
 
 
-def note(play: Play, result: Sum) -> None:
-    """Keep how long each node took from its turn to its end."""
-    for node in play.results[POOL_MODULE]["timings"]["nodes"].values():
-        if "gone" in node and "drain_began" in node:
-            result.leave.append(node["gone"] - node["drain_began"])
+@dataclasses.dataclass
+class Trial:
+    """One image while its tier changes.
+
+    Attributes:
+        animal: the image.
+        declared: its tier, as an argument of a playbook.
+        result: what has been found.
+        sessions: sticky clients.
+    """
+
+    animal: Animal
+    declared: str
+    result: Sum
+    sessions: Sessions
+
+    def changed(self, play: Play) -> None:
+        """Keep how long each node took from its turn to its end, and which sessions were moved."""
+        left = []
+        for name, node in play.results[POOL_MODULE]["timings"]["nodes"].items():
+            if "gone" in node and "drain_began" in node:
+                self.result.leave.append(node["gone"] - node["drain_began"])
+                left.append(name)
+        self.moved(left)
+
+    def moved(self, left: Sequence[str]) -> None:
+        """Keep which sessions were moved since the last change, in which these nodes left, each given by its host."""
+        time.sleep(_SESSION_SECONDS)
+        self.result.moved.add(self.sessions.since(Counter(cookie_value(f"{name}:{self.animal.port}") for name in left)))
 
 
 def docker(*words: str) -> str:
@@ -188,33 +219,36 @@ def await_ready(node: str) -> None:
     time.sleep(1)
 
 
-def play_round(animal: Animal, declared: str, result: Sum) -> None:
+def play_round(trial: Trial) -> None:
     """All changes once."""
     for count in (6, 2, 3):
-        result.begin(f"scale to {count}")
-        note(common.play("playbooks/scale.yml", "-e", tiers(animal, count)), result)
+        trial.result.begin(f"scale to {count}")
+        trial.changed(common.play("playbooks/scale.yml", "-e", tiers(trial.animal, count)))
     for _ in range(2):
-        result.begin("roll")
-        note(common.play("playbooks/roll.yml", "-e", declared, "-e", f"tier={TIER}"), result)
-    if not animal.held:
+        trial.result.begin("roll")
+        trial.changed(common.play("playbooks/roll.yml", "-e", trial.declared, "-e", f"tier={TIER}"))
+    if not trial.animal.held:
         return
     for name in nodes():
-        result.begin(f"restart of {name}")
+        trial.result.begin(f"restart of {name}")
         docker("restart", "--time", "60", name)
         await_ready(name)
+        trial.moved([name])
     # One after the other: with each change of its list, the balancer takes all servers for up until it has asked them
     # again. An app that answers 503 itself while it starts would get requests from the start of the next guest.
     guests = []
     for _ in range(2):
-        result.begin("guest starts")
+        trial.result.begin("guest starts")
         guests.append(docker("run", "--detach", f"evenkeel/{TIER}"))
         await_ready(guests[-1])
-    result.begin("guests are stopped")
+    addresses = [docker("inspect", "--format", "{{.NetworkSettings.IPAddress}}", guest) for guest in guests]
+    trial.result.begin("guests are stopped")
     for guest in guests:
         began = time.monotonic()
         docker("stop", guest)
-        result.stop.append(time.monotonic() - began)
+        trial.result.stop.append(time.monotonic() - began)
         docker("rm", "--force", guest)
+    trial.moved(addresses)
 
 
 def measure(name: str, animal: Animal, rounds: int, rate: float) -> Sum:
@@ -226,17 +260,20 @@ def measure(name: str, animal: Animal, rounds: int, rate: float) -> Sum:
     if again.changed:
         raise BenchError(f"{name}: got {again.changed} changes by a second run, want none (fix: run it with --diff)")
     result = Sum()
-    with under_load(rate, animal.slow, result):
+    with under_load(rate, animal.slow, result), Sessions(f"{WEB}/", f"evenkeel_{TIER}") as sessions:
+        trial = Trial(animal, declared, result, sessions)
         for number in range(rounds):
-            play_round(animal, declared, result)
-            say(f"{name}: round {number + 1} of {rounds}, {len(result.leave)} nodes left")
+            play_round(trial)
+            say(f"{name}: round {number + 1} of {rounds}, {len(result.leave)} nodes left, {result.moved}")
     say("\n  ".join([f"{name}: {len(result.failed)} of {len(result.outcomes)} failed", *result.losses()]))
     return result
 
 
 def row(name: str, found: Sum) -> list[object]:
     """One line of the table."""
-    return [name, len(found.outcomes), len(found.failed), len(found.leave), p95(found.leave), p95(found.stop)]
+    moved = [found.moved.rightly, found.moved.again, found.moved.others]
+    times = [p95(found.leave), p95(found.stop)]
+    return [name, len(found.outcomes), len(found.failed), len(found.leave), *times, *moved]
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -256,14 +293,18 @@ def main(arguments: Sequence[str] | None = None) -> int:
     finally:
         common.play("site.yml")
     rows = [*(row(name, result) for name, result in found.items()), row("control: node, leaving: own", control)]
-    header = ["image", "requests", "failed", "left", "leave p95", "docker stop p95"]
+    header = ["image", "requests", "failed", "left", "leave p95", "docker stop p95", "moved once", "again", "others'"]
     leave = p95([seconds for result in found.values() for seconds in result.leave])
     stop = p95([seconds for result in found.values() for seconds in result.stop])
     failed = sum(len(result.failed) for result in found.values())
+    moved = [result.moved for result in found.values()]
+    wrongly = sum(each.again + each.others for each in moved)
     goals = {
         f"0 failed (got {failed})": failed == 0,
         f"leave p95 <= {LEAVE_GOAL} s (got {leave:.2f})": leave <= LEAVE_GOAL,
         f"docker stop p95 <= {STOP_GOAL} s (got {stop:.2f})": not stop > STOP_GOAL,
+        f"sessions moved twice or without need: {wrongly}, goal 0": wrongly == 0,
+        "the sessions of nodes that left were moved": all(each.rightly for each in moved),
         f"the control loses (got {len(control.failed)})": bool(control.failed),
     }
     errors = {name: result.losses() for name, result in found.items()}
