@@ -5,8 +5,8 @@ of which one request in twenty takes a second, the tier grows from 3 to 6 nodes,
 are replaced twice; and, where our first process holds them, each is restarted by ``docker restart``, and guests are
 stopped by ``docker stop``. Sticky clients tell meanwhile by their cookie which sessions are moved.
 
-Command: ``PYTHONPATH=collections python -m tests.bench.any_image [--rounds 5] [--rate 100] [nginx node ...]``. Afterwards the default cluster
-is there again.
+Command: ``PYTHONPATH=collections python -m tests.bench.any_image [--rounds 5] [--rate 100] [nginx node ...]``.
+Afterwards the default cluster is there again.
 Control, in the same run: the same changes of the image ``node`` as if it kept our contract (``leaving: own``); it must
 lose requests, otherwise the command fails.
 Goals: 0 failed; sessions of nodes that leave are moved once, others never; leave p95 of our changes <= 2.5 s, of

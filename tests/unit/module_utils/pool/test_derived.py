@@ -45,13 +45,13 @@ def test_the_count_changes_with_the_image_that_the_last_run_derived(cluster: Fak
 def test_a_change_that_only_a_run_with_builds_can_make_is_told_and_refused_elsewhere(cluster: FakeCluster) -> None:
     tiers = changed(cluster, image="nginx:2")
     told = drift(cluster, tiers=tiers)
-    assert told[0] == "build evenkeel/web-derived of nginx:2 with these options"
+    assert told[0] == "build evenkeel/derived/web of nginx:2 with these options"
     assert len(told) == 1 + 2 * 2, "then all nodes are replaced"
     calls = list(cluster.engine.calls)
     with pytest.raises(PoolInputError) as caught:
         reconcile(cluster.request(tiers=tiers), cluster.ports, clock=cluster.clock)
     assert str(caught.value) == (
-        "image of tier web: got no evenkeel/web-derived of nginx:2 with these options on this host,"
+        "image of tier web: got no evenkeel/derived/web of nginx:2 with these options on this host,"
         " want it built or pulled (fix: ansible-playbook site.yml)"
     )
     assert cluster.engine.calls == calls
@@ -59,7 +59,7 @@ def test_a_change_that_only_a_run_with_builds_can_make_is_told_and_refused_elsew
 
 def test_another_image_of_the_same_name_is_told_too(cluster: FakeCluster) -> None:
     cluster.engine.images["nginx:1"] = Image("id of what was pulled since")
-    assert drift(cluster)[0].startswith("build evenkeel/web-derived of nginx:1 ")
+    assert drift(cluster)[0].startswith("build evenkeel/derived/web of nginx:1 ")
     # As it is in check mode, where the image of this tier cannot be known yet.
     latest = cluster.tiers["web"].reference
     assert preview(cluster.request(images={"web": latest}), cluster.ports).actions
@@ -67,6 +67,6 @@ def test_another_image_of_the_same_name_is_told_too(cluster: FakeCluster) -> Non
 
 def test_a_run_that_has_derived_the_image_needs_no_such_look(cluster: FakeCluster) -> None:
     tiers = changed(cluster, image="nginx:2")
-    cluster.engine.images["evenkeel/web-derived:1"] = Image("new", tiers["web"].labels)
-    request = cluster.request(tiers=tiers, images={"web": "evenkeel/web-derived:1"})
+    cluster.engine.images["evenkeel/derived/web:1"] = Image("new", tiers["web"].labels)
+    request = cluster.request(tiers=tiers, images={"web": "evenkeel/derived/web:1"})
     assert len(reconcile(request, cluster.ports, clock=cluster.clock).actions) == 4

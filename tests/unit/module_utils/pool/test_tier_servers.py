@@ -41,9 +41,11 @@ def renewed(cluster: FakeCluster) -> Mapping[str, Tier]:
     return {**cluster.tiers, "shop": dataclasses.replace(cluster.tiers["shop"], environment={"MARK": "1"})}
 
 
-def reconciled(cluster: FakeCluster, tiers: Mapping[str, Tier]) -> tuple[Outcome, str]:
+def reconciled(
+    cluster: FakeCluster, tiers: Mapping[str, Tier], images: Mapping[str, str] | None = None
+) -> tuple[Outcome, str]:
     try:
-        request = cluster.request(tiers=tiers, limits=LIMITS)
+        request = cluster.request(tiers=tiers, images=images or {}, limits=LIMITS)
         return reconcile_locked(request, cluster.ports, clock=cluster.clock), ""
     except RunFailedError as error:
         return error.outcome, str(error)
@@ -251,7 +253,7 @@ def test_a_new_policy_switches_once_and_waits_for_the_connections_of_the_old_nod
     tiers = {**cluster.tiers, "shop": dataclasses.replace(shop, service=service, labels=labels)}
     reference = shop.reference
     cluster.engine.images[reference] = dataclasses.replace(cluster.engine.images[reference], labels=labels)
-    _, problem = reconciled(cluster, tiers)
+    _, problem = reconciled(cluster, tiers, {"shop": reference})
     assert problem == ""
     assert sets(cluster) == [[]]
     assert order(cluster, "connections", "stop")[-1].startswith("stop")
