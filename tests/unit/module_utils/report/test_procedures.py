@@ -108,6 +108,13 @@ def test_a_host_name_is_sent_where_localhost_is_not_answered() -> None:
     assert addresses_of({**spec(), "hosts": []}).header == ""
 
 
+def test_a_guest_runs_what_is_derived_from_the_image_of_its_tier() -> None:
+    held = tier("web", False, context=None, image="nginx:1.27", derived="evenkeel/web")
+    text = as_markdown(PROCEDURES["membership"](addresses_of(spec(held), unnamed={"web"})))
+    assert "docker run -d --name shop-web-guest evenkeel/web" in text
+    assert "nginx" not in text
+
+
 def test_a_tier_that_is_not_built_here_gets_no_guest() -> None:
     addresses = addresses_of(spec(tier("web", False, context="")))
     assert "docker run" not in as_markdown(PROCEDURES["membership"](addresses))

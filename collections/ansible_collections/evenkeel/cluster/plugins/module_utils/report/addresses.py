@@ -21,7 +21,7 @@ class TierAddresses:
     Attributes:
         name: its name.
         url: its address at the balancer.
-        image: its image.
+        image: what a person runs to start a node by hand: its image, or what is derived from that.
         nodes: number of declared nodes.
         sticky: whether clients stay with their node.
         strategy: how the balancer chooses a node.
@@ -29,7 +29,7 @@ class TierAddresses:
         first: name of its first node.
         guest: name for a node that is started by hand.
         direct: port and path of the tier at a node.
-        built: its image is built here, with the labels by which the balancer finds a container.
+        built: that image is made here, with the labels by which the balancer finds a container.
         named: its answers name their node; otherwise the balancer's log does.
     """
 
@@ -118,7 +118,7 @@ def _tier_addresses(cluster: str, web: Endpoint, tier: Mapping[str, Any], unname
     return TierAddresses(
         name=name,
         url=web.at(str(tier["path"])),
-        image=str(tier["image"]),
+        image=str(tier.get("derived") or tier["image"]),
         nodes=int(tier["nodes"]),
         sticky=bool(tier["sticky"]),
         strategy=str(tier["strategy"]),
@@ -126,6 +126,6 @@ def _tier_addresses(cluster: str, web: Endpoint, tier: Mapping[str, Any], unname
         first=node_name(cluster, name, 1),
         guest=f"{node_prefix(cluster, name)}guest",
         direct=f"{tier['port']}{'/' if tier['strip_path'] else tier['path']}",
-        built=bool(tier["context"]),
+        built=bool(tier["context"] or tier.get("derived")),
         named=name not in unnamed,
     )
