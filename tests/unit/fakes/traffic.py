@@ -7,7 +7,7 @@ import itertools
 import json
 import re
 from collections import Counter
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from http import HTTPStatus
 from pathlib import Path
 from typing import Any
@@ -21,7 +21,7 @@ from ansible_collections.evenkeel.cluster.plugins.module_utils.drill.schedule im
 from ansible_collections.evenkeel.cluster.plugins.module_utils.traefik.metrics import Attempts
 
 from .clock import VirtualClock
-from .cluster import FakeCluster
+from .cluster import TIERS, FakeCluster
 from .history import Delays
 from .node import FakeNode
 
@@ -230,11 +230,12 @@ class DrilledCluster(FakeCluster):
 
     Args:
         folder: for its files.
+        tiers: other tiers than the usual ones.
     """
 
-    def __init__(self, folder: Path) -> None:
+    def __init__(self, folder: Path, tiers: Mapping[str, Mapping[str, Any]] = TIERS) -> None:
         # A node's counters are read twice while it drains, as long as that takes in a real cluster.
-        super().__init__(folder, delays=Delays(drain=1.5))
+        super().__init__(folder, delays=Delays(drain=1.5), tiers=tiers)
         self.traffic = Traffic(self, folder / "access.log")
         self.balancers = FakeBalancers(self.traffic, self.clock)
         self.sender = FakeSender(self.traffic, self.clock)

@@ -153,6 +153,18 @@ def test_a_policy_is_switched_there_and_back(cluster: DrilledCluster, tier: str,
     assert cluster.declared()
 
 
+def test_a_held_tier_switches_with_an_image_that_has_no_labels_of_the_first_policy(tmp_path: Path) -> None:
+    cluster = DrilledCluster(tmp_path, {"web": {"image": "nginx:1", "port": 80, "path": "/", "nodes": 2}})
+    target = target_of(cluster)
+    perform(target, POLICY, tier="web")
+    bare = cluster.engine.image("evenkeel-drill/evenkeel-web:latest")
+    assert bare is not None
+    assert {node.image_id for node in cluster.engine.nodes()} == {bare.id}
+    perform(target, POLICY, tier="web")
+    target.restore()
+    assert cluster.declared()
+
+
 def test_a_tier_that_grows_after_its_policy_was_switched_keeps_the_policy(cluster: DrilledCluster) -> None:
     target = target_of(cluster)
     perform(target, POLICY, GROW)
