@@ -63,7 +63,7 @@ def test_second_attempts(before: Attempts, after: Attempts, found: int | None) -
 
 def test_what_never_reached_a_node_has_no_attempt() -> None:
     records = [Record(f"r-{n}", 0, 0, 0, "web", POST if n < 2 else GET, 0, 200, None) for n in range(4)]
-    log = [LogLine("r-0", 200, "web-1:80", 0), LogLine("r-1", 503, "", 0), LogLine("r-2", 200, "web-1:80", 0)]
+    log = [LogLine("r-0", 200, "web-1:80"), LogLine("r-1", 503, ""), LogLine("r-2", 200, "web-1:80")]
     assert logged_requests(records, log) == {("web", POST): 1, ("web", GET): 1}
 
 

@@ -166,7 +166,7 @@ def test_a_get_of_a_killed_node_is_excused_where_it_is_not_sent_again(repeating:
 @pytest.mark.parametrize("server, spared", [("web-1:8080", True), ("web-2:8080", False)])
 def test_the_access_log_tells_where_a_request_was(server: str, spared: bool) -> None:
     failed = lost(4.9, 5.1, method=POST)
-    log = [LogLine(failed.key, 502, server, 0)]
+    log = [LogLine(failed.key, 502, server)]
     assert bool(in_flight([failed], [event(KILL, 5, 8, left={"web-1": 5.0})], log)) is spared
 
 
@@ -360,9 +360,9 @@ def test_a_window_holds_what_was_due_in_it(times: list[float], begin: float, len
 def test_clients_log_and_nodes_are_compared() -> None:
     records = [record(1), record(2), lost(3), lost(4, error="connection reset"), record(5, node="web-2")]
     log = [
-        LogLine("run-1", 200, "web-1:8080", 0),
-        LogLine("run-2", 404, "web-1:8080", 0),
-        LogLine("run-3", 502, "web-1:8080", 2),
+        LogLine("run-1", 200, "web-1:8080"),
+        LogLine("run-2", 404, "web-1:8080"),
+        LogLine("run-3", 502, "web-1:8080"),
     ]
     nodes = {"web-1": NodeCount(3, True), "web-2": NodeCount(0, True), "web-3": NodeCount(0, False)}
     counts = compare_counts(records, log, nodes, again={("web", GET): 1, ("web", POST): 2})

@@ -30,8 +30,8 @@ def record(key: str, at: float, **differs: Any) -> Record:
     return dataclasses.replace(Record(key, at, at, at + 0.1, "web", GET, 0, 200, None), **differs)
 
 
-def line(key: str, server: str, retries: int = 0) -> LogLine:
-    return LogLine(key, 200, server, retries)
+def line(key: str, server: str) -> LogLine:
+    return LogLine(key, 200, server)
 
 
 # -- Names of servers ------------------------------------------------------------------

@@ -39,7 +39,7 @@ def lose(evidence: Evidence, *indices: int, **differs: Any) -> Evidence:
     for index in indices:
         changes = {"error": "status 502", "status": 502, "node": None, **differs}
         records[index] = dataclasses.replace(records[index], **changes)
-    log = None if evidence.log is None else [LogLine(item.key, item.status or 0, "web-2:80", 0) for item in records]
+    log = None if evidence.log is None else [LogLine(item.key, item.status or 0, "web-2:80") for item in records]
     return dataclasses.replace(evidence, records=records, log=log)
 
 
@@ -68,7 +68,7 @@ def evidence(**differs: Any) -> Evidence:
             {item.key: {"web-2": 1} for item in records if item.method == POST}, frozenset({"web-1", "web-2"})
         ),
         nodes={"web-1": NodeCount(2, True), "web-2": NodeCount(998, True)},
-        log=[LogLine(item.key, 200, "web-2:80", 0) for item in records],
+        log=[LogLine(item.key, 200, "web-2:80") for item in records],
     )
     return dataclasses.replace(usual, **differs)
 
@@ -161,7 +161,7 @@ def broken_events() -> Evidence:
             "got latency p99 0.006 s, want at most 0.001 s (fix: more nodes)",
         ),
         (
-            evidence(log=[LogLine("run-1", 500, "web-2:80", 0)]),
+            evidence(log=[LogLine("run-1", 500, "web-2:80")]),
             LIMITS,
             "got 999 answered requests missing in the access log, 1 with another status, want all 1000 of them as the"
             " clients saw them (fix: see the balancer's access log)",

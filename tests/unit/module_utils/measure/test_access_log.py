@@ -57,7 +57,7 @@ def test_only_our_lines_are_taken() -> None:
         '{"request_X-Request-Id": "run-5", "DownstreamStatus": null}',
         "",
     ]
-    assert parse_log(lines, "run-") == [LogLine("run-1", 200, "web-1:8080", 0), LogLine("run-2", 502, "web-1:8080", 2)]
+    assert parse_log(lines, "run-") == [LogLine("run-1", 200, "web-1:8080"), LogLine("run-2", 502, "web-1:8080")]
 
 
 def test_only_what_was_added_is_read(log: Path) -> None:

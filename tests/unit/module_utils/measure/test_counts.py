@@ -13,7 +13,7 @@ from ansible_collections.evenkeel.cluster.plugins.module_utils.measure.counts im
 )
 
 SEEN = [Answered("r-1", 200, "web-1"), Answered("r-2", 200, "web-2"), Answered("r-3", 503, None)]
-LOG = [LogLine("r-1", 200, "a:80", 0), LogLine("r-2", 200, "b:80", 1), LogLine("r-3", 503, "", 0)]
+LOG = [LogLine("r-1", 200, "a:80"), LogLine("r-2", 200, "b:80"), LogLine("r-3", 503, "")]
 NODES = {"a:80": "web-1", "b:80": "web-2"}
 
 
@@ -24,13 +24,13 @@ NODES = {"a:80": "web-1", "b:80": "web-2"}
         (LOG, None, 3, 0, 0),
         (LOG[1:], NODES, 2, 1, 0),
         ([], NODES, 0, 3, 0),
-        ([*LOG, LogLine("r-9", 200, "a:80", 0)], NODES, 4, 0, 0),
+        ([*LOG, LogLine("r-9", 200, "a:80")], NODES, 4, 0, 0),
         ([*LOG, LOG[0]], NODES, 3, 0, 0),
         (LOG, {"a:80": "web-2", "b:80": "web-1"}, 3, 0, 2),
         (LOG, {}, 3, 0, 2),
-        ([LogLine("r-1", 502, "a:80", 0), *LOG[1:]], None, 3, 0, 1),
-        ([LogLine("r-1", 502, "b:80", 0), *LOG[1:]], NODES, 3, 0, 1),
-        ([*LOG[:2], LogLine("r-3", 503, "a:80", 0)], NODES, 3, 0, 1),
+        ([LogLine("r-1", 502, "a:80"), *LOG[1:]], None, 3, 0, 1),
+        ([LogLine("r-1", 502, "b:80"), *LOG[1:]], NODES, 3, 0, 1),
+        ([*LOG[:2], LogLine("r-3", 503, "a:80")], NODES, 3, 0, 1),
     ],
     ids=[
         "agrees",

@@ -33,7 +33,7 @@ def replies(*nodes: str) -> list[Reply]:
 
 
 def log(*nodes: str) -> tuple[LogLine, ...]:
-    return tuple(LogLine(f"p-{index}", 200, f"{node}:80", 0) for index, node in enumerate(nodes))
+    return tuple(LogLine(f"p-{index}", 200, f"{node}:80") for index, node in enumerate(nodes))
 
 
 SENT = ("web-1", "web-2", "web-1", "web-2")
@@ -108,7 +108,7 @@ def test_an_answer_from_an_unknown_node_is_counted() -> None:
 
 def test_a_refusal_by_the_guard_agrees_with_the_log() -> None:
     refused = [Reply(0, 0.0, 0.01, 503, None)]
-    found = compare(refused, Reading("p-", (LogLine("p-0", 503, "", 0),)), ())
+    found = compare(refused, Reading("p-", (LogLine("p-0", 503, ""),)), ())
     assert not found.problems
     assert not found.notes
 

@@ -65,11 +65,11 @@ def test_the_server_of_the_log_is_a_node(server: str, name: str | None) -> None:
 def test_each_answer_is_joined_to_its_own_line() -> None:
     replies = [reply(0), reply(1), reply(2, None), reply(3, 503), reply(4)]
     lines = [
-        LogLine("p-1", 200, "web-2:8080", 0),
-        LogLine("p-0", 200, "web-1:8080", 1),
-        LogLine("p-2", 499, "web-3:8080", 0),  # the client gave up
-        LogLine("p-3", 503, "", 0),  # the guard
-        LogLine("q-4", 200, "web-3:8080", 0),  # of another load
+        LogLine("p-1", 200, "web-2:8080"),
+        LogLine("p-0", 200, "web-1:8080"),
+        LogLine("p-2", 499, "web-3:8080"),  # the client gave up
+        LogLine("p-3", 503, ""),  # the guard
+        LogLine("q-4", 200, "web-3:8080"),  # of another load
     ]
     assert [item.served_by for item in named_by_log(replies, lines, "p-", SERVERS)] == [
         "web-1",

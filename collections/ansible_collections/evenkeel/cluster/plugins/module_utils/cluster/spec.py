@@ -22,6 +22,8 @@ SPREADING_STRATEGIES = frozenset({"wrr", "p2c"})
 #: How a node is replaced: the new one starts beside the old one, or when that has ended.
 BESIDE, REPLACE = "beside", "replace"
 ROLLS = (BESIDE, REPLACE)
+#: How long a release command may take where a tier does not say it.
+RELEASE_SECONDS = 600
 SAME_SITE = ("lax", "strict", "none")
 
 
@@ -108,7 +110,7 @@ class Tier:
     pull: str = "missing"
     derived: str = ""
     release_command: list[str] = dataclasses.field(default_factory=list)
-    release_seconds: int = 600
+    release_seconds: int = RELEASE_SECONDS
     container: ContainerOptions = dataclasses.field(default_factory=ContainerOptions)
     secrets: TierSecrets = dataclasses.field(default_factory=TierSecrets)
 

@@ -129,31 +129,29 @@ def _capability(reader: Reader, place: str, item: object, fix: str) -> str:
     return ""
 
 
+def capabilities(reader: Reader, what: str, raw: object, *, every: bool) -> list[str]:
+    """Names of capabilities; with *every*, also the word for all of them."""
+    kind, example = ("capabilities, or ALL", "[ALL]") if every else ("capabilities", "[CHOWN]")
+    found = []
+    for place, item in _items(reader, what, raw, kind, example):
+        if not isinstance(item, str) or item.upper() != ALL:
+            found.append(_capability(reader, place, item, f"{what}: {example}"))
+        elif every:
+            found.append(ALL)
+        else:
+            want = "the capabilities that are needed, because all of them are the host's root"
+            reader.problem(place, item, want, f"{what}: [CHOWN, SETGID, SETUID]")
+    return sorted(set(found) - {""})
+
+
 def cap_add(reader: Reader, what: str, raw: object) -> list[str]:
     """Capabilities to give; never all of them."""
-    found = []
-    for place, item in _items(reader, what, raw, "capabilities", "[CHOWN]"):
-        if isinstance(item, str) and item.upper() == ALL:
-            reader.problem(
-                place,
-                item,
-                "the capabilities that are needed, because all of them are the host's root",
-                f"{what}: [CHOWN, SETGID, SETUID]",
-            )
-        elif name := _capability(reader, place, item, f"{what}: [CHOWN]"):
-            found.append(name)
-    return sorted(set(found))
+    return capabilities(reader, what, raw, every=False)
 
 
 def cap_drop(reader: Reader, what: str, raw: object) -> list[str]:
     """Capabilities to take away."""
-    found = []
-    for place, item in _items(reader, what, raw, "capabilities, or ALL", "[ALL]"):
-        if isinstance(item, str) and item.upper() == ALL:
-            found.append(ALL)
-        elif name := _capability(reader, place, item, f"{what}: [ALL]"):
-            found.append(name)
-    return sorted(set(found))
+    return capabilities(reader, what, raw, every=True)
 
 
 def security_opt(reader: Reader, what: str, raw: object) -> list[str]:

@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from ..cluster.logs import LOG_FILES, LOG_SIZE, MAX_LOG_FILES
-from ..cluster.spec import BESIDE, ROLLS, STRATEGIES
+from ..cluster.spec import BESIDE, RELEASE_SECONDS, ROLLS, STRATEGIES
 from . import tier_values as values
 from .container_values import arguments
 from .reader import Reader
@@ -24,7 +24,6 @@ DEFAULT_MAX_FAILURES = 40
 MAX_FAILURES = 100
 MAX_READY_SECONDS = 3600
 MAX_RELEASE_SECONDS = 86_400
-DEFAULT_RELEASE_SECONDS = 600
 #: The limit of a tier that declares none, in bytes.
 DEFAULT_MEMORY = 256 * 1024**2
 
@@ -71,7 +70,7 @@ OPTIONS = (
     TierOption("ready_seconds", whole(0, MAX_READY_SECONDS, 0), 0),
     TierOption("roll", choice(*ROLLS), BESIDE),
     TierOption("release_command", command, None),
-    TierOption("release_seconds", whole(1, MAX_RELEASE_SECONDS, DEFAULT_RELEASE_SECONDS), DEFAULT_RELEASE_SECONDS),
+    TierOption("release_seconds", whole(1, MAX_RELEASE_SECONDS, RELEASE_SECONDS), RELEASE_SECONDS),
     TierOption("memory", values.memory, str(DEFAULT_MEMORY)),
     TierOption("cpus", values.cpus, 0),
     TierOption("pids", whole(0, MAX_PIDS, 200), 200),

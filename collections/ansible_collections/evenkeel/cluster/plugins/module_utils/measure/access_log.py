@@ -23,7 +23,6 @@ class LogLine:
     key: str
     status: int
     server: str
-    retries: int
 
 
 def parse_log(lines: Iterable[str], prefix: str) -> list[LogLine]:
@@ -41,7 +40,6 @@ def parse_log(lines: Iterable[str], prefix: str) -> list[LogLine]:
                         key,
                         int(item["DownstreamStatus"]),
                         str(item.get("ServiceAddr", "")),
-                        int(item.get("RetryAttempts", 0)),
                     )
                 )
         except (ValueError, KeyError, TypeError):
