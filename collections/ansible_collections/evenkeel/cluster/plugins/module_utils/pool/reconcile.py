@@ -342,10 +342,10 @@ def _waited(outcome: Outcome, seconds: float) -> Outcome:
 def _done(outcome: Outcome, rollout: Rollout, seconds: Mapping[str, float]) -> Outcome:
     return dataclasses.replace(
         outcome,
-        actions=list(rollout.done),
-        timings=dict(rollout.timings),
-        switched=dict(rollout.switched),
-        warnings=list(rollout.warnings),
+        actions=list(rollout.record.done),
+        timings=dict(rollout.record.timings),
+        switched=dict(rollout.record.switched),
+        warnings=list(rollout.record.warnings),
         seconds={part: round(lasted, 3) for part, lasted in seconds.items()},
     )
 

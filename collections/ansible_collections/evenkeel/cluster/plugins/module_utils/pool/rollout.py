@@ -27,8 +27,9 @@ from .handover import Handover
 from .mending import mend
 from .plan import DRAIN, MEND, RELEASE, REMOVE, ROUTE, START, PoolAction, free_names
 from .release import release
-from .rollout_parts import NodeTiming, RollbackState, RolloutLimits, ended, node_words, of_kind
+from .rollout_parts import RollbackState, RolloutLimits, ended, node_words, of_kind
 from .rotation import ReconcileError, RotationWatch
+from .run_record import RunRecord
 from .starting import start_node
 from .steps import Step, no_step
 from .tier_servers import TierServers
@@ -71,7 +72,6 @@ class Rollout:
         self._routes = ports.routes
         self._balancer = ports.balancer
         self._limits = limits
-        self._on_step = on_step
         self._halt = halt
         self._clock = clock
         self._handovers: dict[str, Handover] = {}
@@ -79,12 +79,7 @@ class Rollout:
         self._servers: dict[str, TierServers] = {}
         self._lead = functools.partial(TierServers.lead, ports.routes, sets=self._servers)
         self._lost_routes: dict[str, Route | None] = {}
-        self._began = 0.0
-        self.timings: dict[str, NodeTiming] = {}
-        #: Tier to when its route was switched, seconds since the reconciliation began.
-        self.switched: dict[str, float] = {}
-        self.done: list[PoolAction] = []
-        self.warnings: list[str] = []
+        self.record = RunRecord(on_step, clock)
 
     def apply(self, actions: Sequence[PoolAction]) -> None:
         """Carry out the actions.
@@ -92,7 +87,7 @@ class Rollout:
         Raises:
             ReconcileError: at least one tier failed; it names each. The other tiers are finished nevertheless.
         """
-        self._began = self._clock.now()
+        self.record.begin()
         tiers = list(dict.fromkeys(action.tier for action in actions))
         groups = {action.together: Handover(action.together, self._switch) for action in actions if action.together}
         self._handovers = {tier: handover for group, handover in groups.items() for tier in group}
@@ -169,7 +164,7 @@ class Rollout:
         self._mend_step(watch, of_kind(actions, MEND), rollback)
         for action in of_kind(actions, RELEASE):
             release(self._engine, self._declaration.cluster, self._declaration.builds[action.tier])
-            self._over(action, steps.RELEASED)
+            self.record.over(action, steps.RELEASED)
         starts = of_kind(actions, START)
         self._start_step(watch, starts, keep=not (rollback.drained or of_kind(actions, DRAIN)))
         rollback.started += [action.node for action in starts]
@@ -195,21 +190,6 @@ class Rollout:
         """Do it for all, side by side; the first error is raised when all are over."""
         ended([threads.submit(work, item) for item in items])
 
-    def _timing(self, node: str) -> NodeTiming:
-        return self.timings.setdefault(node, NodeTiming())
-
-    def _now(self) -> float:
-        return round(self._clock.now() - self._began, 3)
-
-    def _tell(self, tier: str, node: str, step: str) -> float:
-        at = self._now()
-        self._on_step(Step(tier, node, step, at))
-        return at
-
-    def _mark(self, tier: str, node: str, step: str) -> None:
-        """Note when the node reached the step, and tell it."""
-        setattr(self._timing(node), step, self._tell(tier, node, step))
-
     # -- set back -----------------------------------------------------------------
 
     def _mend_step(self, watch: RotationWatch, actions: Sequence[PoolAction], rollback: RollbackState) -> None:
@@ -223,9 +203,9 @@ class Rollout:
         failed = mend(self._engine, watch, self._declaration.builds[tier], nodes, probe_each)
         for action in actions:
             if action.id not in failed:
-                self._over(action, steps.MENDED)
+                self.record.over(action, steps.MENDED)
         if failed:
-            self.warnings += [f"{problem}; it was replaced" for problem in failed.values()]
+            self.record.warnings += [f"{problem}; it was replaced" for problem in failed.values()]
             self._replace(watch, [action for action in actions if action.id in failed], rollback)
 
     def _replace(self, watch: RotationWatch, actions: Sequence[PoolAction], rollback: RollbackState) -> None:
@@ -252,15 +232,11 @@ class Rollout:
         if action.id in alive:
             self._engine.stop(action.id, self._stop_seconds(action.tier))
         self._engine.remove(action.id)
-        self._over(action, steps.REMOVED)
-
-    def _over(self, action: PoolAction, step: str) -> None:
-        self._tell(action.tier, action.node, step)
-        self.done.append(action)
+        self.record.over(action, steps.REMOVED)
 
     def _start(self, action: PoolAction) -> None:
         start_node(self._engine, action.node, self._declaration.builds[action.tier])
-        self._mark(action.tier, action.node, steps.STARTED)
+        self.record.mark(action.tier, action.node, steps.STARTED)
 
     def _start_step(self, watch: RotationWatch, actions: Sequence[PoolAction], *, keep: bool) -> None:
         """Start nodes and wait for them. If that fails, all are removed; with *keep*, those in rotation stay."""
@@ -275,31 +251,32 @@ class Rollout:
                 names,
                 # Of an image without the contract, the balancer may judge an answer otherwise than this run does.
                 probed=not (keep and declared.health.contract),
-                ready=lambda name: self._mark(tier, name, steps.READY),
-                entered=lambda name: self._mark(tier, name, steps.IN_ROTATION),
+                ready=lambda name: self.record.mark(tier, name, steps.READY),
+                entered=lambda name: self.record.mark(tier, name, steps.IN_ROTATION),
             )
             self._servers[tier].admit({node.url for node in self._engine.nodes() if node.name in names})
-        except Exception:
+        except Exception as error:
             # The nodes from before keep serving. Those that did not come up are removed: the next run starts clean.
-            self._discard({name for name in names if not keep or self._timing(name).in_rotation is None})
+            with parts.told_after(error, "and what had started could not be removed"):
+                self._discard({name for name in names if not keep or not self.record.served(name)})
             raise
-        self.done += actions
+        self.record.done += actions
 
     def _discard(self, names: Container[str]) -> None:
         """Remove managed nodes; those that served are drained first."""
         going = [node for node in self._engine.nodes() if node.managed and node.name in names]
-        served = [node for node in going if self._timing(node.name).in_rotation is not None]
+        served = [node for node in going if self.record.served(node.name)]
         self._each(self._drainers, self._discard_one, [node for node in going if node not in served])
         for tier, leaving in parts.by_tier(served):
-            self.warnings += self._servers[tier].withdraw(leaving)
+            self.record.warnings += self._servers[tier].withdraw(leaving)
         self._each(self._drainers, self._discard_one, served)
 
     def _discard_one(self, node: Node) -> None:
-        if self._timing(node.name).in_rotation is not None:
+        if self.record.served(node.name):
             self._engine.stop(node.id, self._stop_seconds(node.tier), self._servers[node.tier].signal_for(node.id))
-            self._tell(node.tier, node.name, steps.DISCARDED_DRAINED)
+            self.record.tell(node.tier, node.name, steps.DISCARDED_DRAINED)
         else:
-            self._tell(node.tier, node.name, steps.DISCARDED)
+            self.record.tell(node.tier, node.name, steps.DISCARDED)
         self._engine.remove(node.id)
 
     def _switch(self, tiers: Iterable[str]) -> None:
@@ -315,11 +292,11 @@ class Rollout:
             raise
 
     def _routed(self, watch: RotationWatch, action: PoolAction) -> None:
-        self.switched[action.tier] = self._now()
+        self.record.switched[action.tier] = self.record.now()
         watch.routed(action.tier, self._routes.of(action.tier))
         is_declared = action.tier in self._declaration.builds
-        self._tell(action.tier, "", steps.ROUTE_SWITCHED if is_declared else steps.ROUTE_DROPPED)
-        self.done.append(action)
+        self.record.tell(action.tier, "", steps.ROUTE_SWITCHED if is_declared else steps.ROUTE_DROPPED)
+        self.record.done.append(action)
 
     # -- leaving -----------------------------------------------------------------
 
@@ -348,14 +325,14 @@ class Rollout:
         watch.up({node.service for node in leaving if node.service})
         rollback.drained += leaving
         for action in actions:
-            self._mark(action.tier, action.node, steps.DRAIN_BEGAN)
-        self.warnings += self._servers[actions[0].tier].withdraw(leaving)
+            self.record.mark(action.tier, action.node, steps.DRAIN_BEGAN)
+        self.record.warnings += self._servers[actions[0].tier].withdraw(leaving)
         runs = [self._drainers.submit(self._drain, action) for action in actions]
         try:
             watch.leave(leaving, lambda: parts.all_over(runs))
         finally:
             ended(runs)
-        self.done += actions
+        self.record.done += actions
 
     def _stop_seconds(self, tier: str) -> int:
         build = self._declaration.builds.get(tier)
@@ -365,19 +342,19 @@ class Rollout:
         timeout, signal = self._stop_seconds(action.tier), self._servers[action.tier].signal_for(action.id)
         code = self._engine.stop(action.id, timeout, signal)
         if code == _KILLED:
-            self.warnings.append(
+            self.record.warnings.append(
                 f"node {action.node}: got no end within {timeout} s of SIGTERM, want it to drain and exit"
                 " (it was killed; fix: see the node image contract)"
             )
-        self._mark(action.tier, action.node, steps.GONE)
+        self.record.mark(action.tier, action.node, steps.GONE)
 
     # -- rollback ---------------------------------------------------------------
 
     def _return(self, watch: RotationWatch, tier: str, rollback: RollbackState) -> str:
         """Return the tier to its former state; the result in words."""
-        self.done = [action for action in self.done if action.tier != tier]
+        self.record.done = [action for action in self.record.done if action.tier != tier]
         back = {node.name for node in rollback.drained}
-        self._tell(tier, "", steps.RETURNING)
+        self.record.tell(tier, "", steps.RETURNING)
         words = f"tier {tier} was returned to what it was"
         try:
             self._servers[tier].readmit(rollback.drained)

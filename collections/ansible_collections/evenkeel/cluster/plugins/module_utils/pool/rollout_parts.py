@@ -4,13 +4,16 @@
 
 from __future__ import annotations
 
+import contextlib
 import dataclasses
-from collections.abc import Callable, Container, Iterable, Sequence, Sized
+from collections.abc import Callable, Container, Iterable, Iterator, Sequence, Sized
 from concurrent.futures import Future
 
 from ..cluster.node import Node, TierBuild
+from ..core.errors import EvenkeelError
 from ..traefik.routes import Route
 from .plan import ROUTE, START, TAKEN_DOWN, PoolAction
+from .rotation import ReconcileError
 
 
 @dataclasses.dataclass(frozen=True)
@@ -81,6 +84,25 @@ def ended(runs: Iterable[Future[None]]) -> None:
 def told_once(error: Exception, words: str) -> str:
     """Why it failed, and what was done then; words that end with the same reason do not repeat it."""
     return f"{error}; " + words.replace(f": {error};", " for the same reason;")
+
+
+@contextlib.contextmanager
+def told_after(error: Exception, words: str) -> Iterator[None]:
+    """Clean up after a failure; where that fails too, tell both, because the first one is the cause.
+
+    Args:
+        error: the failure.
+        words: what it means that the cleaning has failed.
+
+    Raises:
+        ReconcileError: the cleaning has failed.
+    """
+    try:
+        yield
+    except (EvenkeelError, OSError) as left:
+        if not isinstance(error, (EvenkeelError, OSError)):
+            raise error from left
+        raise ReconcileError(f"{error}; {words}: {left}") from error
 
 
 def node_words(names: Sized) -> str:
