@@ -16,6 +16,7 @@ from ansible.module_utils.testing import patch_module_args
 from tests.unit.fakes.cluster import parsed_tiers
 from tests.unit.module_utils.engine.docker_socket import DockerSocket, RecordingSdk, refused
 
+from ansible_collections.evenkeel.cluster.plugins.module_utils.cluster.secrets import WRITTEN, SecretChange
 from ansible_collections.evenkeel.cluster.plugins.module_utils.core.lock import cluster_lock, discard_lock
 from ansible_collections.evenkeel.cluster.plugins.module_utils.engine.port import Image
 from ansible_collections.evenkeel.cluster.plugins.module_utils.pool.context import build_of, tier_route
@@ -170,6 +171,14 @@ def test_warnings_of_a_run_are_shown(
     with patch_module_args(host.options()), pytest.raises(SystemExit):
         node_pool.main()
     assert "diff" not in json.loads(capsys.readouterr().out)
+
+
+def test_a_secret_that_is_written_again_is_a_change(
+    host: Host, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    outcome = Outcome(secrets=[SecretChange("web", "pin", WRITTEN)])
+    monkeypatch.setattr(node_pool, "reconcile", lambda *_args, **_options: outcome)
+    assert run(node_pool, host.options(), capsys)["changed"] is True
 
 
 def test_a_run_that_fails_half_way_says_what_it_did(

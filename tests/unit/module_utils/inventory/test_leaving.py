@@ -121,8 +121,21 @@ def test_times_that_are_not_given_follow_from_those_that_are(
         ),
         (
             {"drain_seconds": 10, "finish_seconds": 9},
-            "cluster_tiers.web.finish_seconds: got 9, want at least drain_seconds (10) "
-            "(fix: cluster_tiers.web.finish_seconds: 15)",
+            "cluster_tiers.web.finish_seconds: got 9, want at least drain_seconds (10), and stop_seconds 5 more "
+            "(fix: cluster_tiers.web.finish_seconds: 10, cluster_tiers.web.stop_seconds: 20)",
+        ),
+        (
+            {"stop_seconds": 5},
+            "cluster_tiers.web.finish_seconds: got 0, want at least drain_seconds (2), and stop_seconds 5 more "
+            "(fix: cluster_tiers.web.finish_seconds: 2, cluster_tiers.web.stop_seconds: 12)",
+        ),
+        *(
+            (
+                {"image": image},
+                f"cluster_tiers.web.image: got '{image}', want the image of an application, not what a run built "
+                "(fix: name the image below it)",
+            )
+            for image in ("evenkeel/web", "evenkeel/hold:latest", "res/traefik:latest")
         ),
         (
             {"leaving": "hold"},
@@ -136,8 +149,8 @@ def test_times_that_are_not_given_follow_from_those_that_are(
         ),
         (
             {"context": "files/web", "image": "res/web", "leaving": "held"},
-            "cluster_tiers.web.leaving: got 'held', want own or balancer, because an image that is built here can have "
-            "hold in its Dockerfile (fix: cluster_tiers.web.leaving: own)",
+            "cluster_tiers.web.leaving: got 'held', want own or balancer, because hold is added to images that are not "
+            "built here (fix: cluster_tiers.web.leaving: balancer, or see docs/node-images.md)",
         ),
         (
             {"context": "files/web", "image": "res/web", "pull": "never"},

@@ -286,9 +286,9 @@ def test_a_node_that_drains_is_not_part_of_a_wave() -> None:
 @pytest.mark.parametrize(
     "table, reason",
     [
-        (routed("web-b", path="/old/"), "path or host names changed"),
-        (routed("web-b", hosts=()), "path or host names changed"),
-        (routed("web-b", strip_path=True), "path or host names changed"),
+        (routed("web-b", path="/old/"), "path, host names or options changed"),
+        (routed("web-b", hosts=()), "path, host names or options changed"),
+        (routed("web-b", strip_path=True), "path, host names or options changed"),
         (RouteTable({"web": ROUTE_B}, current=False), "the route file is of another version"),
         (routed("web-a"), "policy changed, web-a -> web-b"),
         (UNROUTED, "leads to web-b"),

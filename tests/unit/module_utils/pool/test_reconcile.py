@@ -114,7 +114,8 @@ def test_a_drill_may_begin_only_on_a_pool_as_declared(cluster: FakeCluster) -> N
     with pytest.raises(PoolInputError) as caught:
         require_as_declared(cluster.request(hosts=()), cluster.ports)
     assert str(caught.value) == (
-        "pool: got 2 differences from the declaration (first: dates: route dates (path or host names changed)),"
+        "pool: got 2 differences from the declaration (first: dates: route dates (path, host names or options changed))"
+        ","
         " want none (fix: ansible-playbook site.yml)"
     )
 
@@ -200,6 +201,9 @@ def test_an_equal_declaration_is_not_written_again(cluster: FakeCluster, tmp_pat
     written = path.stat().st_ino
     reconcile(request, cluster.ports, clock=cluster.clock)
     assert path.stat().st_ino == written
+    reconcile(cluster.request(declaration_file=str(path), hosts=()), cluster.ports, clock=cluster.clock)
+    assert json.loads(path.read_text())["hosts"] == []
+    path.write_bytes(b"\xff\xfe")
     reconcile(cluster.request(declaration_file=str(path), hosts=()), cluster.ports, clock=cluster.clock)
     assert json.loads(path.read_text())["hosts"] == []
 

@@ -67,7 +67,7 @@ def test_where_it_fails_nothing_is_rolled(cluster: FakeCluster, code: int | None
         reconcile_locked(cluster.request(tiers=renewed(cluster)), cluster.ports, clock=cluster.clock)
     assert str(raised.value) == (
         f"release_command of tier shop: got {got}, last log lines: done, want exit code 0"
-        " (fix: mend what it says, or raise release_seconds; no node was changed)"
+        " (fix: mend what it says, or raise release_seconds; no node was started)"
     )
     assert calls(cluster) == ["release shop-release"]
     assert cluster.names() == ["shop-1", "shop-2"]

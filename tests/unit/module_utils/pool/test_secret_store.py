@@ -249,6 +249,17 @@ def test_what_was_changed_by_hand_is_written_again_in_the_folder_that_nodes_have
     assert (folder.stat().st_ino, mode(folder), mode(folder / "cert")) == (number, 0o755, 0o444)
 
 
+def test_a_folder_in_the_place_of_a_secret_is_gone_after_two_runs(place: Place) -> None:
+    folder = Path(place.run()["web"].secrets.folder)
+    (folder / "pin").unlink()
+    (folder / "pin").mkdir()
+    (folder / "pin" / "x").write_text("x")
+    place.run(nodes=False)
+    place.run(nodes=False)
+    assert place.changes() == []
+    assert sorted(item.name for item in folder.iterdir()) == [".env", "cert", "pin"]
+
+
 def test_what_the_users_of_nodes_cannot_read_any_more_is_written_again(place: Place) -> None:
     folder = Path(place.run()["web"].secrets.folder)
     (folder / "pin").chmod(0o400)

@@ -178,6 +178,10 @@ def test_what_the_tier_has_already_is_not_proposed_again() -> None:
     assert option(remedy(tier(cap_add=["CHOWN"]), denied)) == CAPABILITIES.format("CHOWN, SETGID, SETUID")
     assert remedy(tier(cap_add=["CHOWN", "SETGID", "SETUID"]), denied) == ""
     assert remedy(tier(confinement="docker"), denied) == ""
+    for words, name in (("mlock", "IPC_LOCK"), ("setpriority", "SYS_NICE"), ("setrlimit", "SYS_RESOURCE")):
+        asked = crash(f"app: {words}: Operation not permitted")
+        assert option(remedy(tier(confinement="docker"), asked)) == f"cluster_tiers.web.cap_add: [{name}]"
+        assert remedy(tier(confinement="docker", cap_add=[name]), asked) == ""
     missing = crash("ping: socket: Operation not permitted")
     assert option(remedy(tier(confinement="docker"), missing)) == "cluster_tiers.web.cap_add: [NET_RAW]"
     assert remedy(tier(tmpfs={"/tmp": "64m,exec"}), crash("sh: 1: /tmp/tool: Permission denied")) == ""

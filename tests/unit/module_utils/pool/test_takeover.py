@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import threading
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -10,7 +11,10 @@ from typing import Any
 import pytest
 from tests.unit.fakes.cluster import HOSTS, TIERS, FakeCluster, parsed_tiers
 
+from ansible_collections.evenkeel.cluster.plugins.module_utils.cluster.node import Node
 from ansible_collections.evenkeel.cluster.plugins.module_utils.cluster.spec import Tier
+from ansible_collections.evenkeel.cluster.plugins.module_utils.core.errors import Problem
+from ansible_collections.evenkeel.cluster.plugins.module_utils.engine.port import EngineError
 from ansible_collections.evenkeel.cluster.plugins.module_utils.pool.reconcile import (
     Outcome,
     PoolRequest,
@@ -161,6 +165,25 @@ def test_a_former_name_keeps_serving_when_the_new_one_does_not_come_up(cluster: 
     assert missing == []
 
 
+@pytest.mark.timeout(60)
+@pytest.mark.parametrize("thread", ["tier_0", "tier_1"])
+def test_a_tier_that_cannot_begin_keeps_no_other_waiting(
+    cluster: FakeCluster, monkeypatch: pytest.MonkeyPatch, thread: str
+) -> None:
+    nodes = cluster.engine.nodes
+
+    def refuse() -> list[Node]:
+        if threading.current_thread().name == thread:
+            raise EngineError(Problem("Docker", "no answer", "one", "wait"))
+        return nodes()
+
+    monkeypatch.setattr(cluster.engine, "nodes", refuse)
+    missing = unserved(cluster, "/api/")
+    _, problem = run(cluster, renamed(cluster))
+    assert "Docker: got no answer" in problem
+    assert missing == []
+
+
 def test_paths_are_exchanged_in_one_write(cluster: FakeCluster) -> None:
     tiers = parsed_tiers(
         {"shop": {**TIERS["shop"], "path": "/api/"}, "dates": {**TIERS["dates"], "path": "/", "strip_path": False}}
@@ -178,8 +201,8 @@ def test_paths_are_exchanged_in_one_write(cluster: FakeCluster) -> None:
     assert missing == []
     assert len(writes) == 1
     assert {str(action) for action in outcome.actions} == {
-        "route dates (path or host names changed, takes / over from shop, shop takes /api/ over)",
-        "route shop (path or host names changed, takes /api/ over from dates, dates takes / over)",
+        "route dates (path, host names or options changed, takes / over from shop, shop takes /api/ over)",
+        "route shop (path, host names or options changed, takes /api/ over from dates, dates takes / over)",
     }
 
 

@@ -147,7 +147,7 @@ def test_a_changed_host_name_is_drift_until_a_run(tmp_path: Path) -> None:
     cluster = FakeCluster(tmp_path, VirtualClock(), cluster=CLUSTER)
     try:
         request = cluster.request(hosts=("localhost", "new.example"))
-        expected = {(name, f"route {name} (path or host names changed)") for name in cluster.tiers}
+        expected = {(name, f"route {name} (path, host names or options changed)") for name in cluster.tiers}
         assert announced(status(request, cluster.ports)) == expected
         assert announced(reconcile(request, cluster.ports, clock=cluster.clock).view) == set()
         assert "new.example" in cluster.routes.path.read_text()

@@ -239,7 +239,7 @@ def main() -> None:
     for warning in outcome.warnings:
         module.warn(warning)
     shown = {"diff": diff(outcome)} if module._diff else {}
-    module.exit_json(**as_result(outcome, changed=bool(outcome.actions)), **shown, **progress.result())
+    module.exit_json(**as_result(outcome, changed=outcome.changed), **shown, **progress.result())
 
 
 if __name__ == "__main__":

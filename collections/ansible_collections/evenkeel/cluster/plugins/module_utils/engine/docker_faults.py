@@ -66,13 +66,14 @@ class DockerDrillEngine(DockerEngine):
         api = self.client.api
         marks = {labels.CLUSTER: self.cluster, labels.ROLE: labels.NONE, labels.DRILL: "control"}
         with _there(f"image {image}"):
-            config = api.inspect_image(image)["Config"]
+            # Docker 29 leaves out what is empty.
+            config = api.inspect_image(image)["Config"] or {}
             changes = [
-                f"ENTRYPOINT {json.dumps(config['Entrypoint'] or [])}",
-                f"CMD {json.dumps(config['Cmd'] or [])}",
-                f"WORKDIR {config['WorkingDir'] or '/'}",
-                *([f"USER {config['User']}"] if config["User"] else []),
-                *(_environment_line(item) for item in config["Env"] or []),
+                f"ENTRYPOINT {json.dumps(config.get('Entrypoint') or [])}",
+                f"CMD {json.dumps(config.get('Cmd') or [])}",
+                f"WORKDIR {config.get('WorkingDir') or '/'}",
+                *([f"USER {config['User']}"] if config.get("User") else []),
+                *(_environment_line(item) for item in config.get("Env") or []),
                 *(f"LABEL {name}={json.dumps(value)}" for name, value in marks.items()),
             ]
             container = self.client.create(image=image, labels={"traefik.enable": "false", **marks})

@@ -29,7 +29,14 @@ LIMITS = frozenset(_LIMIT_NAMES.split())
 #: What Docker itself or this project decides by.
 RESERVED_LABELS = ("evenkeel.", "traefik.")
 # A node that is killed at once loses its requests, and one that is only stopped never ends.
-_NO_STOP = frozenset({"SIGKILL", "SIGSTOP"})
+# The signals that hold knows by name (files/hold/signals.c), but those that no application can handle.
+_STOP_SIGNALS = frozenset(
+    {"SIGHUP", "SIGINT", "SIGQUIT", "SIGILL", "SIGTRAP", "SIGABRT", "SIGBUS", "SIGFPE", "SIGUSR1", "SIGSEGV", "SIGUSR2"}
+    | {"SIGPIPE", "SIGALRM", "SIGTERM", "SIGCHLD", "SIGCONT", "SIGTSTP", "SIGTTIN", "SIGTTOU", "SIGURG", "SIGXCPU"}
+    | {"SIGXFSZ", "SIGVTALRM", "SIGPROF", "SIGWINCH", "SIGIO", "SIGPWR", "SIGSYS", "SIGRTMIN", "SIGRTMAX"}
+)
+# As the kernel and Docker count.
+_FIRST_REAL_TIME, _LAST_REAL_TIME = 34, 64
 _NO_NETWORKS = frozenset({"bridge", "default", "host", "ingress", "none"})
 _HIGHEST_ID = 2**31 - 1
 _NAME_OR_ID = r"(?:[a-z_][a-z0-9_-]{0,31}|0|[1-9][0-9]{0,9})"
@@ -45,7 +52,7 @@ _SECURITY = re.compile(
 )
 _NETWORK = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.-]{0,127}", re.ASCII)
 _TMPFS = "rw,nosuid,nodev,{exec},mode=1777,size={size}"
-_REAL_TIME = re.compile(r"SIGRTM(?:IN\+|AX-)[0-9]{1,2}", re.ASCII)
+_REAL_TIME = re.compile(r"SIGRTM(?:IN\+|AX-)([0-9]{1,2})", re.ASCII)
 
 
 def _items(reader: Reader, what: str, raw: object, kind: str, example: str) -> Iterator[tuple[str, object]]:
@@ -307,11 +314,14 @@ def stop_signal(reader: Reader, what: str, raw: object) -> str:
     if raw == "" and isinstance(raw, str):
         return ""
     number = whole_number(raw)
-    if number is not None and number in set(signal.Signals):
+    if number is not None and _FIRST_REAL_TIME <= number <= _LAST_REAL_TIME:
+        name = f"SIGRTMIN+{number - _FIRST_REAL_TIME}" if number > _FIRST_REAL_TIME else "SIGRTMIN"
+    elif number is not None and number in set(signal.Signals):
         name = signal.Signals(number).name
     name = name if name.startswith("SIG") else f"SIG{name}"
-    known = name in signal.Signals.__members__ or _REAL_TIME.fullmatch(name) is not None
-    if not known or name in _NO_STOP:
+    real_time = _REAL_TIME.fullmatch(name)
+    known = 1 <= int(real_time[1]) <= _LAST_REAL_TIME - _FIRST_REAL_TIME if real_time else name in _STOP_SIGNALS
+    if not known:
         reader.problem(what, raw, "a signal that an application can handle", f"{what}: SIGQUIT")
         return ""
     return name

@@ -90,8 +90,8 @@ def read_leaving(reader: Reader, at: str, cluster: str, name: str, options: Mapp
     built = options.get("context") is not None
     if len(reader.problems) == known:
         if built and leaving == HELD:
-            want = "own or balancer, because an image that is built here can have hold in its Dockerfile"
-            reader.problem(f"{at}.leaving", leaving, want, f"{at}.leaving: own")
+            want = "own or balancer, because hold is added to images that are not built here"
+            reader.problem(f"{at}.leaving", leaving, want, f"{at}.leaving: balancer, or see docs/node-images.md")
         if built and "pull" in options:
             reader.problem(f"{at}.pull", pull, "nothing, because the image is built here", f"remove {at}.pull")
         _finish_before_the_kill(reader, at, leaving, finish, options)
@@ -107,8 +107,9 @@ def _finish_before_the_kill(reader: Reader, at: str, leaving: str, finish: int, 
         want = f"at most stop_seconds ({stop}) less {FINISH_MARGIN}, because Docker kills the node then"
         reader.problem(f"{at}.finish_seconds", finish, want, f"{at}.stop_seconds: {finish + 2 * FINISH_MARGIN}")
     elif finish < drain:
-        want = f"at least drain_seconds ({drain})"
-        reader.problem(f"{at}.finish_seconds", finish, want, f"{at}.finish_seconds: {drain + FINISH_MARGIN}")
+        want = f"at least drain_seconds ({drain}), and stop_seconds {FINISH_MARGIN} more"
+        fix = f"{at}.finish_seconds: {drain}, {at}.stop_seconds: {drain + 2 * FINISH_MARGIN}"
+        reader.problem(f"{at}.finish_seconds", finish, want, fix)
 
 
 def first_process(tier: Tier, entrypoint: Sequence[str], command: Sequence[str]) -> str:

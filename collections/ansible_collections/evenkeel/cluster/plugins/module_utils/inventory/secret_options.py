@@ -146,11 +146,14 @@ def _read_file(reader: Reader, what: str, path: object, found: object) -> None:
     if not isinstance(path, str) or not path:
         reader.problem(what, kind_of(path), "the path of a file on the controller", f"{what}: secrets.env")
         return
-    problem = found.get("problem") if isinstance(found, Mapping) else "a path that was not read"
-    if not isinstance(found, Mapping) or problem:
-        fix = "mend the path, which starts at the repository" if problem else "pass it to the filter tier_secrets"
-        want = "a file with NAME=value lines on the controller"
-        reader.problems.append(Problem(what, f"{problem} for {quote(path)}", want, fix))
+    want = "a file with NAME=value lines on the controller"
+    if not isinstance(found, Mapping):
+        fix = "pass it to the filter tier_secrets"
+        reader.problems.append(Problem(what, f"a path that was not read for {quote(path)}", want, fix))
+        return
+    if found.get("problem"):
+        fix = "mend the path, which starts at the repository"
+        reader.problems.append(Problem(what, f"{found['problem']} for {quote(path)}", want, fix))
         return
     _entries, broken = read_variables(str(found.get("text") or ""))
     if broken:

@@ -61,9 +61,17 @@ def _image(reader: Reader, what: str, raw: object, built: bool, cluster: str) ->
             want, fix = "an image reference such as registry.example.org/app:1.2", f"{what}: app:1.2"
         reader.problem(what, raw, want, fix)
         return ""
-    if built and (text in RESERVED_IMAGES or text.startswith(_OURS)):
-        # What is derived from images of others is named evenkeel/<tier>.
-        reader.problem(what, text, "a name that is not reserved", f"{what}: res/express")
+    repository = text[: match.end()]
+    # What is derived from images of others is named evenkeel/<tier>. Such an image, derived once more, would be
+    # replaced by its own product in every run.
+    if repository in RESERVED_IMAGES or repository.startswith(_OURS):
+        want, fix = "a name that is not reserved", f"{what}: res/express"
+        if not built:
+            want, fix = (
+                "the image of an application, not what a run built",
+                "name the image below it",
+            )
+        reader.problem(what, text, want, fix)
         return ""
     name = image_name(cluster, text) if built else text
     if len(name) > _IMAGE_LENGTH:

@@ -170,7 +170,7 @@ def _route_reason(wanted: Route, now: Route | None, *, current: bool) -> str:
     if now.plain == wanted and now.servers is not None:
         return "left on a set of servers by a run that was killed"
     if now != wanted:
-        return "path or host names changed"
+        return "path, host names or options changed"
     return "" if current else "the route file is of another version"
 
 

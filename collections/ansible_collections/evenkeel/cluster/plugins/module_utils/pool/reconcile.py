@@ -331,7 +331,7 @@ def _leave_declaration(request: PoolRequest) -> None:
         "tiers": [dataclasses.asdict(tier) for tier in request.tiers.values()],
     }
     text = json.dumps(content, indent=2, sort_keys=True) + "\n"
-    if not path.is_file() or path.read_text(encoding="utf-8") != text:
+    if not path.is_file() or path.read_bytes() != text.encode():
         write_atomically(path, text, _DECLARATION_MODE)
 
 
@@ -342,7 +342,7 @@ def _waited(outcome: Outcome, seconds: float) -> Outcome:
 def _done(outcome: Outcome, rollout: Rollout, seconds: Mapping[str, float]) -> Outcome:
     return dataclasses.replace(
         outcome,
-        actions=list(rollout.record.done),
+        actions=rollout.record.done,
         timings=dict(rollout.record.timings),
         switched=dict(rollout.record.switched),
         warnings=list(rollout.record.warnings),

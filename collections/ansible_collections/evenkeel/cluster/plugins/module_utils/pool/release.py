@@ -35,6 +35,6 @@ def release(engine: Engine, cluster: str, build: TierBuild) -> None:
             f"release_command of tier {tier.name}",
             f"{got}, last log lines: {log or 'none'}",
             "exit code 0",
-            "mend what it says, or raise release_seconds; no node was changed",
+            "mend what it says, or raise release_seconds; no node was started",
         )
     )

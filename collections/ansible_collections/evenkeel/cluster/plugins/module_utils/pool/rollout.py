@@ -109,11 +109,12 @@ class Rollout:
             raise ReconcileError("\n".join(dict.fromkeys(problems)))
 
     def _tier(self, actions: Sequence[PoolAction]) -> None:
-        tier = actions[0].tier
-        watch = self._watch(tier) if any(action.kind != REMOVE for action in actions) else None
-        rollback = RollbackState(former=parts.plain(self._routes.of(tier)), staying=self._staying(tier, actions))
-        halted = ""
+        tier, halted = actions[0].tier, ""
+        watch, rollback = None, RollbackState()
         try:
+            if any(action.kind != REMOVE for action in actions):
+                watch = self._watch(tier)
+            rollback = RollbackState(former=parts.plain(self._routes.of(tier)), staying=self._staying(tier, actions))
             self._hold_together(watch, actions, rollback.former)
             for step in sorted({action.step for action in actions}):
                 # Between the end of the only node and the start of the next one there is nothing to stop at.
@@ -201,6 +202,7 @@ class Rollout:
         nodes = [node for node in self._engine.nodes() if node.id in ids]
         probe_each = functools.partial(self._each, self._starters)
         failed = mend(self._engine, watch, self._declaration.builds[tier], nodes, probe_each)
+        failed |= parts.missing(actions, nodes)
         for action in actions:
             if action.id not in failed:
                 self.record.over(action, steps.MENDED)
@@ -260,7 +262,7 @@ class Rollout:
             with parts.told_after(error, "and what had started could not be removed"):
                 self._discard({name for name in names if not keep or not self.record.served(name)})
             raise
-        self.record.done += actions
+        self.record.all_over(actions)
 
     def _discard(self, names: Container[str]) -> None:
         """Remove managed nodes; those that served are drained first."""
@@ -296,7 +298,7 @@ class Rollout:
         watch.routed(action.tier, self._routes.of(action.tier))
         is_declared = action.tier in self._declaration.builds
         self.record.tell(action.tier, "", steps.ROUTE_SWITCHED if is_declared else steps.ROUTE_DROPPED)
-        self.record.done.append(action)
+        self.record.all_over([action])
 
     # -- leaving -----------------------------------------------------------------
 
@@ -332,7 +334,7 @@ class Rollout:
             watch.leave(leaving, lambda: parts.all_over(runs))
         finally:
             ended(runs)
-        self.record.done += actions
+        self.record.all_over(actions)
 
     def _stop_seconds(self, tier: str) -> int:
         build = self._declaration.builds.get(tier)
@@ -352,16 +354,16 @@ class Rollout:
 
     def _return(self, watch: RotationWatch, tier: str, rollback: RollbackState) -> str:
         """Return the tier to its former state; the result in words."""
-        self.record.done = [action for action in self.record.done if action.tier != tier]
+        self.record.returning(tier)
         back = {node.name for node in rollback.drained}
-        self.record.tell(tier, "", steps.RETURNING)
         words = f"tier {tier} was returned to what it was"
         try:
             self._servers[tier].readmit(rollback.drained)
             self._each(self._starters, lambda node: self._engine.start_again(node.id), rollback.drained)
             if rollback.rerouted:
                 self._lead({tier: rollback.former})
-            if tier in self._declaration.builds:
+            # Where the policy has changed, they may listen elsewhere than declared: the balancer knows where.
+            elif tier in self._declaration.builds:
                 watch.answer(self._declaration.builds[tier].tier, back)
         except _EXPECTED as error:
             return f"tier {tier} could not be returned to what it was: {error}; its new nodes keep serving"

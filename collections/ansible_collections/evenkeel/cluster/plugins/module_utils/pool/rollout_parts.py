@@ -10,7 +10,7 @@ from collections.abc import Callable, Container, Iterable, Iterator, Sequence, S
 from concurrent.futures import Future
 
 from ..cluster.node import Node, TierBuild
-from ..core.errors import EvenkeelError
+from ..core.errors import EvenkeelError, Problem
 from ..traefik.routes import Route
 from .plan import ROUTE, START, TAKEN_DOWN, PoolAction
 from .rotation import ReconcileError
@@ -157,6 +157,16 @@ def lost_routes(
         action.tier: wanted(action.tier)
         for action in of_kind(actions, ROUTE)
         if action.tier not in starting and not action.together and now(action.tier) is None
+    }
+
+
+def missing(actions: Sequence[PoolAction], nodes: Iterable[Node]) -> dict[str, str]:
+    """Identifier of each node that is gone since its action was planned -> that, in words."""
+    there = {node.id for node in nodes}
+    return {
+        action.id: str(Problem(f"node {action.node}", "no container", "it running", "see what removed it"))
+        for action in actions
+        if action.id not in there
     }
 
 

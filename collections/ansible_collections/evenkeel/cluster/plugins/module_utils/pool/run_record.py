@@ -4,12 +4,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 
 from ..core.poll import Clock
 from .plan import PoolAction
 from .rollout_parts import NodeTiming
-from .steps import Step
+from .steps import RETURNING, Step
 
 
 class RunRecord:
@@ -18,7 +18,6 @@ class RunRecord:
     Attributes:
         timings: per node, when it reached each step.
         switched: tier to when its route was switched, seconds since the run began.
-        done: the actions that are done.
         warnings: what users should know, also after success.
     """
 
@@ -34,7 +33,8 @@ class RunRecord:
         self._began = 0.0
         self.timings: dict[str, NodeTiming] = {}
         self.switched: dict[str, float] = {}
-        self.done: list[PoolAction] = []
+        self._done: list[PoolAction] = []
+        self._returned: set[str] = set()
         self.warnings: list[str] = []
 
     def begin(self) -> None:
@@ -50,8 +50,11 @@ class RunRecord:
         return self.timings.setdefault(node, NodeTiming())
 
     def served(self, node: str) -> bool:
-        """Whether the node was in rotation since this run has started it."""
-        return self.timing(node).in_rotation is not None
+        """Whether the node may have had requests since this run has started it.
+
+        The balancer sends them before it has probed the node, and before this run sees it in rotation.
+        """
+        return self.timing(node).ready is not None
 
     def tell(self, tier: str, node: str, step: str) -> float:
         """Tell that a step is reached; when."""
@@ -66,4 +69,18 @@ class RunRecord:
     def over(self, action: PoolAction, step: str) -> None:
         """Note that an action is done, and tell its step."""
         self.tell(action.tier, action.node, step)
-        self.done.append(action)
+        self._done.append(action)
+
+    def all_over(self, actions: Iterable[PoolAction]) -> None:
+        """Note that actions are done whose steps were told."""
+        self._done.extend(actions)
+
+    def returning(self, tier: str) -> None:
+        """Note that what was done for the tier is undone."""
+        self._returned.add(tier)
+        self.tell(tier, "", RETURNING)
+
+    @property
+    def done(self) -> list[PoolAction]:
+        """The actions that are done, without those of tiers that were returned to what they were."""
+        return [action for action in self._done if action.tier not in self._returned]

@@ -245,7 +245,12 @@ def _make(path: Path, content: Mapping[str, str]) -> None:
 def _mend(path: Path, content: Mapping[str, str]) -> None:
     """Set the folder of a version back file by file: nodes that run have this folder itself mounted."""
     for item in path.iterdir():
-        if item.name not in content:
+        if item.name in content:
+            continue
+        # A folder is what a file was replaced by, moved aside.
+        if is_folder(item):
+            shutil.rmtree(item)
+        else:
             item.unlink()
     for name, text in content.items():
         file = path / name

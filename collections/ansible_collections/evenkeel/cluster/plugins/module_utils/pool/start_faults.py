@@ -28,6 +28,11 @@ _PORT = re.compile(r"(?::|\bport\D{1,3})([0-9]{2,5})\b", re.IGNORECASE)
 _TIME = re.compile(r"(?<![.\d])\d\d:\d\d:\d\d")
 _DENIED = r"operation not permitted|permission denied|\bEPERM\b|\bEACCES\b"
 
+# What Docker gives to every container.
+_GIVEN_BY_DOCKER = frozenset(
+    {"AUDIT_WRITE", "CHOWN", "DAC_OVERRIDE", "FOWNER", "FSETID", "KILL", "MKNOD", "NET_BIND_SERVICE", "NET_RAW"}
+    | {"SETFCAP", "SETGID", "SETPCAP", "SETUID", "SYS_CHROOT"}
+)
 #: What was refused, by words near the refusal -> the capabilities that allow it.
 _CAPABILITIES = (
     (r"\b[fl]?chown|changing ownership", ("CHOWN", "SETGID", "SETUID")),
@@ -173,8 +178,9 @@ def _denied(tier: Tier, line: str, match: re.Match[str], known: Evidence) -> str
 def _give(tier: Tier, capabilities: Iterable[str]) -> str:
     """Capabilities that it lacks; nothing when it has them."""
     container, at = tier.container, _at(tier)
-    lacking = [name for name in capabilities if name not in container.cap_add]
-    if not lacking or not {ALL, *lacking} & set(container.cap_drop):
+    given = _GIVEN_BY_DOCKER - set(container.cap_drop) if ALL not in container.cap_drop else frozenset[str]()
+    lacking = [name for name in capabilities if name not in {ALL, *container.cap_add, *given}]
+    if not lacking or ALL in container.cap_add:
         return ""
     every = ", ".join(sorted({*container.cap_add, *lacking}))
     wider = f", or {at}.confinement: docker" if container.confinement == STRICT else ""
