@@ -138,15 +138,18 @@ def p95(values: Sequence[float]) -> float:
     return ordered[-(-len(ordered) * 95 // 100) - 1] if ordered else float("nan")
 
 
+def pages(tier: str, path: str, slow: str) -> list[Target]:
+    """What a tier is asked: one request in twenty for the slow page."""
+    usual, late = (Target(tier, f"{WEB}{path}{page}", f"{WEB}{path}{page}", counts=False) for page in ("", slow))
+    return [late, *[usual] * (SLOW_EVERY - 1)]
+
+
 @contextmanager
-def under_load(rate: float, slow: str, result: Sum) -> Iterator[None]:
+def under_load(rate: float, targets: Sequence[Target], outcomes: list[Outcome]) -> Iterator[None]:
     """Send requests meanwhile, and until a second after."""
     over = threading.Event()
-    usual = Target(TIER, f"{WEB}/", f"{WEB}/", counts=False)
-    late = Target(TIER, f"{WEB}/{slow}", f"{WEB}/{slow}", counts=False)
-    load = Load([late, *[usual] * (SLOW_EVERY - 1)], rate)
+    load = Load(targets, rate)
     thread = threading.Thread(target=lambda: asyncio.run(load.run(lambda _: not over.is_set())))
-    result.began = time.monotonic()
     thread.start()
     try:
         yield
@@ -154,7 +157,7 @@ def under_load(rate: float, slow: str, result: Sum) -> Iterator[None]:
     finally:
         over.set()
         thread.join()
-        result.outcomes += load.outcomes
+        outcomes += load.outcomes
 
 
 @dataclasses.dataclass
@@ -260,7 +263,9 @@ def measure(name: str, animal: Animal, rounds: int, rate: float) -> Sum:
     if again.changed:
         raise BenchError(f"{name}: got {again.changed} changes by a second run, want none (fix: run it with --diff)")
     result = Sum()
-    with under_load(rate, animal.slow, result), Sessions(f"{WEB}/", f"evenkeel_{TIER}") as sessions:
+    result.began = time.monotonic()
+    requests, watched = pages(TIER, "/", animal.slow), Sessions(f"{WEB}/", f"evenkeel_{TIER}")
+    with under_load(rate, requests, result.outcomes), watched as sessions:
         trial = Trial(animal, declared, result, sessions)
         for number in range(rounds):
             play_round(trial)
