@@ -46,7 +46,7 @@ _POLL_SECONDS = 0.02
 _BEGIN_SECONDS = 60.0
 _END_SECONDS = 300.0
 # How long a start may take: the time after which a run gives up on a balancer that hears nothing.
-_READY_SECONDS = 15
+_READY_SECONDS = 40
 
 
 def declared(nodes: int = NODES, *, lossy: bool = False) -> str:
@@ -182,7 +182,7 @@ def mend(tried: Tried) -> None:
 
 
 def one_kill(words: Sequence[str], after: float, rate: float) -> Tried:
-    """Kill a run so long after its first set, and mend what it left."""
+    """Kill a run, *after* seconds from its first set, and mend what it left."""
     outcomes: list[Outcome] = []
     before = set(nodes())
     tried = Tried(" ".join(words[:1]), at=after)
@@ -303,7 +303,7 @@ def guest_stopped(rate: float, chance: random.Random) -> Tried:
 
 
 def faults(rounds: int, rate: float, chance: random.Random) -> list[Tried]:
-    """All faults, so many times each."""
+    """All faults, in rounds."""
     deeds: tuple[Callable[[], Tried], ...] = (
         lambda: undone("balancer's API silent", api_silent, rate, "balancer", 0),
         lambda: undone("balancer's API silent", api_silent, rate, "balancer", chance.uniform(1, 8)),

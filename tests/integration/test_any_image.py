@@ -77,6 +77,16 @@ def test_images_that_are_found_lose_nothing_while_their_tiers_change(zoo: docker
     played("playbooks/scale.yml", "-e", declaration())
 
 
+def test_a_tier_that_is_renamed_lets_its_old_nodes_finish(zoo: docker.DockerClient) -> None:
+    """They are of a tier that is not declared any more, and end at once when they are told to."""
+    tiers = json.loads(declaration())
+    tiers["cluster_tiers"]["s6-new"] = tiers["cluster_tiers"].pop("s6")
+    with lost("s6") as failed:
+        played("playbooks/scale.yml", "-e", json.dumps(tiers))
+        played("playbooks/scale.yml", "-e", declaration())
+    assert failed == Counter()
+
+
 def test_a_plain_stop_of_a_held_node_or_guest_loses_nothing(zoo: docker.DockerClient) -> None:
     guests = [zoo.containers.run(f"evenkeel/{name}", detach=True) for name in HELD]
     try:
