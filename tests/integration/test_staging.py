@@ -2,15 +2,22 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Iterator
 
 import docker
 import pytest
 import requests
+import yaml
 
-from .conftest import Watcher, nodes, played
+from .conftest import ROOT, Watcher, nodes, played
 
+#: One that Docker makes for the nodes, the same with a container of others, and one that others made.
+OWN, SHARED, FOREIGN = VOLUMES = ("staging-own", "staging-shared", "staging-foreign")
+_TIERS = yaml.safe_load((ROOT / "roles/cluster/defaults/main.yml").read_text(encoding="utf-8"))["cluster_tiers"]
+_TIERS["dynamic"]["mounts"] = [{"source": name, "target": f"/{name}", "read_only": False} for name in VOLUMES]
 STAGING = (
+    *("-e", json.dumps({"cluster_tiers": _TIERS})),
     *("-e", "cluster_name=staging"),
     *("-e", "cluster_web_port=8180"),
     *("-e", "cluster_dashboard_port=9100"),
@@ -21,8 +28,16 @@ STAGING = (
 
 @pytest.fixture
 def staging(cluster: docker.DockerClient) -> Iterator[docker.DockerClient]:
+    cluster.volumes.create(FOREIGN)
     yield cluster
-    played("playbooks/teardown.yml", *STAGING)
+    played("playbooks/teardown.yml", *STAGING, "-e", "teardown_volumes=true")
+    for name in volumes(cluster):
+        cluster.volumes.get(name).remove()
+
+
+def volumes(engine: docker.DockerClient) -> set[str]:
+    """Which of the tier's volumes are there."""
+    return {volume.name for volume in engine.volumes.list()} & set(VOLUMES)
 
 
 def images(engine: docker.DockerClient) -> dict[str, str]:
@@ -44,8 +59,28 @@ def test_a_staging_cluster_runs_beside_production(staging: docker.DockerClient) 
         assert "changed=0" in played("playbooks/scale.yml", *STAGING)
         assert "changed=0" in played("playbooks/scale.yml")
         played("playbooks/teardown.yml", *STAGING)
+        assert volumes(staging) == set(VOLUMES)
+        assert_only_own_volumes_go(staging)
     assert watcher.failed == []
     after = {tier: {name: node.id for name, node in nodes(staging, tier).items()} for tier in ("static", "dynamic")}
     assert after == before
     assert images(staging) == built
     assert staging.containers.list(all=True, filters={"label": "evenkeel.cluster=staging"}) == []
+
+
+def assert_only_own_volumes_go(engine: docker.DockerClient) -> None:
+    """Those that Docker made for the cluster's nodes, unless others use them; check mode foretells it."""
+    mounts = [docker.types.Mount("/data", SHARED, type="volume")]
+    other = engine.containers.create("evenkeel/base:trixie", "true", mounts=mounts, name="staging-other")
+    try:
+        told = [
+            played("playbooks/teardown.yml", *STAGING, "-e", "teardown_volumes=true", *check)
+            for check in (["--check"], [])
+        ]
+        for text in told:
+            assert f"volume {SHARED}: got it in use by staging-other, want nodes of this cluster alone" in text
+            assert f"volume {FOREIGN}: got one that this cluster did not make, want " in text
+            assert f"(item={OWN})" in text
+        assert volumes(engine) == {SHARED, FOREIGN}
+    finally:
+        other.remove()

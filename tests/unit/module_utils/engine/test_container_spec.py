@@ -46,7 +46,7 @@ TIER = Tier(
 OPTIONS = NodeOptions(
     network="evenkeel",
     environment={"A": "1", "EVENKEEL_DRAIN_SECONDS": "3"},
-    labels={"evenkeel.tier": "web", "evenkeel.managed": "true"},
+    labels={"evenkeel.cluster": "shop", "evenkeel.tier": "web", "evenkeel.managed": "true"},
     memory=2**28,
     nano_cpus=500_000_000,
     pids=200,
@@ -79,6 +79,7 @@ def test_a_nodes_container_as_a_whole(api: Any) -> None:
         "hostname": "web-1",
         "environment": {"A": "1", "EVENKEEL_DRAIN_SECONDS": "3"},
         "labels": {
+            "evenkeel.cluster": "shop",
             "evenkeel.tier": "web",
             "evenkeel.managed": "true",
             "evenkeel.revision": "0c1d2e3f4a5b",
@@ -99,7 +100,14 @@ def test_a_nodes_container_as_a_whole(api: Any) -> None:
         "Tmpfs": {"/tmp": "rw,noexec"},
         "LogConfig": {"Type": "json-file", "Config": {"max-size": "1048576", "max-file": "4"}},
         "Mounts": [
-            {"Target": "/data", "Source": "data", "Type": "volume", "ReadOnly": False},
+            {
+                "Target": "/data",
+                "Source": "data",
+                "Type": "volume",
+                "ReadOnly": False,
+                # By this, teardown knows that Docker made the volume for the cluster.
+                "VolumeOptions": {"Labels": {"evenkeel.cluster": "shop"}},
+            },
             {"Target": "/srv", "Source": "/srv/web", "Type": "bind", "ReadOnly": True},
         ],
     }

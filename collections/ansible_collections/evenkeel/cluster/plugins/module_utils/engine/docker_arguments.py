@@ -8,6 +8,7 @@ import importlib
 from collections.abc import Mapping
 from typing import Any
 
+from ..cluster.labels import CLUSTER
 from .container_spec import ContainerSpec
 
 
@@ -34,7 +35,7 @@ def container_arguments(api: Any, spec: ContainerSpec) -> dict[str, Any]:
         nano_cpus=spec.nano_cpus or None,
         pids_limit=spec.pids or None,
         tmpfs=dict(spec.tmpfs) or None,
-        mounts=[_mount(item) for item in spec.mounts] or None,
+        mounts=[_mount(item, spec.labels.get(CLUSTER, "")) for item in spec.mounts] or None,
         binds=list(spec.binds) or None,
         port_bindings=dict(spec.ports) or None,
         sysctls=dict(spec.sysctls) or None,
@@ -85,9 +86,13 @@ def _limit(name: str, soft: int, hard: int) -> Any:
     return sdk("docker.types").Ulimit(name=name, soft=soft, hard=hard)
 
 
-def _mount(item: Mapping[str, Any]) -> Any:
+def _mount(item: Mapping[str, Any], cluster: str) -> Any:
     kind = "bind" if item["source"].startswith("/") else "volume"
-    mount = sdk("docker.types").Mount(item["target"], item["source"], type=kind, read_only=item["read_only"])
+    # Docker gives them to a volume that it makes for this container, and changes none that is there.
+    found = {CLUSTER: cluster} if kind == "volume" and cluster else None
+    mount = sdk("docker.types").Mount(
+        item["target"], item["source"], type=kind, read_only=item["read_only"], labels=found
+    )
     if not item.get("recursive", True):
         mount["BindOptions"] = {"NonRecursive": True}
     return mount

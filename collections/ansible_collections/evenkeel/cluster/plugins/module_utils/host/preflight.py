@@ -4,6 +4,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import os
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
@@ -11,6 +12,7 @@ from typing import Any
 
 from ..cluster.labels import SWITCHED_PARTS
 from ..cluster.spec import ClusterSpec
+from ..cluster.volumes import shared_volume_advice
 from ..core.errors import Problem
 from ..engine.docker_facts import Docker, read_engine_id
 from .capacity import memory_advice
@@ -106,12 +108,16 @@ def preflight(params: Mapping[str, Any], machine: Machine, docker: Docker, read:
         facts = read(declaration, spec, machine, docker)
         problems += check_all(declaration, facts)
         if declaration.must_carry:
-            lacks = [*memory_advice(spec, machine), *advice(machine, docker, facts.proxies)]
+            lacks = [*memory_advice(spec, machine), *_shared_volumes(spec), *advice(machine, docker, facts.proxies)]
             full = check_disk_for_images(declaration, facts)
         spec, first, cannot = settle_leaving(spec, docker)
         problems += cannot
         lacks = [*_left_over(spec, docker), *lacks, *first]
     return Preflight(spec, tuple(problems), declaration.warnings, tuple(lacks), tuple(full))
+
+
+def _shared_volumes(spec: ClusterSpec) -> list[str]:
+    return shared_volume_advice(dataclasses.asdict(tier) for tier in spec.tiers)
 
 
 def _left_over(spec: ClusterSpec, docker: Docker) -> list[str]:
