@@ -137,6 +137,7 @@ def test_a_node_as_its_tier_says(api: Any) -> None:
         memory_reservation=2**26,
         cpu_shares=512,
         platform="linux/amd64",
+        gpus=[{"driver": "", "count": 0, "device_ids": ["0"], "capabilities": ["gpu"], "options": {}}],
         stop_signal="SIGQUIT",
         networks=["backend"],
     )
@@ -168,6 +169,9 @@ def test_a_node_as_its_tier_says(api: Any) -> None:
         "ShmSize": 2**20,
         "Sysctls": {"net.core.somaxconn": "1024"},
         "Devices": [{"PathOnHost": "/dev/a", "PathInContainer": "/dev/b", "CgroupPermissions": "r"}],
+        "DeviceRequests": [
+            {"Driver": "", "Count": 0, "DeviceIDs": ["0"], "Capabilities": [["gpu"]], "Options": {}},
+        ],
         "Runtime": "runsc",
         "MemoryReservation": 2**26,
         "CpuShares": 512,

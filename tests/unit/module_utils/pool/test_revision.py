@@ -84,6 +84,7 @@ def test_the_count_is_no_part_of_the_revision() -> None:
         {"shm_size": "1m"},
         {"sysctls": {"net.core.somaxconn": 1024}},
         {"devices": ["/dev/dri"]},
+        {"gpus": "all"},
         {"runtime": "runsc"},
         {"memory_reservation": "16m"},
         {"cpu_shares": 512},

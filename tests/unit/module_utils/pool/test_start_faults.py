@@ -85,6 +85,10 @@ SAID = [
     ),
     ("FATAL ERROR: Reached heap limit - JavaScript heap out of memory", "cluster_tiers.web.memory: 512m"),
     ("java.lang.OutOfMemoryError: Java heap space", "cluster_tiers.web.memory: 512m"),
+    (
+        'could not select device driver "" with capabilities: [[gpu]]',
+        "install what lets Docker give GPUs to containers (NVIDIA Container Toolkit), or remove cluster_tiers.web.gpus",
+    ),
     ("RuntimeError: can't start new thread", "cluster_tiers.web.pids: 400"),
     ("Error: EMFILE: too many open files, watch", "cluster_tiers.web.ulimits: {nofile: 65536}"),
     (

@@ -5,6 +5,7 @@
 from __future__ import annotations
 
 import dataclasses
+from typing import Any
 
 from .contract import SCRATCH_FOLDERS, SCRATCH_OPTIONS
 from .engines import DOCKER
@@ -48,6 +49,7 @@ class ContainerOptions:
         shm_size: bytes of /dev/shm; 0 for the engine's own.
         sysctls: kernel parameters of its network.
         devices: ``outside:inside:permissions`` each.
+        gpus: ``{driver, count, device_ids, capabilities, options}`` each; a count of -1 is all.
         runtime: what runs it; empty for the engine's own.
         memory_reservation: bytes; 0 for none.
         cpu_shares: its weight when CPUs are short; 0 for the engine's own.
@@ -75,6 +77,7 @@ class ContainerOptions:
     shm_size: int = 0
     sysctls: dict[str, str] = dataclasses.field(default_factory=dict)
     devices: list[str] = dataclasses.field(default_factory=list)
+    gpus: list[dict[str, Any]] = dataclasses.field(default_factory=list)
     runtime: str = ""
     memory_reservation: int = 0
     cpu_shares: int = 0

@@ -56,6 +56,7 @@ class ContainerSpec:
         ulimits: name -> soft and hard limit.
         shm_size: bytes of /dev/shm; 0 for the engine's own.
         devices: ``outside:inside:permissions`` each.
+        gpus: ``{driver, count, device_ids, capabilities, options}`` each.
         runtime: what runs it; empty for the engine's own.
         memory_reservation: bytes; 0 for none.
         cpu_shares: its weight when CPUs are short; 0 for the engine's own.
@@ -97,6 +98,7 @@ class ContainerSpec:
     ulimits: Mapping[str, Sequence[int]] = field(default_factory=dict)
     shm_size: int = 0
     devices: Sequence[str] = ()
+    gpus: Sequence[Mapping[str, Any]] = ()
     runtime: str = ""
     memory_reservation: int = 0
     cpu_shares: int = 0
@@ -142,6 +144,7 @@ def node_spec(name: str, build: TierBuild) -> ContainerSpec:
         ulimits=container.ulimits,
         shm_size=container.shm_size,
         devices=container.devices,
+        gpus=container.gpus,
         runtime=container.runtime,
         memory_reservation=container.memory_reservation,
         cpu_shares=container.cpu_shares,

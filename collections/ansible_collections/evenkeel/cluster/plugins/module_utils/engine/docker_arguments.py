@@ -46,6 +46,7 @@ def container_arguments(api: Any, spec: ContainerSpec) -> dict[str, Any]:
         ulimits=[_limit(name, *limits) for name, limits in spec.ulimits.items()] or None,
         shm_size=spec.shm_size or None,
         devices=list(spec.devices) or None,
+        device_requests=[_device_request(item) for item in spec.gpus] or None,
         runtime=spec.runtime or None,
         mem_reservation=spec.memory_reservation or None,
         cpu_shares=spec.cpu_shares or None,
@@ -84,6 +85,17 @@ def log_config(size: int, files: int) -> Any:
 
 def _limit(name: str, soft: int, hard: int) -> Any:
     return sdk("docker.types").Ulimit(name=name, soft=soft, hard=hard)
+
+
+def _device_request(item: Mapping[str, Any]) -> Any:
+    # Docker takes a list of alternatives, each of which is a list of capabilities.
+    return sdk("docker.types").DeviceRequest(
+        driver=item["driver"],
+        count=item["count"],
+        device_ids=list(item["device_ids"]),
+        capabilities=[list(item["capabilities"])],
+        options=dict(item["options"]),
+    )
 
 
 def _mount(item: Mapping[str, Any], cluster: str) -> Any:

@@ -18,6 +18,7 @@ from ..cluster.container_options import (
     scratch,
 )
 from . import container_values as values
+from .gpus import gpus
 from .reader import Reader
 from .tier_options import TierOption, choice, names, read_options, whole
 
@@ -42,6 +43,7 @@ CONTAINER_OPTIONS = (
     TierOption("shm_size", values.size, 0),
     TierOption("sysctls", values.sysctls, {}),
     TierOption("devices", values.devices, []),
+    TierOption("gpus", gpus, []),
     TierOption("runtime", values.word(r"[A-Za-z0-9][A-Za-z0-9_.-]{0,127}", "the name of a runtime", "runsc"), ""),
     TierOption("memory_reservation", values.size, 0),
     TierOption("cpu_shares", whole(0, _MAX_SHARES, 0), 0),

@@ -255,6 +255,10 @@ _SIGNS: tuple[tuple[str, _Told], ...] = (
     ),
     (r"unknown (or invalid )?runtime", _always("{at}.runtime: one that docker info lists")),
     (r"error gathering device information", _always("{at}.devices: those that the machine has")),
+    (
+        r"could not select device driver",
+        _always("install what lets Docker give GPUs to containers (NVIDIA Container Toolkit), or remove {at}.gpus"),
+    ),
     (r"seccomp profile", _always("{at}.security_opt: seccomp=/<a file with a profile, on the machine of the nodes>")),
     (r"network \S+ not found", _always("{at}.networks: those that docker network ls lists")),
     (_DENIED, _denied),
