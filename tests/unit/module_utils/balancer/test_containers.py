@@ -25,10 +25,8 @@ from ansible_collections.evenkeel.cluster.plugins.module_utils.balancer.specs im
 )
 from ansible_collections.evenkeel.cluster.plugins.module_utils.engine.alterations import resources
 from ansible_collections.evenkeel.cluster.plugins.module_utils.engine.container_spec import ContainerSpec
-from ansible_collections.evenkeel.cluster.plugins.module_utils.engine.docker_client import (
-    DockerClient,
-    DockerNotFoundError,
-)
+from ansible_collections.evenkeel.cluster.plugins.module_utils.engine.docker_client import DockerClient
+from ansible_collections.evenkeel.cluster.plugins.module_utils.engine.docker_errors import DockerNotFoundError
 from ansible_collections.evenkeel.cluster.plugins.module_utils.engine.port import EngineError, Image
 
 DESIRED = Desired("shop", "e1", "b1")

@@ -18,9 +18,10 @@ from tests.unit.module_utils.engine.docker_socket import DockerSocket, Recording
 
 from ansible_collections.evenkeel.cluster.plugins.module_utils.engine import docker_client
 from ansible_collections.evenkeel.cluster.plugins.module_utils.engine.container_spec import ContainerSpec
-from ansible_collections.evenkeel.cluster.plugins.module_utils.engine.docker_client import (
-    DockerClient,
+from ansible_collections.evenkeel.cluster.plugins.module_utils.engine.docker_client import DockerClient
+from ansible_collections.evenkeel.cluster.plugins.module_utils.engine.docker_errors import (
     DockerNotFoundError,
+    explain_connection_error,
 )
 from ansible_collections.evenkeel.cluster.plugins.module_utils.engine.port import EngineError, Image
 
@@ -147,7 +148,7 @@ def test_a_remote_engine_is_refused() -> None:
     ],
 )
 def test_why_docker_is_not_reached(error: Exception, line: str) -> None:
-    assert line in str(docker_client.explain_connection_error(error))
+    assert line in str(explain_connection_error(error))
 
 
 def test_reading_loads_neither_the_sdk_nor_requests(engine: DockerSocket) -> None:

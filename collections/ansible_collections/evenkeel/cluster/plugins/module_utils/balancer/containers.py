@@ -14,7 +14,8 @@ from ..cluster import labels
 from ..cluster.names import balancer_name, edge_name
 from ..engine.alterations import resources
 from ..engine.container_spec import ContainerSpec
-from ..engine.docker_client import DockerClient, DockerNotFoundError, present
+from ..engine.docker_client import DockerClient
+from ..engine.docker_errors import DockerNotFoundError, present
 from ..engine.docker_nodes import container_name
 from ..engine.port import Image
 from .config import ACCESS_LOG

@@ -1,6 +1,6 @@
 # Copyright: Evenkeel contributors
 # SPDX-License-Identifier: MIT
-"""Thin I/O: containers and images of one Docker Engine, and Docker's errors as one line for people.
+"""Thin I/O: containers and images of one Docker Engine.
 
 Reading uses the standard library over the socket, because most runs change nothing, and loading the Docker SDK takes
 longer than the whole of a run that changes nothing. Changes go through the SDK.
@@ -15,7 +15,7 @@ import importlib.util
 import json
 import os
 import threading
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 from urllib.parse import quote, urlencode
 
@@ -24,6 +24,7 @@ from ..core.errors import Problem
 from ..core.poll import wait_until
 from .container_spec import ContainerSpec
 from .docker_arguments import container_arguments, sdk
+from .docker_errors import DockerNotFoundError, docker_errors, explain_connection_error, refused
 from .docker_http import DEFAULT_SOCKET, UnixConnection
 from .port import EngineError, Image
 
@@ -39,10 +40,6 @@ def sdk_missing() -> bool:
 
 def _sdk_client(address: str, version: str) -> Any:
     return sdk("docker").APIClient(base_url=address, version=version, timeout=_API_TIMEOUT_SECONDS)
-
-
-class DockerNotFoundError(EngineError):
-    """The container or image does not exist."""
 
 
 class DockerClient:
@@ -107,7 +104,7 @@ class DockerClient:
         if answer.status != http.client.OK:
             told = str(found.get("message")) if isinstance(found, dict) else body[:200].decode(errors="replace")
             kind = DockerNotFoundError if answer.status == http.client.NOT_FOUND else EngineError
-            raise kind(_refused(what, told))
+            raise kind(refused(what, told))
         return found
 
     def containers(self, having: Sequence[str] = ()) -> list[dict[str, Any]]:
@@ -341,60 +338,8 @@ def _digest(reference: str, digests: Sequence[str]) -> str:
     )
 
 
-@contextlib.contextmanager
-def docker_errors(what: str) -> Iterator[None]:
-    """Turn the SDK's exceptions into one line.
-
-    Args:
-        what: what is done, for the line.
-
-    Raises:
-        DockerNotFoundError: the container or image does not exist.
-        EngineError: Docker refuses or does not answer.
-    """
-    errors, transport = sdk("docker.errors"), sdk("requests")
-    try:
-        yield
-    except errors.NotFound as error:
-        raise DockerNotFoundError(_refused(what, str(error.explanation or error))) from error
-    except errors.APIError as error:
-        raise EngineError(_refused(what, str(error.explanation or error))) from error
-    except (errors.DockerException, transport.RequestException) as error:
-        raise EngineError(explain_connection_error(error)) from error
-
-
-def present(what: str, error: EngineError) -> EngineError:
-    """The error for a container or image that must be there and is not."""
-    return EngineError(Problem(what, f"'{_told(error)}'", "it there", "see what removed it"))
-
-
-def _told(error: EngineError) -> str:
-    problem = error.problems[0]
-    return problem.got.strip("'") if isinstance(problem, Problem) else str(error)
-
-
-def _refused(what: str, told: str) -> Problem:
-    return Problem(what, f"'{told}'", "success", "see dockerd's log")
-
-
 def _parsed(body: bytes) -> Any:
     try:
         return json.loads(body)
     except ValueError:
         return None
-
-
-def explain_connection_error(error: Exception) -> Problem:
-    """Why Docker cannot be reached, as one line with what to do."""
-    text = str(error)
-    address = os.environ.get("DOCKER_HOST", f"unix://{DEFAULT_SOCKET}")
-    if isinstance(error, PermissionError) or "Permission denied" in text or "PermissionError" in text:
-        user = os.environ.get("USER") or str(os.geteuid())
-        fix = f"add {user} to the docker group and log in again, or run as root"
-        return Problem(f"Docker socket {address}", f"no permission for user {user}", "read and write access", fix)
-    refused = ("No such file", "FileNotFoundError", "Connection refused")
-    if isinstance(error, (FileNotFoundError, ConnectionRefusedError)) or any(sign in text for sign in refused):
-        return Problem(
-            "Docker daemon", f"no answer at {address}", "a running daemon", "ansible-playbook site.yml starts it"
-        )
-    return Problem(f"Docker daemon at {address}", f"'{text[:200]}'", "an answer", "see dockerd's log")

@@ -11,7 +11,7 @@ from collections.abc import Iterator, Mapping
 from ..cluster import labels
 from ..cluster.logs import LOG_FILES, LOG_SIZE
 from .docker_arguments import log_config
-from .docker_client import DockerNotFoundError, docker_errors, present
+from .docker_errors import DockerNotFoundError, docker_errors, present
 from .docker_nodes import DockerEngine
 from .port import EngineError
 

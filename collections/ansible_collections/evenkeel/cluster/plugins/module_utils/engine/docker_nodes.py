@@ -20,7 +20,8 @@ from ..traefik.labels import leaving_of
 from .alterations import alteration, resources
 from .connections import count_open
 from .container_spec import node_spec, release_spec
-from .docker_client import DockerClient, DockerNotFoundError, present
+from .docker_client import DockerClient
+from .docker_errors import DockerNotFoundError, present
 from .docker_tables import open_tables
 from .listeners import read_listening
 from .port import Alteration, EngineError, Evidence, Image

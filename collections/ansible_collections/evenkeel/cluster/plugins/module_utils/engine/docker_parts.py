@@ -9,7 +9,8 @@ from dataclasses import dataclass
 from typing import Any
 
 from ..cluster import labels
-from .docker_client import DockerClient, DockerNotFoundError
+from .docker_client import DockerClient
+from .docker_errors import DockerNotFoundError
 from .docker_nodes import container_name
 
 _ROLES = {labels.EDGE, labels.BALANCER, labels.PORTAINER}
