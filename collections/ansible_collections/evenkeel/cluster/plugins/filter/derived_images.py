@@ -87,7 +87,12 @@ from typing import Any
 from ..module_utils.cluster.leaving import HELD
 from ..module_utils.cluster.spec import Tier
 from ..module_utils.images.derive import derived, original, refusal
-from ..module_utils.inventory.leaving import by_balancer, first_process, first_process_advice, first_process_problems
+from ..module_utils.inventory.leaving_options import (
+    by_balancer,
+    first_process,
+    first_process_advice,
+    first_process_problems,
+)
 
 
 def _plain(value: Any) -> Any:

@@ -30,7 +30,7 @@ from .checks import (
 from .declaration import Declaration, read_declaration
 from .engine import advice, check_engine
 from .facts import Machine, read_disk, read_listeners, read_port_proxies
-from .leaving import settle_leaving
+from .first_processes import settle_leaving
 from .packet_filter import rules_missing
 
 ReadFacts = Callable[[Declaration, ClusterSpec, Machine, Docker], MachineFacts]

@@ -18,7 +18,7 @@ from . import tier_values as values
 from .container_options import CONTAINER_KEYS, INSTEAD, read_container
 from .health_options import HEALTH_KEYS, read_health
 from .knobs import node_variable
-from .leaving import LEAVING_KEYS, read_leaving, with_defaults
+from .leaving_options import LEAVING_KEYS, read_leaving, with_defaults
 from .reader import NAME, Reader
 from .secret_options import SECRET_KEYS, check_places, read_secrets
 from .tier_options import OPTIONS, names, read_options

@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 from ansible_collections.evenkeel.cluster.plugins.module_utils.cluster.spec import Tier
-from ansible_collections.evenkeel.cluster.plugins.module_utils.inventory.leaving import (
+from ansible_collections.evenkeel.cluster.plugins.module_utils.inventory.leaving_options import (
     by_balancer,
     first_process,
     first_process_advice,

@@ -11,7 +11,7 @@ from ..cluster.leaving import HELD
 from ..cluster.spec import ClusterSpec
 from ..core.errors import Problem
 from ..engine.docker_facts import Docker, read_commands
-from ..inventory.leaving import by_balancer, first_process, first_process_advice, first_process_problems
+from ..inventory.leaving_options import by_balancer, first_process, first_process_advice, first_process_problems
 
 ReadCommands = Callable[[Docker, Iterable[str]], Mapping[str, tuple[Sequence[str], Sequence[str]]]]
 

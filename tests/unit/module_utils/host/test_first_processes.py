@@ -10,7 +10,7 @@ from tests.unit.module_utils.inventory.samples import DYNAMIC, cluster
 
 from ansible_collections.evenkeel.cluster.plugins.module_utils.cluster.spec import ClusterSpec
 from ansible_collections.evenkeel.cluster.plugins.module_utils.engine.docker_facts import Docker
-from ansible_collections.evenkeel.cluster.plugins.module_utils.host.leaving import settle_leaving
+from ansible_collections.evenkeel.cluster.plugins.module_utils.host.first_processes import settle_leaving
 from ansible_collections.evenkeel.cluster.plugins.module_utils.inventory.parse import parse_cluster
 
 THERE = Docker(socket="/run/docker.sock", images={"s6:latest": "sha256:1"})
