@@ -16,20 +16,18 @@ Goals: 0 failed; sessions of nodes that leave are moved once, others never; leav
 from __future__ import annotations
 
 import argparse
-import asyncio
 import dataclasses
 import json
-import subprocess
-import threading
 import time
 from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from typing import Any
 
-from tests.bench import common
+from tests.bench import common, examples
 from tests.bench.common import POOL_MODULE, ROOT, WEB, BenchError, Play, say
-from tests.bench.load import Load, Outcome, Target
+from tests.bench.examples import docker
+from tests.bench.load import Outcome, Target, under_load
 from tests.bench.sessions import Moved, Sessions
 
 from ansible_collections.evenkeel.cluster.plugins.module_utils.measure.naming import cookie_value
@@ -53,6 +51,9 @@ class Animal:
         slow: a path whose answer takes a second.
         options: what the tier has besides four lines.
         held: our first process holds it.
+        page: the path of the other requests.
+        rate: requests per second that it can answer here, at most.
+        example: the inventory of ``tests/bench/examples.py`` that has its database, and the other options of its tier.
     """
 
     folder: str
@@ -60,6 +61,9 @@ class Animal:
     slow: str = "slow"
     options: Mapping[str, Any] = dataclasses.field(default_factory=dict)
     held: bool = True
+    page: str = ""
+    rate: float = 1000
+    example: str = ""
 
     @property
     def image(self) -> str:
@@ -73,7 +77,11 @@ ANIMALS = {
     "late": Animal("node", 3000, options={"environment": {"LATE_SECONDS": "5"}}),
     "s6": Animal("s6", 8000, held=False),
     "gunicorn": Animal("gunicorn", 8000),
+    "django": Animal("django", 8000, example="django"),
     "puma": Animal("puma", 3000),
+    "rails": Animal("rails", 3000, options={"secret_environment": {"SECRET_KEY_BASE": "not-a-secret"}}),
+    "php-fpm": Animal("php-fpm", 8080),
+    "wordpress": Animal("wordpress", 80, page="wp-login.php", slow="slow.php", rate=10, example="wordpress"),
     "go": Animal("go", 8080),
     "streams": Animal("streams", 3000, slow="?seconds=1"),
     "tomcat": Animal("tomcat", 8080, slow="?slow", options={"memory": "512m", "ready_seconds": 120}),
@@ -120,16 +128,15 @@ def build(animal: Animal) -> None:
     Raises:
         BenchError: that fails.
     """
-    command = ["docker", "build", "--quiet", "--tag", animal.image, str(ZOO / animal.folder)]
-    done = subprocess.run(command, capture_output=True, text=True, check=False)
-    if done.returncode:
-        raise BenchError(f"image {animal.image}: got '{done.stderr.strip()[-300:]}', want it built (fix: {command})")
+    docker("build", "--quiet", "--tag", animal.image, str(ZOO / animal.folder))
 
 
-def tiers(animal: Animal, nodes: int = 3) -> str:
-    """The variable that declares its tier alone, as an argument of a playbook."""
+def tiers(animal: Animal, nodes: int = 3, more: Mapping[str, Any] | None = None) -> str:
+    """The variable that declares its tier alone, and those of its example, as an argument of a playbook."""
+    variables = dict(more or {})
+    example = variables.get("cluster_tiers", {}).get(animal.example, {})
     tier = {"image": animal.image, "port": animal.port, "path": "/", "nodes": nodes, **animal.options}
-    return json.dumps({"cluster_tiers": {TIER: {"sticky": True, "pull": "never", **tier}}})
+    return json.dumps({**variables, "cluster_tiers": {TIER: {"sticky": True, "pull": "never", **example, **tier}}})
 
 
 def p95(values: Sequence[float]) -> float:
@@ -138,26 +145,19 @@ def p95(values: Sequence[float]) -> float:
     return ordered[-(-len(ordered) * 95 // 100) - 1] if ordered else float("nan")
 
 
-def pages(tier: str, path: str, slow: str) -> list[Target]:
+def pages(tier: str, path: str, slow: str, page: str = "") -> list[Target]:
     """What a tier is asked: one request in twenty for the slow page."""
-    usual, late = (Target(tier, f"{WEB}{path}{page}", f"{WEB}{path}{page}", counts=False) for page in ("", slow))
+    usual, late = (Target(tier, f"{WEB}{path}{each}", f"{WEB}{path}{each}", counts=False) for each in (page, slow))
     return [late, *[usual] * (SLOW_EVERY - 1)]
 
 
 @contextmanager
-def under_load(rate: float, targets: Sequence[Target], outcomes: list[Outcome]) -> Iterator[None]:
+def loaded(animal: Animal, rate: float, result: Sum) -> Iterator[None]:
     """Send requests meanwhile, and until a second after."""
-    over = threading.Event()
-    load = Load(targets, rate)
-    thread = threading.Thread(target=lambda: asyncio.run(load.run(lambda _: not over.is_set())))
-    thread.start()
-    try:
+    result.began = time.monotonic()
+    with under_load(pages(TIER, "/", animal.slow, animal.page), min(rate, animal.rate)) as outcomes:
         yield
-        time.sleep(1)
-    finally:
-        over.set()
-        thread.join()
-        outcomes += load.outcomes
+    result.outcomes += outcomes
 
 
 @dataclasses.dataclass
@@ -169,12 +169,14 @@ class Trial:
         declared: its tier, as an argument of a playbook.
         result: what has been found.
         sessions: sticky clients.
+        more: variables of its example.
     """
 
     animal: Animal
     declared: str
     result: Sum
     sessions: Sessions
+    more: Mapping[str, Any]
 
     def changed(self, play: Play) -> None:
         """Keep how long each node took from its turn to its end, and which sessions were moved."""
@@ -189,18 +191,6 @@ class Trial:
         """Keep which sessions were moved since the last change, in which these nodes left, each given by its host."""
         time.sleep(_SESSION_SECONDS)
         self.result.moved.add(self.sessions.since(Counter(cookie_value(f"{name}:{self.animal.port}") for name in left)))
-
-
-def docker(*words: str) -> str:
-    """Run a command of Docker's.
-
-    Raises:
-        BenchError: it fails.
-    """
-    done = subprocess.run(["docker", *words], capture_output=True, text=True, check=False)
-    if done.returncode:
-        raise BenchError(f"docker {words[0]}: got '{done.stderr.strip()}', want success (fix: run it by hand)")
-    return done.stdout.strip()
 
 
 def nodes() -> list[str]:
@@ -226,7 +216,7 @@ def play_round(trial: Trial) -> None:
     """All changes once."""
     for count in (6, 2, 3):
         trial.result.begin(f"scale to {count}")
-        trial.changed(common.play("playbooks/scale.yml", "-e", tiers(trial.animal, count)))
+        trial.changed(common.play("playbooks/scale.yml", "-e", tiers(trial.animal, count, trial.more)))
     for _ in range(2):
         trial.result.begin("roll")
         trial.changed(common.play("playbooks/roll.yml", "-e", trial.declared, "-e", f"tier={TIER}"))
@@ -254,19 +244,40 @@ def play_round(trial: Trial) -> None:
     trial.moved(addresses)
 
 
+@contextmanager
+def variables(animal: Animal) -> Iterator[dict[str, Any]]:
+    """The variables of its example, whose database runs meanwhile; none without an example."""
+    if not animal.example:
+        yield {}
+        return
+    example = examples.KNOWN[animal.example]
+    with examples.database(example) as copy:
+        try:
+            yield {**examples.tier(example, copy), f"{example.name}_url": WEB}
+        finally:
+            # Nodes are in the database's network.
+            common.play("site.yml")
+
+
 def measure(name: str, animal: Animal, rounds: int, rate: float) -> Sum:
     """Set the tier up, and change it under load."""
     build(animal)
-    declared = tiers(animal)
+    with variables(animal) as more:
+        return change(name, animal, more, rounds, rate)
+
+
+def change(name: str, animal: Animal, more: Mapping[str, Any], rounds: int, rate: float) -> Sum:
+    """Bring the tier up, fill its database, and change it under load."""
+    declared = tiers(animal, 3, more)
     common.play("site.yml", "-e", declared)
+    if animal.example:
+        examples.KNOWN[animal.example].visitor().begin(WEB)
     again = common.play("site.yml", "-e", declared)
     if again.changed:
         raise BenchError(f"{name}: got {again.changed} changes by a second run, want none (fix: run it with --diff)")
     result = Sum()
-    result.began = time.monotonic()
-    requests, watched = pages(TIER, "/", animal.slow), Sessions(f"{WEB}/", f"evenkeel_{TIER}")
-    with under_load(rate, requests, result.outcomes), watched as sessions:
-        trial = Trial(animal, declared, result, sessions)
+    with loaded(animal, rate, result), Sessions(f"{WEB}/", f"evenkeel_{TIER}") as sessions:
+        trial = Trial(animal, declared, result, sessions, more)
         for number in range(rounds):
             play_round(trial)
             say(f"{name}: round {number + 1} of {rounds}, {len(result.leave)} nodes left, {result.moved}")

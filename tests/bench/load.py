@@ -11,8 +11,10 @@ import dataclasses
 import itertools
 import json
 import random
+import threading
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 
 import aiohttp
 
@@ -170,3 +172,19 @@ def _session(number: int) -> aiohttp.ClientSession:
     # The library sends a GET again when a kept connection turns out to be closed; that would hide what is measured.
     session._retry_connection = False
     return session
+
+
+@contextmanager
+def under_load(targets: Sequence[Target], rate: float) -> Iterator[list[Outcome]]:
+    """Send requests meanwhile, and until a second after; the list has what became of them when that is over."""
+    over, found = threading.Event(), list[Outcome]()
+    load = Load(targets, rate)
+    thread = threading.Thread(target=lambda: asyncio.run(load.run(lambda _: not over.is_set())))
+    thread.start()
+    try:
+        yield found
+        time.sleep(1)
+    finally:
+        over.set()
+        thread.join()
+        found += load.outcomes

@@ -26,8 +26,9 @@ from contextlib import contextmanager
 
 import aiohttp
 from tests.bench import common, engine
-from tests.bench.any_image import ANIMALS, build, docker
+from tests.bench.any_image import ANIMALS, build
 from tests.bench.common import STATE, WEB, BenchError, say
+from tests.bench.examples import docker
 
 from ansible_collections.evenkeel.cluster.plugins.module_utils.measure.naming import cookie_value
 

@@ -31,7 +31,8 @@ from typing import IO, Any
 
 from tests.bench import any_image, common, runs
 from tests.bench.common import STATE, BenchError, say
-from tests.bench.load import Outcome
+from tests.bench.examples import docker
+from tests.bench.load import Outcome, under_load
 from tests.bench.silence import api_silent, docker_aside, provider_frozen
 
 from ansible_collections.evenkeel.cluster.plugins.module_utils.traefik.routes import active_routes
@@ -83,10 +84,10 @@ def sets() -> dict[str, set[str]]:
 def nodes(*, alive: bool = True) -> dict[str, str]:
     """The names of all nodes -> what tells one start of each from another."""
     words = ["ps", "--quiet", "--no-trunc", "--filter", "label=evenkeel.role=node", *([] if alive else ["--all"])]
-    ids = any_image.docker(*words).split()
+    ids = docker(*words).split()
     if not ids:
         return {}
-    found = json.loads(any_image.docker("inspect", *ids))
+    found = json.loads(docker("inspect", *ids))
     return {item["Name"].lstrip("/"): f"{item['Id'][:12]} {item['State']['StartedAt']}" for item in found}
 
 
@@ -183,10 +184,9 @@ def mend(tried: Tried) -> None:
 
 def one_kill(words: Sequence[str], after: float, rate: float) -> Tried:
     """Kill a run, *after* seconds from its first set, and mend what it left."""
-    outcomes: list[Outcome] = []
     before = set(nodes())
     tried = Tried(" ".join(words[:1]), at=after)
-    with any_image.under_load(rate, targets(*TIERS), outcomes):
+    with under_load(targets(*TIERS), rate) as outcomes:
         with tempfile.TemporaryFile("w+") as output, runs.started(words, output) as run:
             if not await_sets(run):
                 tried.problems.append("got no set, want one")
@@ -230,9 +230,9 @@ def undone(what: str, deed: Callable[[], AbstractContextManager[None]], rate: fl
         says: a word of the reason.
         after: seconds from the first set to the deed; later, some nodes have been replaced already.
     """
-    tried, outcomes = Tried(f"{what}{' later' if after else ''}", at=after), list[Outcome]()
+    tried = Tried(f"{what}{' later' if after else ''}", at=after)
     before = nodes()
-    with any_image.under_load(rate, targets(*TIERS), outcomes):
+    with under_load(targets(*TIERS), rate) as outcomes:
         with tempfile.TemporaryFile("w+") as output:
             with runs.started(RUNS[0], output) as run:
                 if not await_sets(run):
@@ -257,9 +257,8 @@ def undone(what: str, deed: Callable[[], AbstractContextManager[None]], rate: fl
 def replaced(rate: float, *, beside: bool) -> Tried:
     """The balancer is replaced while there is a set: of a killed run, or of a run that goes on."""
     tried = Tried("balancer replaced " + ("beside a run" if beside else "in a killed run's set"))
-    outcomes: list[Outcome] = []
     other = ("site.yml", "--tags", "balancer", "-e", declared())
-    with any_image.under_load(rate, targets(*TIERS), outcomes):
+    with under_load(targets(*TIERS), rate) as outcomes:
         with tempfile.TemporaryFile("w+") as output, runs.started(RUNS[0], output) as run:
             if not await_sets(run):
                 tried.problems.append("got no set, want one")
@@ -282,21 +281,21 @@ def replaced(rate: float, *, beside: bool) -> Tried:
 
 def guest_stopped(rate: float, chance: random.Random) -> Tried:
     """A guest of the held tier is stopped by hand while it is in the set."""
-    tried, outcomes = Tried("docker stop of a guest"), list[Outcome]()
-    guest = any_image.docker("run", "--detach", "evenkeel/held")
+    tried = Tried("docker stop of a guest")
+    guest = docker("run", "--detach", "evenkeel/held")
     time.sleep(4)
-    with any_image.under_load(rate, targets(*TIERS), outcomes):
+    with under_load(targets(*TIERS), rate) as outcomes:
         with tempfile.TemporaryFile("w+") as output, runs.started(RUNS[0], output) as run:
             if not await_sets(run):
                 tried.problems.append("got no set, want one")
             tried.at = chance.uniform(0, 1)
             time.sleep(tried.at)
-            any_image.docker("stop", guest)
+            docker("stop", guest)
             run.wait(timeout=_END_SECONDS)
             tried.said = said(output)
         if run.returncode:
             tried.problems.append(f"run: got exit status {run.returncode}, want 0")
-        any_image.docker("rm", "--force", guest)
+        docker("rm", "--force", guest)
         mend(tried)
     tried.count(outcomes)
     return tried
@@ -322,10 +321,10 @@ def faults(rounds: int, rate: float, chance: random.Random) -> list[Tried]:
 
 def control(rate: float) -> Tried:
     """A roll of the same image without a set."""
-    tried, outcomes = Tried("control: leaving: own"), list[Outcome]()
+    tried = Tried("control: leaving: own")
     with_it = declared(lossy=True)
     common.play(AGAIN, "-e", with_it)
-    with any_image.under_load(rate, targets("lossy"), outcomes):
+    with under_load(targets("lossy"), rate) as outcomes:
         for _ in range(2):
             common.play(ROLL[0], "-e", with_it, "-e", "tier=lossy")
     tried.count(outcomes)

@@ -10,8 +10,9 @@ import subprocess
 from collections.abc import Iterator
 from pathlib import Path
 
-from tests.bench import any_image, runs
+from tests.bench import runs
 from tests.bench.common import BenchError
+from tests.bench.examples import docker
 
 API_PORT = "9000"
 DOCKER = Path("/run/docker.sock")
@@ -26,10 +27,10 @@ def process_of(role: str) -> int:
     Raises:
         BenchError: there is none.
     """
-    names = any_image.docker("ps", "--quiet", "--filter", f"label=evenkeel.role={role}").split()
+    names = docker("ps", "--quiet", "--filter", f"label=evenkeel.role={role}").split()
     if not names:
         raise BenchError(f"{role}: got no container that runs, want one (fix: make up)")
-    return int(any_image.docker("inspect", "--format", "{{.State.Pid}}", names[0]))
+    return int(docker("inspect", "--format", "{{.State.Pid}}", names[0]))
 
 
 @contextlib.contextmanager

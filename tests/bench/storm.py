@@ -32,8 +32,8 @@ from functools import partial
 import requests
 from tests.bench import common, engine
 from tests.bench.any_image import ANIMALS, CONTROL, SLOW_EVERY, await_ready, build
-from tests.bench.any_image import docker as command
 from tests.bench.common import DASHBOARD, STATE, WEB, BenchError, say
+from tests.bench.examples import docker as command
 from tests.bench.load import Load, Outcome, Target
 
 EVERY_SECONDS = 0.25
