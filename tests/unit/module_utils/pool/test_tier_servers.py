@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import dataclasses
 import json
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 import pytest
 from tests.unit.fakes.cluster import TIERS, FakeCluster, parsed_tiers
 
 from ansible_collections.evenkeel.cluster.plugins.module_utils.cluster.leaving import BALANCER, HELD, OWN
+from ansible_collections.evenkeel.cluster.plugins.module_utils.cluster.node import Node
 from ansible_collections.evenkeel.cluster.plugins.module_utils.cluster.spec import Tier
 from ansible_collections.evenkeel.cluster.plugins.module_utils.pool.reconcile import (
     Outcome,
@@ -145,6 +146,21 @@ def test_the_tiers_time_begins_with_the_leave_as_where_hold_waits(
         assert timing.gone is not None
         assert timing.drain_began is not None
         assert timing.gone - timing.drain_began == pytest.approx(wanted, abs=0.7)
+
+
+def test_a_machine_that_is_late_gets_a_longer_quiet_time(cluster: FakeCluster, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A look that takes half a second says that the balancer may take as long for a request that it has."""
+    count, looks = cluster.engine.connections, []
+
+    def slow(nodes: Sequence[Node]) -> int:
+        looks.append(cluster.clock.now())
+        cluster.clock.sleep(0.5)
+        return count(nodes)
+
+    monkeypatch.setattr(cluster.engine, "connections", slow)
+    _, problem = reconciled(cluster, cluster.resized("shop", 1))
+    assert problem == ""
+    assert looks[-1] - looks[0] >= 2.0
 
 
 def test_an_image_that_keeps_the_contract_needs_none(cluster: FakeCluster) -> None:

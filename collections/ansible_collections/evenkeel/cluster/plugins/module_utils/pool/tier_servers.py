@@ -29,6 +29,8 @@ _POLL_SECONDS = 0.1
 _FOLLOW_SECONDS = 0.25
 # A request that is sent just now has its connection already, or gets none: the balancer does not list the node.
 _QUIET_SECONDS = 0.3
+# On a machine whose processors are short, the balancer may hold a request for longer, as this process is late itself.
+_LATE_FACTOR, _MOST_QUIET_SECONDS = 5.0, 3.0
 # What a slow balancer leaves of a short finish_seconds may be too little to see that.
 _LEAST_SECONDS = 2 * _QUIET_SECONDS
 # The balancer learns of an end in a second or two. What runs on after all would be waited for in vain.
@@ -247,14 +249,16 @@ class TierServers:
 
     def _wait_for_quiet(self, nodes: Sequence[Node], seconds: float, finish_seconds: int) -> list[str]:
         quiet_since: float | None = None
-        count = 0
+        count, looked, late = 0, self._clock.now(), 0.0
 
         def unquiet() -> str:
-            nonlocal quiet_since, count
+            nonlocal quiet_since, count, looked, late
             count = self._ports.engine.connections(nodes)
             now = self._clock.now()
+            late, looked = max(late, now - looked - 2 * _POLL_SECONDS), now
             quiet_since = None if count else now if quiet_since is None else quiet_since
-            return "" if quiet_since is not None and now - quiet_since >= _QUIET_SECONDS else "open"
+            needed = min(_QUIET_SECONDS + _LATE_FACTOR * late, _MOST_QUIET_SECONDS)
+            return "" if quiet_since is not None and now - quiet_since >= needed else "open"
 
         if not wait_until(unquiet, seconds, _POLL_SECONDS, self._clock) or not count:
             return []
