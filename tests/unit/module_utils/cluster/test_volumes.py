@@ -1,4 +1,4 @@
-"""Volumes of tiers: who shares them, and which go with their cluster."""
+"""Volumes of tiers: which nodes share them, and which go with their cluster."""
 
 from __future__ import annotations
 

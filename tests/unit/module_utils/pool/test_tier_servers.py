@@ -267,9 +267,8 @@ def test_a_new_policy_switches_once_and_waits_for_the_connections_of_the_old_nod
     labels = {name.replace(shop.service, service): value for name, value in shop.labels.items()}
     labels["evenkeel.service"] = service
     tiers = {**cluster.tiers, "shop": dataclasses.replace(shop, service=service, labels=labels)}
-    reference = "evenkeel/shop:2"
-    cluster.engine.images[reference] = dataclasses.replace(cluster.engine.images[shop.reference], labels=labels)
-    _, problem = reconciled(cluster, tiers, {"shop": reference})
+    cluster.add_image(tiers["shop"])
+    _, problem = reconciled(cluster, tiers)
     assert problem == ""
     assert sets(cluster) == [[]]
     assert order(cluster, "connections", "stop")[-1].startswith("stop")

@@ -1,6 +1,6 @@
 # Copyright: Evenkeel contributors
 # SPDX-License-Identifier: MIT
-"""The volumes that tiers name: who writes to them, and which of them a cluster may remove. Pure."""
+"""The volumes that tiers name: which nodes share them, and which of them a cluster may remove. Pure."""
 
 from __future__ import annotations
 
