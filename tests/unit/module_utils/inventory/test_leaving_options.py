@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from typing import Any
 
 import pytest
@@ -15,6 +16,7 @@ from ansible_collections.evenkeel.cluster.plugins.module_utils.inventory.leaving
 from ansible_collections.evenkeel.cluster.plugins.module_utils.inventory.parse import parse_cluster
 from ansible_collections.evenkeel.cluster.plugins.module_utils.pool.revision import node_options
 from ansible_collections.evenkeel.cluster.plugins.module_utils.traefik.labels import leaving_of
+from ansible_collections.evenkeel.cluster.plugins.module_utils.traefik.routes import ServerSet
 
 from .samples import cluster, problems_of
 
@@ -88,6 +90,19 @@ def test_a_nodes_labels_say_how_it_leaves(options: dict[str, Any]) -> None:
     tier = declared(**options)
     assert leaving_of(tier.labels, tier.service) == tier.leaving
     assert leaving_of(tier.labels, "another-service") == "own"
+
+
+@pytest.mark.parametrize("leaving", ["held", "balancer"])
+def test_a_set_of_servers_has_the_policy_of_the_labels(leaving: str) -> None:
+    tier = declared(sticky=True, leaving=leaving)
+    found = ServerSet.of(["http://a:80"], tier.labels, tier.service)
+    checked = json.loads(found.checked)
+    assert checked["healthCheck"]["path"] == tier.probe.path
+    cookie = {"name": tier.cookie.name, "httpOnly": True, "sameSite": "lax", "secure": False, "path": "/"}
+    assert checked["sticky"]["cookie"] == cookie
+    assert checked["serversTransport"] == "evenkeel@file"
+    assert isinstance(checked["passiveHealthCheck"]["maxFailedAttempts"], int)
+    assert "healthCheck" not in json.loads(found.unchecked)
 
 
 def test_another_cluster_derives_under_its_own_name() -> None:

@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import dataclasses
-import json
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 import pytest
 from tests.unit.fakes.cluster import TIERS, FakeCluster, parsed_tiers
+from tests.unit.fakes.engine import FakeNode
 
 from ansible_collections.evenkeel.cluster.plugins.module_utils.cluster.leaving import BALANCER, HELD, OWN
 from ansible_collections.evenkeel.cluster.plugins.module_utils.cluster.node import Node
@@ -249,6 +249,30 @@ def test_a_path_that_changes_with_a_roll_keeps_the_set(cluster: FakeCluster) -> 
     assert cluster.routes.table().routes["shop"].path == "/shop/"
 
 
+def test_a_balancer_that_loses_servers_that_run_takes_none_out_of_the_set(
+    cluster: FakeCluster, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """As when Docker answers its provider badly in the middle of a roll: it lists what it got an answer about."""
+    listed, begun = cluster.balancer.listed, cluster.clock.now() + 1.0
+
+    def in_part(service: str, now: float) -> list[FakeNode]:
+        found = listed(service, now)
+        return [item for item in found if item.node.name == "shop-3"] if now > begun and "shop" in service else found
+
+    monkeypatch.setattr(cluster.balancer, "listed", in_part)
+    cluster.engine.fails = lambda call: call == "start shop-4"
+    outcome, problem = reconciled(cluster, renewed(cluster))
+    assert problem.startswith("start shop-4")
+    # The balancer's own list would lead to one of them alone.
+    assert sets(cluster)[-1] == ["shop-1", "shop-3"]
+    assert cluster.names() == ["shop-1", "shop-2", "shop-3"]
+    assert [warning for warning in outcome.warnings if "the set of servers stays" in warning]
+    monkeypatch.setattr(cluster.balancer, "listed", listed)
+    cluster.engine.fails = lambda call: False
+    _, problem = reconciled(cluster, cluster.tiers)
+    assert (problem, cluster.drift(), sets(cluster)[-1]) == ("", [], [])
+
+
 def test_a_wave_that_fails_returns_to_the_nodes_from_before_and_to_no_set(cluster: FakeCluster) -> None:
     cluster.engine.fails = lambda call: call == "start shop-4"
     _, problem = reconciled(cluster, renewed(cluster))
@@ -397,21 +421,3 @@ def test_whatever_step_a_run_dies_in_the_next_one_ends_it(cluster: FakeCluster, 
 def cluster_drift(cluster: FakeCluster, tiers: Mapping[str, Tier]) -> list[str]:
     request = cluster.request(tiers=tiers, limits=LIMITS)
     return [str(action) for action in preview(request, cluster.ports, clock=cluster.clock).actions]
-
-
-def test_the_file_names_the_same_policy_as_the_labels(cluster: FakeCluster) -> None:
-    shop = cluster.tiers["shop"]
-    route = Route("shop", "/", False, shop.service, servers=ServerSet.of([url("a")], shop.labels, shop.service))
-    assert route.servers is not None
-    checked = json.loads(route.servers.checked)
-    assert checked["healthCheck"]["path"] == shop.probe.path
-    assert checked["sticky"]["cookie"] == {
-        "name": shop.cookie.name,
-        "httpOnly": True,
-        "sameSite": "lax",
-        "secure": False,
-        "path": "/",
-    }
-    assert checked["serversTransport"] == "evenkeel@file"
-    assert isinstance(checked["passiveHealthCheck"]["maxFailedAttempts"], int)
-    assert "healthCheck" not in json.loads(route.servers.unchecked)

@@ -104,39 +104,57 @@ class TierServers:
         self._follower = threading.Thread(target=self._follow, name=f"set-{self._tier.name}", daemon=True)
         self._follower.start()
 
-    def end(self) -> None:
+    def end(self) -> list[str]:
         """Let the route lead to whatever the balancer finds again; without a set, nothing is done.
+
+        Returns:
+            A warning, when the balancer does not find servers of the set that run: then the set stays.
 
         Raises:
             OSError: the route file cannot be written; the next run does it.
         """
         self._ended.set()
+        lacking = ""
         if self._follower is not None:
             self._follower.join()
-            self._await_gone()
+            lacking = self._await_list()
         with self._lock:
             self._route = None
             now = self._ports.routes.of(self._name)
+            if lacking:
+                got = f"none of {lacking}, which run, in the balancer's own list"
+                fix = "see whether the balancer still follows Docker's events: docker logs; then run it again"
+                return [f"servers of tier {self._name}: got {got}, want them (the set of servers stays; fix: {fix})"]
             if now is not None and now.servers is not None:
                 self._ports.routes.point_to({now.tier: now.plain})
                 # The file is right, so that the balancer will be; whether it is, the status tells.
                 with contextlib.suppress(EvenkeelError):
                     self._watch.routed(now.tier, now.plain)
+        return []
 
-    def _await_gone(self) -> None:
-        """Wait until the balancer does not find what has left any more, not even as down.
+    def _await_list(self) -> str:
+        """Wait until the balancer finds all of the set, and what has left not any more, not even as down.
 
         A new configuration makes all servers that it lists up again, until their next probe.
+
+        Returns:
+            The servers that run and that it does not find, in words.
         """
-        service = self._tier.service if self._tier else ""
+        service, lacking = self._tier.service if self._tier else "", ""
+
+        def wrong() -> str:
+            nonlocal lacking
+            found = self._ports.balancer().server_status(service).keys()
+            lacking = ", ".join(sorted(self._running(set(self._urls) - found)))
+            return lacking or ", ".join(self._withdrawn & found)
+
         with contextlib.suppress(EvenkeelError):
-            balancer = self._ports.balancer()
-            wait_until(
-                lambda: ", ".join(self._withdrawn & balancer.server_status(service).keys()),
-                _LISTED_SECONDS,
-                _POLL_SECONDS,
-                self._clock,
-            )
+            wait_until(wrong, _LISTED_SECONDS, _POLL_SECONDS, self._clock)
+        return lacking
+
+    def _running(self, urls: set[str]) -> set[str]:
+        """Those of these servers that run, also where the balancer misses some because Docker answered it badly."""
+        return {node.url for node in self._ports.engine.nodes() if node.running and node.url in urls} if urls else set()
 
     @classmethod
     def lead(cls, routes: Routes, wanted: Mapping[str, Route | None], sets: Mapping[str, TierServers]) -> None:
@@ -297,7 +315,8 @@ class TierServers:
             status = balancer.server_status(service)
             answered = {url for url, up in balancer.server_up(service).items() if up and status.get(url) == "UP"}
             # One that is in the set and does not answer is left to the balancer's own probes.
-            wanted = ((set(self._urls) & status.keys()) | answered) - self._withdrawn
+            there = status.keys() | self._running(set(self._urls) - status.keys() - self._withdrawn)
+            wanted = ((set(self._urls) & there) | answered) - self._withdrawn
             # Without any server the path would be answered 503: the last ones stay until they end.
             if wanted and wanted != set(self._urls):
                 self._write(self._route, wanted)
