@@ -81,7 +81,7 @@ ANIMALS = {
     "puma": Animal("puma", 3000),
     "rails": Animal("rails", 3000, options={"secret_environment": {"SECRET_KEY_BASE": "not-a-secret"}}),
     "php-fpm": Animal("php-fpm", 8080),
-    "wordpress": Animal("wordpress", 80, page="wp-login.php", slow="slow.php", rate=10, example="wordpress"),
+    "wordpress": Animal("wordpress", 80, page="wp-login.php", slow="slow.php", rate=5, example="wordpress"),
     "go": Animal("go", 8080),
     "streams": Animal("streams", 3000, slow="?seconds=1"),
     "tomcat": Animal("tomcat", 8080, slow="?slow", options={"memory": "512m", "ready_seconds": 120}),
