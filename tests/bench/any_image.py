@@ -39,6 +39,8 @@ SLOW_EVERY = 20
 READY_SECONDS = 60
 # Each client has asked again by then.
 _SESSION_SECONDS = 0.5
+# On a machine that is too busy, probes time out, and sessions move although nothing is changed.
+_STEADY_SECONDS = 5
 
 
 @dataclasses.dataclass(frozen=True)
@@ -94,19 +96,28 @@ class Sum:
     """What became of one image's requests. Times are in seconds.
 
     Attributes:
-        steps: what was done, with its begin since the load's.
+        steps: what was done, and what became of the sessions.
+        begins: when that began, in seconds since the load's begin.
     """
 
     outcomes: list[Outcome] = dataclasses.field(default_factory=list)
     leave: list[float] = dataclasses.field(default_factory=list)
     stop: list[float] = dataclasses.field(default_factory=list)
-    moved: Moved = dataclasses.field(default_factory=Moved)
-    steps: list[tuple[float, str]] = dataclasses.field(default_factory=list)
+    steps: list[tuple[str, Moved]] = dataclasses.field(default_factory=list)
+    begins: list[tuple[float, str]] = dataclasses.field(default_factory=list)
     began: float = 0.0
+
+    @property
+    def moved(self) -> Moved:
+        """What became of the sessions in all steps."""
+        total = Moved()
+        for _, moved in self.steps:
+            total.add(moved)
+        return total
 
     def begin(self, step: str) -> None:
         """Note that a step begins."""
-        self.steps.append((time.monotonic() - self.began, step))
+        self.begins.append((time.monotonic() - self.began, step))
 
     def losses(self) -> list[str]:
         """The failed requests by the step in which they were sent: its begin, its name, what they got and how many."""
@@ -114,7 +125,7 @@ class Sum:
         return [f"{step}: {error} x{count}" for (step, error), count in sorted(found.items())]
 
     def _step_at(self, at: float) -> str:
-        return next((f"{began:.1f} s, {step}" for began, step in reversed(self.steps) if began <= at), "before")
+        return next((f"{began:.1f} s, {step}" for began, step in reversed(self.begins) if began <= at), "before")
 
     @property
     def failed(self) -> list[Outcome]:
@@ -178,19 +189,20 @@ class Trial:
     sessions: Sessions
     more: Mapping[str, Any]
 
-    def changed(self, play: Play) -> None:
+    def changed(self, what: str, play: Play) -> None:
         """Keep how long each node took from its turn to its end, and which sessions were moved."""
         left = []
         for name, node in play.results[POOL_MODULE]["timings"]["nodes"].items():
             if "gone" in node and "drain_began" in node:
                 self.result.leave.append(node["gone"] - node["drain_began"])
                 left.append(name)
-        self.moved(left)
+        self.moved(what, left)
 
-    def moved(self, left: Sequence[str]) -> None:
-        """Keep which sessions were moved since the last change, in which these nodes left, each given by its host."""
+    def moved(self, what: str, left: Sequence[str]) -> None:
+        """Keep which sessions were moved since the last step, in which these nodes left, each given by its host."""
         time.sleep(_SESSION_SECONDS)
-        self.result.moved.add(self.sessions.since(Counter(cookie_value(f"{name}:{self.animal.port}") for name in left)))
+        servers = Counter(cookie_value(f"{name}:{self.animal.port}") for name in left)
+        self.result.steps.append((what, self.sessions.since(servers)))
 
 
 def nodes() -> list[str]:
@@ -214,19 +226,23 @@ def await_ready(node: str) -> None:
 
 def play_round(trial: Trial) -> None:
     """All changes once."""
+    time.sleep(_STEADY_SECONDS)
+    trial.moved("nothing", [])
     for count in (6, 2, 3):
         trial.result.begin(f"scale to {count}")
-        trial.changed(common.play("playbooks/scale.yml", "-e", tiers(trial.animal, count, trial.more)))
+        trial.changed(
+            f"{count} nodes", common.play("playbooks/scale.yml", "-e", tiers(trial.animal, count, trial.more))
+        )
     for _ in range(2):
         trial.result.begin("roll")
-        trial.changed(common.play("playbooks/roll.yml", "-e", trial.declared, "-e", f"tier={TIER}"))
+        trial.changed("replaced", common.play("playbooks/roll.yml", "-e", trial.declared, "-e", f"tier={TIER}"))
     if not trial.animal.held:
         return
     for name in nodes():
         trial.result.begin(f"restart of {name}")
         docker("restart", "--time", "60", name)
         await_ready(name)
-        trial.moved([name])
+        trial.moved("docker restart", [name])
     # One after the other: with each change of its list, the balancer takes all servers for up until it has asked them
     # again. An app that answers 503 itself while it starts would get requests from the start of the next guest.
     guests = []
@@ -241,7 +257,7 @@ def play_round(trial: Trial) -> None:
         docker("stop", guest)
         trial.result.stop.append(time.monotonic() - began)
         docker("rm", "--force", guest)
-    trial.moved(addresses)
+    trial.moved("docker stop of guests", addresses)
 
 
 @contextmanager
@@ -324,7 +340,10 @@ def main(arguments: Sequence[str] | None = None) -> int:
         f"the control loses (got {len(control.failed)})": bool(control.failed),
     }
     errors = {name: result.losses() for name, result in found.items()}
-    data = {"rounds": options.rounds, "rate": options.rate, "rows": rows, "errors": errors}
+    steps = {
+        name: [(what, dataclasses.asdict(moved)) for what, moved in result.steps] for name, result in found.items()
+    }
+    data = {"rounds": options.rounds, "rate": options.rate, "rows": rows, "errors": errors, "sessions": steps}
     common.report("any-image", data, [common.table(header, rows)], [common.verdict(*goal) for goal in goals.items()])
     return 0 if all(goals.values()) else 1
 
