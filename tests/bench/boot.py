@@ -53,8 +53,6 @@ _PATIENCE_SECONDS, _BOOT_SECONDS, _RUN_SECONDS = 90.0, 120.0, 600.0
 _IN_A_ROW = 3
 _CLIENTS = 10
 _EVERY = 0.1
-# Of a traceback, in characters from its end.
-_KEPT = 2000
 # Runs in the middle of which a restart comes, and how long each takes.
 _RUNS: tuple[tuple[tuple[str, ...], float], ...] = (
     (("playbooks/roll.yml",), 9.0),
@@ -238,7 +236,7 @@ def one_round_in_a_run(machine: Machine, kind: str, live: bool, nodes: int, chan
         output.seek(0)
         _, sign, traceback = output.read().partition("Traceback (most recent call last)")
         if sign:
-            found.problems = (f"got a traceback of {words[0]}, want one line: {traceback[-_KEPT:]}",)
+            found.problems = (f"got a traceback of {words[0]}, want one line: {traceback[-2000:]}",)
     again = common.attempt("site.yml", *_INVENTORY, "--tags", "images,balancer,nodes", *counts(nodes))
     if again.problem:
         found.problems = (*found.problems, f"got '{again.problem[:300]}' of the run after it, want success")

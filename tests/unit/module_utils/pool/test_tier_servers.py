@@ -7,24 +7,17 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 import pytest
-from tests.unit.fakes.cluster import TIERS, FakeCluster, parsed_tiers
-from tests.unit.fakes.engine import FakeNode
+from tests.unit.fakes.cluster import FakeCluster
+from tests.unit.fakes.node import FakeNode
+from tests.unit.module_utils.pool.shop import FINISH_SECONDS, LIMITS, of_shop, order, reconciled, renewed, sets
 
 from ansible_collections.evenkeel.cluster.plugins.module_utils.cluster.leaving import BALANCER, HELD, OWN
 from ansible_collections.evenkeel.cluster.plugins.module_utils.cluster.node import Node
 from ansible_collections.evenkeel.cluster.plugins.module_utils.cluster.spec import Tier
 from ansible_collections.evenkeel.cluster.plugins.module_utils.pool.reconcile import (
-    Outcome,
-    RunFailedError,
     preview,
-    reconcile_locked,
 )
-from ansible_collections.evenkeel.cluster.plugins.module_utils.pool.rollout_parts import RolloutLimits
 from ansible_collections.evenkeel.cluster.plugins.module_utils.traefik.routes import Route, ServerSet, active_routes
-
-LIMITS = RolloutLimits(workers=2, surge_percent=1, ready_timeout=6.0)
-FINISH_SECONDS = 5
-SHOP = {"image": "res/shop:1", "port": 8080, "path": "/", "nodes": 2, "sticky": True, "stop_seconds": 30}
 
 
 def url(name: str) -> str:
@@ -33,38 +26,7 @@ def url(name: str) -> str:
 
 @pytest.fixture(params=[HELD, BALANCER])
 def cluster(tmp_path: Path, request: pytest.FixtureRequest) -> FakeCluster:
-    options = {**SHOP, "leaving": request.param, "finish_seconds": FINISH_SECONDS}
-    return FakeCluster(tmp_path, tiers={**TIERS, "shop": options})
-
-
-def renewed(cluster: FakeCluster) -> Mapping[str, Tier]:
-    """Another revision of the tier ``shop``, of which all nodes are replaced one by one."""
-    return {**cluster.tiers, "shop": dataclasses.replace(cluster.tiers["shop"], environment={"MARK": "1"})}
-
-
-def reconciled(
-    cluster: FakeCluster, tiers: Mapping[str, Tier], images: Mapping[str, str] | None = None
-) -> tuple[Outcome, str]:
-    try:
-        request = cluster.request(tiers=tiers, images=images or {}, limits=LIMITS)
-        return reconcile_locked(request, cluster.ports, clock=cluster.clock), ""
-    except RunFailedError as error:
-        return error.outcome, str(error)
-
-
-def sets(cluster: FakeCluster) -> list[list[str]]:
-    """The names in each set that the file had, one after the other; none where the balancer finds the nodes itself."""
-    found: list[list[str]] = []
-    for _, text in cluster.routes._texts:
-        servers = active_routes(text)["shop"].servers
-        names = [] if servers is None else [server[7:].partition(":")[0] for server in servers.urls]
-        if not found or found[-1] != names:
-            found.append(names)
-    return found
-
-
-def order(cluster: FakeCluster, *beginnings: str) -> list[str]:
-    return [call for call in cluster.engine.calls if call.startswith(beginnings)]
+    return of_shop(tmp_path, request.param)
 
 
 def test_a_node_is_asked_when_it_answered_and_not_any_more_before_it_is_told_to_end(cluster: FakeCluster) -> None:
@@ -302,98 +264,7 @@ def test_a_new_policy_switches_once_and_waits_for_the_connections_of_the_old_nod
     assert at_once == {shop.leaving == HELD}
 
 
-def test_nodes_leave_as_they_are_when_their_tier_is_not_declared_any_more(cluster: FakeCluster) -> None:
-    """Removed, or renamed: its connections end before its nodes do."""
-    began = cluster.clock.now()
-    cluster.engine.under_way["shop-2"] = began + 2.0
-    _, problem = reconciled(cluster, {"dates": cluster.tiers["dates"]})
-    assert (problem, cluster.names()) == ("", [])
-    calls = order(cluster, "connections", "stop shop")
-    assert len([call for call in calls if call.startswith("connections")]) > 20
-    assert all(call.startswith("stop") for call in calls[-2:])
-    held = cluster.tiers["shop"].leaving == HELD
-    assert sorted(calls[-2:]) == [f"stop shop-{number} 30{' SIGQUIT' if held else ''}" for number in (1, 2)]
-
-
-def test_what_is_not_declared_gets_the_usual_time_to_finish(cluster: FakeCluster) -> None:
-    cluster.engine.under_way["shop-2"] = cluster.clock.now() + 1000
-    outcome, _ = reconciled(cluster, {"dates": cluster.tiers["dates"]})
-    assert list(outcome.warnings) == [
-        "shop-1, shop-2: got 1 connections still open after 30 s, want none before the end (they are cut)"
-    ]
-    assert cluster.names() == []
-
-
-def test_a_tier_that_keeps_the_contract_from_now_on_lets_its_old_nodes_finish(cluster: FakeCluster) -> None:
-    own = {**SHOP, "leaving": OWN, "nodes": 2}
-    cluster.engine.under_way["shop-2"] = cluster.clock.now() + 2.0
-    tiers = parsed_tiers({**TIERS, "shop": own})
-    cluster.add_image(tiers["shop"])
-    _, problem = reconciled(cluster, tiers)
-    assert (problem, cluster.names()) == ("", ["shop-3", "shop-4"])
-    calls = order(cluster, "connections", "stop shop-2")
-    assert len(calls) > 10
-    assert calls[-1].startswith("stop shop-2")
-    assert "connections shop-1 shop-2" in calls
-
-
-def test_and_nodes_that_kept_it_leave_by_themselves(tmp_path: Path) -> None:
-    """The balancer's probe keeps its connection to their port open: to wait for its end would be in vain."""
-    cluster = FakeCluster(tmp_path, tiers={**TIERS, "shop": {**SHOP, "leaving": OWN}})
-    tiers = parsed_tiers({**TIERS, "shop": {**SHOP, "leaving": BALANCER}})
-    cluster.add_image(tiers["shop"])
-    _, problem = reconciled(cluster, tiers)
-    assert (problem, cluster.names()) == ("", ["shop-3", "shop-4"])
-    assert order(cluster, "connections") == []
-
-
 # -- paths that change hands -----------------------------------------------------------
-
-
-@pytest.mark.parametrize("other", [{"dates"}, set()], ids=["exchanged", "taken over"])
-def test_a_tier_that_gets_anothers_path_has_its_set_before_and_after(cluster: FakeCluster, other: set[str]) -> None:
-    shop = dataclasses.replace(renewed(cluster)["shop"], path="/api/")
-    dates = {name: dataclasses.replace(cluster.tiers[name], path="/", strip_path=False) for name in other}
-    _, problem = reconciled(cluster, {"shop": shop, **dates})
-    assert problem == ""
-    assert sets(cluster) == [
-        [],
-        ["shop-1", "shop-2"],
-        ["shop-1", "shop-2", "shop-3"],
-        ["shop-1", "shop-3"],
-        ["shop-1", "shop-3", "shop-4"],
-        ["shop-3", "shop-4"],
-        [],
-    ]
-    paths = [active_routes(text)["shop"].path for _, text in cluster.routes._texts]
-    assert (paths[0], paths[-1]) == ("/", "/api/")
-    assert sorted(paths, key=len) == paths
-
-
-def test_a_route_that_was_lost_leads_to_a_set_as_soon_as_it_is_back(cluster: FakeCluster) -> None:
-    cluster.routes.point_to({"shop": None})
-    cluster.clock.sleep(1.0)
-    began = cluster.clock.now()
-    _, problem = reconciled(cluster, renewed(cluster))
-    assert (problem, cluster.names()) == ("", ["shop-3", "shop-4"])
-    found = [active_routes(text)["shop"].servers for at, text in cluster.routes._texts if at > began]
-    assert [servers is None for servers in found] == [True, False, False, False, False, True]
-
-
-def test_an_exchange_that_the_balancer_does_not_read_gives_back_path_and_set(cluster: FakeCluster) -> None:
-    shop = dataclasses.replace(renewed(cluster)["shop"], path="/api/")
-    dates = dataclasses.replace(cluster.tiers["dates"], path="/", strip_path=False)
-    before = cluster.routes.path.read_text()
-
-    def deaf(at: float) -> str:
-        texts = [text for when, text in cluster.routes._texts if when <= at and active_routes(text)["shop"].path == "/"]
-        return texts[-1] if texts else before
-
-    cluster.routes.text = deaf  # type: ignore[method-assign]
-    _, problem = reconciled(cluster, {"shop": shop, "dates": dates})
-    assert "route of tier" in problem
-    assert cluster.routes.path.read_text() == before
-    assert order(cluster, "stop shop-1", "stop shop-2", "stop dates") == []
 
 
 def test_a_run_that_begins_while_all_probes_fail_holds_together_what_there_is(cluster: FakeCluster) -> None:

@@ -132,9 +132,7 @@ options:
         type: dict
         default: {}
       counts:
-        description:
-          - What variables that end in C(_nodes) are set to.
-          - C(<tier>_nodes) is the tier's count, whatever its C(nodes) says.
+        description: What variables that end in C(_nodes) are set to; C(<tier>_nodes) replaces the tier's C(nodes).
         type: dict
         default: {}
       places:
@@ -359,14 +357,8 @@ from ..module_utils.host.preflight import engine_facts, preflight
 def argument_spec() -> dict[str, Any]:
     """The options, in Ansible's form; judged by :func:`read_declaration`, so mostly raw."""
     names = {"type": "list", "elements": "str", "default": []}
-    variables = {
-        "names": names,
-        "knobs": names,
-        "roles": names,
-        "places": {"type": "dict", "default": {}},
-        "counts": {"type": "dict", "default": {}},
-        "values": {"type": "dict", "default": {}},
-    }
+    lists, mappings = ("names", "knobs", "roles"), ("places", "counts", "values")
+    variables = {**dict.fromkeys(lists, names), **dict.fromkeys(mappings, {"type": "dict", "default": {}})}
     return {
         **{knob: {"type": "raw"} for knob in KNOBS},
         **{knob: {"type": "raw", "default": default} for knob, default in OPTIONAL_KNOBS.items()},

@@ -134,7 +134,7 @@ class Rollout:
             if tier in self._handovers and not rollback.handed_over:
                 self._handovers[tier].give_up()
             if tier in self._servers:
-                self.warnings += self._servers[tier].end()
+                self.record.warnings += self._servers[tier].end()
         self._each(self._starters, lambda node: self._engine.remove(node.id), rollback.drained)
         if halted:
             raise ReconcileError(f"tier {tier}: got '{halted}' before all waves were done, want all (fix: repeat it)")
