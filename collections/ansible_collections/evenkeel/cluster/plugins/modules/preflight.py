@@ -357,8 +357,8 @@ from ..module_utils.host.preflight import engine_facts, preflight
 def argument_spec() -> dict[str, Any]:
     """The options, in Ansible's form; judged by :func:`read_declaration`, so mostly raw."""
     names = {"type": "list", "elements": "str", "default": []}
-    lists, mappings = ("names", "knobs", "roles"), ("places", "counts", "values")
-    variables = {**dict.fromkeys(lists, names), **dict.fromkeys(mappings, {"type": "dict", "default": {}})}
+    variables: dict[str, Any] = {name: names for name in ("names", "knobs", "roles")}
+    variables |= {name: {"type": "dict", "default": {}} for name in ("places", "counts", "values")}
     return {
         **{knob: {"type": "raw"} for knob in KNOBS},
         **{knob: {"type": "raw", "default": default} for knob, default in OPTIONAL_KNOBS.items()},
