@@ -357,7 +357,7 @@ from ..module_utils.host.preflight import engine_facts, preflight
 def argument_spec() -> dict[str, Any]:
     """The options, in Ansible's form; judged by :func:`read_declaration`, so mostly raw."""
     names = {"type": "list", "elements": "str", "default": []}
-    variables: dict[str, Any] = {name: names for name in ("names", "knobs", "roles")}
+    variables: dict[str, Any] = dict.fromkeys(("names", "knobs", "roles"), names)
     variables |= {name: {"type": "dict", "default": {}} for name in ("places", "counts", "values")}
     return {
         **{knob: {"type": "raw"} for knob in KNOBS},
