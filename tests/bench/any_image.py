@@ -55,6 +55,7 @@ class Animal:
         held: our first process holds it.
         page: the path of the other requests.
         rate: requests per second that it can answer here, at most.
+        guest: options of a guest's ``docker run``, which gets nothing of its tier; None if that cannot be enough.
         example: the inventory of ``tests/bench/examples.py`` that has its database, and the other options of its tier.
     """
 
@@ -65,6 +66,7 @@ class Animal:
     held: bool = True
     page: str = ""
     rate: float = 1000
+    guest: Sequence[str] | None = ()
     example: str = ""
 
     @property
@@ -73,17 +75,20 @@ class Animal:
         return f"zoo-{self.folder}:1"
 
 
+RAILS_KEY = "SECRET_KEY_BASE"
 ANIMALS = {
     "nginx": Animal("nginx", 80),
     "node": Animal("node", 3000),
     "late": Animal("node", 3000, options={"environment": {"LATE_SECONDS": "5"}}),
     "s6": Animal("s6", 8000, held=False),
     "gunicorn": Animal("gunicorn", 8000),
-    "django": Animal("django", 8000, example="django"),
+    "django": Animal("django", 8000, guest=None, example="django"),
     "puma": Animal("puma", 3000),
-    "rails": Animal("rails", 3000, options={"secret_environment": {"SECRET_KEY_BASE": "not-a-secret"}}),
+    "rails": Animal(
+        "rails", 3000, options={"secret_environment": {RAILS_KEY: "public"}}, guest=("-e", f"{RAILS_KEY}=public")
+    ),
     "php-fpm": Animal("php-fpm", 8080),
-    "wordpress": Animal("wordpress", 80, page="wp-login.php", slow="slow.php", rate=5, example="wordpress"),
+    "wordpress": Animal("wordpress", 80, page="wp-login.php", slow="slow.php", rate=5, guest=None, example="wordpress"),
     "go": Animal("go", 8080),
     "streams": Animal("streams", 3000, slow="?seconds=1"),
     "tomcat": Animal("tomcat", 8080, slow="?slow", options={"memory": "512m", "ready_seconds": 120}),
@@ -243,12 +248,14 @@ def play_round(trial: Trial) -> None:
         docker("restart", "--time", "60", name)
         await_ready(name)
         trial.moved("docker restart", [name])
+    if trial.animal.guest is None:
+        return
     # One after the other: with each change of its list, the balancer takes all servers for up until it has asked them
     # again. An app that answers 503 itself while it starts would get requests from the start of the next guest.
     guests = []
     for _ in range(2):
         trial.result.begin("guest starts")
-        guests.append(docker("run", "--detach", f"evenkeel/{TIER}"))
+        guests.append(docker("run", "--detach", *trial.animal.guest, f"evenkeel/{TIER}"))
         await_ready(guests[-1])
     addresses = [docker("inspect", "--format", "{{.NetworkSettings.IPAddress}}", guest) for guest in guests]
     trial.result.begin("guests are stopped")
