@@ -263,7 +263,7 @@ def play_round(trial: Trial) -> None:
         began = time.monotonic()
         docker("stop", guest)
         trial.result.stop.append(time.monotonic() - began)
-        docker("rm", "--force", guest)
+        docker("rm", "--force", "--volumes", guest)
     trial.moved("docker stop of guests", addresses)
 
 
