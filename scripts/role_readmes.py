@@ -238,9 +238,13 @@ def removal(
     users = sorted({f"[{path}](../../{path})" for path, entry, _ in calls if entry == "remove"})
     said = [introduction(specs["remove"])] if "remove" in specs else []
     said.append("See [tasks/remove.yml](tasks/remove.yml)" + (f", called by {', '.join(users)}." if users else "."))
-    knobs = [name for name in defaults if name.startswith(f"{role}_remove")]
+    switch = f"{role}_remove"
+    knobs = [name for name in defaults if name == switch]
+    told = [f"`{name}` (default {code(flow(defaults[name]))})" for name in defaults if name.startswith(switch)]
     if knobs:
-        said.append(f"Decided by {', '.join(f'`{name}` (default {code(flow(defaults[name]))})' for name in knobs)}.")
+        said.append(f"Decided by {', '.join(told)}.")
+    elif told:
+        said.append(f"What else goes with it is decided by {', '.join(told)}.")
     lines = ["- name: Remove it", "  ansible.builtin.include_role:", f"    name: {role}", "    tasks_from: remove"]
     if knobs:
         lines += ["  vars:", *(f"    {name}: true" for name in knobs)]

@@ -1,7 +1,7 @@
 """The inventories of ``inventory/examples`` as a user has them: copied, with a database, through a cluster's life.
 
-Command: ``python -m tests.bench.examples [django] [wordpress]``, beside the cluster that is there. The images are the
-stand-ins of ``tests/zoo``.
+Command: ``PYTHONPATH=collections python -m tests.bench.examples [django] [wordpress]``, beside the cluster
+that is there. The images are the stand-ins of ``tests/zoo``.
 Each example is deployed, filled, rolled under load, taken down and deployed again. Goals: what was filled in is there
 after each step, on two nodes; 0 requests fail; second runs change nothing; ``docker inspect`` shows no password.
 Control: another password than the database's must be refused by its playbook.

@@ -6,8 +6,8 @@ again) and ``docker restart``, as people do; after each of the held tier also a 
 go on side by side, half of the stops with one GET in four that takes a second, half with quick pages. Load on both
 meanwhile: GET and POST.
 
-Command: ``python -m tests.bench.held [--stops 20] [--rate 200] [--extra cluster_name=evenkeel ...]``; with ``--stops
-100`` about 18 minutes.
+Command: ``PYTHONPATH=collections python -m tests.bench.held [--stops 20] [--rate 200]
+[--extra cluster_name=evenkeel ...]``; with ``--stops 100`` about 18 minutes.
 Control: the bare tier, which must lose requests in the same run.
 Goals: no request of the held tier fails, and a stop takes at most 3.5 s (p95), measured without the slow page.
 """

@@ -9,8 +9,8 @@ alone, the other below our first process. Under load, of which one request in tw
   run must say so and undo what it did, and no node that ran before may have been stopped. The balancer is replaced
   while a killed run's set is in force, and beside a run; a guest is stopped by ``docker stop``: nothing may be lost.
 
-Command: ``python -m tests.bench.sets [kills] [faults] [--kills 50] [--rounds 2] [--rate 60] [--seed N]``. Needs root;
-replaces the cluster's tiers, and restores the default ones.
+Command: ``PYTHONPATH=collections python -m tests.bench.sets [kills] [faults] [--kills 50] [--rounds 2]
+[--rate 60] [--seed N]``. Needs root; replaces the cluster's tiers, and restores the default ones.
 Control, in the same run: a roll of the same image that is said to keep the contract, so without a set, must lose.
 Goals: 0 failed; every killed run is mended by one run, then ``changed=0``; all faults end as above.
 """

@@ -134,7 +134,8 @@ def test_a_kill_reaches_what_began_a_session_of_its_own(tmp_path: Path) -> None:
     note = tmp_path / "process"
     worker = f"import os, time; os.setsid(); open({str(note)!r}, 'w').write(str(os.getpid())); time.sleep(60)"
     run = subprocess.Popen(["sh", "-c", f'{sys.executable} -c "{worker}" & wait'], start_new_session=True)
-    while not note.exists() or not note.read_text():
+    deadline = time.monotonic() + 20
+    while (not note.exists() or not note.read_text()) and time.monotonic() < deadline:
         time.sleep(0.02)
     below = int(note.read_text())
     assert below in runs.descendants(run.pid)

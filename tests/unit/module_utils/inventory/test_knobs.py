@@ -266,6 +266,11 @@ def tasks_of(tasks: list[dict[str, Any]] | None) -> list[dict[str, Any]]:
     return found
 
 
+@pytest.mark.parametrize("name", ["tiers", "tie", "timer", "tiger"])
+def test_a_common_word_is_no_slip_of_a_short_knob(name: str) -> None:
+    assert library.check_variables(library.Variables([name]), ["web"]) == ([], [])
+
+
 def test_knobs_of_playbooks_are_what_they_read() -> None:
     texts = [
         path.read_text()

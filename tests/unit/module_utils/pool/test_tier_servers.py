@@ -125,6 +125,15 @@ def test_a_machine_that_is_late_gets_a_longer_quiet_time(cluster: FakeCluster, m
     assert looks[-1] - looks[0] >= 2.0
 
 
+def test_one_that_was_not_quiet_for_long_enough_is_asked_by_hold_itself(
+    cluster: FakeCluster, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(cluster.engine, "connections", lambda _nodes: cluster.clock.sleep(0.5) or 0)
+    quick = dataclasses.replace(cluster.tiers["shop"], nodes=1, finish_seconds=1)
+    reconciled(cluster, {**cluster.tiers, "shop": quick})
+    assert [call for call in order(cluster, "stop") if "SIGQUIT" in call] == []
+
+
 def test_an_image_that_keeps_the_contract_needs_none(cluster: FakeCluster) -> None:
     cluster.tiers = {**cluster.tiers, "shop": dataclasses.replace(cluster.tiers["shop"], leaving=OWN, derived="")}
     cluster.add_image(cluster.tiers["shop"])
@@ -180,10 +189,12 @@ def test_a_set_that_a_killed_run_left_is_drift_and_the_next_run_ends_it(cluster:
     route = cluster.routes.table().routes["shop"]
     left = ServerSet.of([url("shop-1"), url("gone-1")], cluster.tiers["shop"].labels, route.service)
     cluster.routes.point_to({"shop": dataclasses.replace(route, servers=left)})
-    assert cluster.drift() == ["shop: route shop (left on a set of servers by a run that was killed)"]
+    assert cluster.drift() == [
+        "shop: route shop (still on a set of servers: a run was killed, or the balancer missed nodes)"
+    ]
     request = cluster.request(limits=LIMITS)
     assert [str(action) for action in preview(request, cluster.ports, clock=cluster.clock).actions] == [
-        "route shop (left on a set of servers by a run that was killed)"
+        "route shop (still on a set of servers: a run was killed, or the balancer missed nodes)"
     ]
     _, problem = reconciled(cluster, cluster.tiers)
     assert (problem, cluster.drift()) == ("", [])
@@ -229,6 +240,10 @@ def test_a_balancer_that_loses_servers_that_run_takes_none_out_of_the_set(
     assert sets(cluster)[-1] == ["shop-1", "shop-3"]
     assert cluster.names() == ["shop-1", "shop-2", "shop-3"]
     assert [warning for warning in outcome.warnings if "the set of servers stays" in warning]
+    # A run from cron, while it is still so, forgets none of them.
+    before = sets(cluster)[-1]
+    reconciled(cluster, cluster.tiers)
+    assert sets(cluster)[-1] == before
     monkeypatch.setattr(cluster.balancer, "listed", listed)
     cluster.engine.fails = lambda call: False
     _, problem = reconciled(cluster, cluster.tiers)
@@ -284,7 +299,7 @@ def test_whatever_step_a_run_dies_in_the_next_one_ends_it(cluster: FakeCluster, 
     texts = [text for _, text in cluster.routes._texts if active_routes(text)["shop"].servers]
     cluster.routes.path.write_text(texts[last])
     cluster.routes.note()
-    assert any("left on a set" in line for line in cluster_drift(cluster, renewed(cluster)))
+    assert any("still on a set" in line for line in cluster_drift(cluster, renewed(cluster)))
     _, problem = reconciled(cluster, renewed(cluster))
     assert (problem, cluster_drift(cluster, renewed(cluster))) == ("", [])
 

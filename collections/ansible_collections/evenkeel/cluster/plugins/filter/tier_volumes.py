@@ -7,7 +7,7 @@ from __future__ import annotations
 DOCUMENTATION = r"""
 name: tier_volumes
 short_description: Tell which volumes of tiers go with their cluster, and which stay
-version_added: 0.2.0
+version_added: 0.1.0
 author:
   - Evenkeel contributors
 description:

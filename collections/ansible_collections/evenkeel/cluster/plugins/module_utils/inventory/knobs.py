@@ -93,7 +93,8 @@ def check_variables(
     counts = {node_variable(tier): tier for tier in names}
     once = {node_variable(tier): tier for tier in (*SAMPLE_TIERS, *former)} if names else {}
     known = {*variables.knobs, *PLAYBOOK_KNOBS, *FACTS, *counts}
-    meant = _ByLength({*variables.knobs, *PLAYBOOK_KNOBS, *counts}, variables.roles)
+    # A word as short and common as "tier" is no sign of a slip.
+    meant = _ByLength({*variables.knobs, *(PLAYBOOK_KNOBS - {"tier"}), *counts}, variables.roles)
     for name in sorted(set(variables.names) - known):
         if name.startswith("_"):
             continue

@@ -168,7 +168,7 @@ def _route_reason(wanted: Route, now: Route | None, *, current: bool) -> str:
     if now.service != wanted.service:
         return f"policy changed, {now.service} -> {wanted.service}"
     if now.plain == wanted and now.servers is not None:
-        return "left on a set of servers by a run that was killed"
+        return "still on a set of servers: a run was killed, or the balancer missed nodes"
     if now != wanted:
         return "path, host names or options changed"
     return "" if current else "the route file is of another version"

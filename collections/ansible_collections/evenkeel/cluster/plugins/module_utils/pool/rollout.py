@@ -145,7 +145,9 @@ class Rollout:
             return
         tier, declared = actions[0].tier, self._declaration.tiers.get(actions[0].tier)
         self._servers[tier] = TierServers(tier, declared, self._ports, watch, self._limits.ready_timeout, self._clock)
-        if any(action.kind in {START, DRAIN, MEND} for action in actions):
+        now = self._routes.of(tier)
+        is_left = now is not None and now.servers is not None
+        if is_left or any(action.kind in {START, DRAIN, MEND} for action in actions):
             self._servers[tier].begin(former)
 
     def _watch(self, tier: str = "") -> RotationWatch:

@@ -86,6 +86,7 @@ class TierServers:
         Raises:
             ReconcileError: the balancer does not read it; :meth:`end` gives the route back.
             TraefikApiError: the balancer cannot be asked.
+            EngineError: the engine cannot be asked.
             OSError: the route file cannot be written.
         """
         if self._tier is None or not self._is_needed or former is None or former.service != self._tier.service:
@@ -97,9 +98,13 @@ class TierServers:
         # The balancer takes a server for up before its first probe. On a busy machine all probes can fail together.
         up = {url for url, state in status.items() if state == "UP"}
         answered = {url for url, found in balancer.server_up(self._tier.service).items() if found} & up
-        if not status:
+        # A run before may have left the set in force because the balancer lacks servers that run.
+        now = self._ports.routes.of(self._name)
+        left = set(now.servers.urls) if now is not None and now.servers is not None else set()
+        left = self._running(left - status.keys())
+        if not status and not left:
             return
-        self._write(former, answered or up or set(status))
+        self._write(former, (answered or up or set(status)) | left)
         self._watch.routed(self._tier.name, self._route)
         self._follower = threading.Thread(target=self._follow, name=f"set-{self._tier.name}", daemon=True)
         self._follower.start()
@@ -123,7 +128,10 @@ class TierServers:
             now = self._ports.routes.of(self._name)
             if lacking:
                 got = f"none of {lacking}, which run, in the balancer's own list"
-                fix = "see whether the balancer still follows Docker's events: docker logs; then run it again"
+                fix = (
+                    "see whether Docker calls them unhealthy: docker ps; whether the balancer still follows Docker's"
+                    " events: docker logs; then run it again"
+                )
                 return [f"servers of tier {self._name}: got {got}, want them (the set of servers stays; fix: {fix})"]
             if now is not None and now.servers is not None:
                 self._ports.routes.point_to({now.tier: now.plain})
@@ -248,8 +256,9 @@ class TierServers:
             raise ReconcileError(_not_followed(self._name, f"requests for {reason}"))
         # As where hold waits, the time runs from the beginning of the leave, with what the balancer takes to follow.
         left = max(finish - self._clock.now(), _LEAST_SECONDS)
-        warnings = self._wait_for_quiet(leaving, left, finish_seconds)
-        self._finished |= {node.id for node in leaving if node.leaves == HELD}
+        is_over, warnings = self._wait_for_quiet(leaving, left, finish_seconds)
+        # What was not quiet for long enough is asked by hold itself.
+        self._finished |= {node.id for node in leaving if node.leaves == HELD and is_over}
         return warnings
 
     def signal_for(self, node: str) -> str:
@@ -265,7 +274,8 @@ class TierServers:
         with self._lock:
             self._withdrawn -= {node.url for node in nodes}
 
-    def _wait_for_quiet(self, nodes: Sequence[Node], seconds: float, finish_seconds: int) -> list[str]:
+    def _wait_for_quiet(self, nodes: Sequence[Node], seconds: float, finish_seconds: int) -> tuple[bool, list[str]]:
+        """Whether all has ended or its time is over; and a warning if something was open then."""
         quiet_since: float | None = None
         count, looked, late = 0, self._clock.now(), 0.0
 
@@ -278,11 +288,13 @@ class TierServers:
             needed = min(_QUIET_SECONDS + _LATE_FACTOR * late, _MOST_QUIET_SECONDS)
             return "" if quiet_since is not None and now - quiet_since >= needed else "open"
 
-        if not wait_until(unquiet, seconds, _POLL_SECONDS, self._clock) or not count:
-            return []
+        if not wait_until(unquiet, seconds, _POLL_SECONDS, self._clock):
+            return True, []
+        if not count:
+            return False, []
         names = ", ".join(node.name for node in nodes)
         fix = f"; fix: finish_seconds of tier {self._name}" if self._tier else ""
-        return [
+        return True, [
             f"{names}: got {count} connections still open after {finish_seconds} s, want none before the end"
             f" (they are cut{fix})"
         ]
