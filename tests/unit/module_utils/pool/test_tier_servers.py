@@ -128,7 +128,11 @@ def test_a_machine_that_is_late_gets_a_longer_quiet_time(cluster: FakeCluster, m
 def test_one_that_was_not_quiet_for_long_enough_is_asked_by_hold_itself(
     cluster: FakeCluster, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(cluster.engine, "connections", lambda _nodes: cluster.clock.sleep(0.5) or 0)
+    def slow(_nodes: Sequence[Node]) -> int:
+        cluster.clock.sleep(0.5)
+        return 0
+
+    monkeypatch.setattr(cluster.engine, "connections", slow)
     quick = dataclasses.replace(cluster.tiers["shop"], nodes=1, finish_seconds=1)
     reconciled(cluster, {**cluster.tiers, "shop": quick})
     assert [call for call in order(cluster, "stop") if "SIGQUIT" in call] == []
