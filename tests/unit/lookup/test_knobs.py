@@ -50,8 +50,12 @@ def test_a_value_that_cannot_be_evaluated_yet_is_left_to_its_role() -> None:
     assert found["values"] == {"portainer_memory": "2g", "portainer_log_size": "10m"}
 
 
-def test_counts_are_what_variables_of_tiers_are_set_to() -> None:
-    assert looked({"shop_nodes": 5, "cluster_name": "evenkeel", "nodes": 3})["counts"] == {"shop_nodes": 5}
+def test_counts_are_those_of_the_command_line(monkeypatch: pytest.MonkeyPatch) -> None:
+    """An inventory's own are in its tiers, or left behind."""
+    variables = {"shop_nodes": 5, "static_nodes": 3, "cluster_name": "evenkeel"}
+    assert looked(variables)["counts"] == {}
+    monkeypatch.setattr(knobs, "load_extra_vars", lambda _loader: {"shop_nodes": 5, "cluster_name": "evenkeel"})
+    assert looked(variables)["counts"] == {"shop_nodes": 5}
 
 
 def test_places_of_counts(tmp_path: Path) -> None:

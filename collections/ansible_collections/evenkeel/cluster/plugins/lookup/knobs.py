@@ -13,7 +13,8 @@ author:
 description:
   - Reads the names of all knobs from the roles' C(meta/argument_specs.yml), and the names of variables that are set.
   - Evaluates only the numbers, sizes, times and choices that M(evenkeel.cluster.preflight) checks for the roles, and
-    the counts of nodes.
+    the counts of nodes that
+    the command line has.
   - The result is for the option O(evenkeel.cluster.preflight#module:variables) of M(evenkeel.cluster.preflight).
 options:
   _terms:
@@ -49,7 +50,7 @@ _raw:
       description: What knobs that are checked are set to; without those that cannot be evaluated yet.
       type: dict
     counts:
-      description: What the variables that end in C(_nodes) are set to; without those that cannot be evaluated yet.
+      description: What variables of the command line that end in C(_nodes) are set to.
       type: dict
     places:
       description: For each variable that ends in C(_nodes), the line of the inventory that sets it, if a file does.
@@ -64,7 +65,9 @@ from pathlib import Path
 from typing import Any
 
 from ansible.errors import AnsibleError, AnsibleLookupError
+from ansible.parsing.dataloader import DataLoader
 from ansible.plugins.lookup import LookupBase
+from ansible.utils.vars import load_extra_vars
 
 from ..module_utils.inventory.role_knobs import CHECKS
 
@@ -89,7 +92,9 @@ class LookupModule(LookupBase):
         """List knobs and variables for each folder of roles."""
         known = dict(variables or {})
         values = self._evaluated(known, CHECKS.keys() & known.keys())
-        counts = self._evaluated(known, (name for name in known if str(name).endswith(_COUNTS)))
+        # What an inventory says is in its tiers already; the command line is meant for this run.
+        typed = load_extra_vars(self._loader or DataLoader()).keys() & known.keys()
+        counts = self._evaluated(known, (name for name in typed if str(name).endswith(_COUNTS)))
         return [{**_look(Path(str(term)), known), "values": values, "counts": counts} for term in terms]
 
     def _evaluated(self, variables: Mapping[str, Any], names: Iterable[str]) -> dict[str, Any]:

@@ -132,7 +132,7 @@ options:
         type: dict
         default: {}
       counts:
-        description: What variables that end in C(_nodes) are set to; C(<tier>_nodes) replaces the tier's C(nodes).
+        description: What the command line sets that ends in C(_nodes); C(<tier>_nodes) replaces the tier's C(nodes).
         type: dict
         default: {}
       places:

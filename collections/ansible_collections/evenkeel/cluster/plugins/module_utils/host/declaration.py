@@ -134,11 +134,11 @@ def read_declaration(params: Mapping[str, Any], machine: Machine, docker: Docker
 
 
 def with_counts(tiers: object, counts: Mapping[str, Any]) -> object:
-    """The tiers as declared, each with the count that its variable says, where that is set.
+    """The tiers as declared, each with the count that its variable on the command line says, where there is one.
 
     Args:
         tiers: the declaration, whatever its type.
-        counts: variable to its value.
+        counts: variable of the command line to its value.
     """
     if not isinstance(tiers, Mapping):
         return tiers
