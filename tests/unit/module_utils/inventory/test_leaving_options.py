@@ -150,7 +150,7 @@ def test_times_that_are_not_given_follow_from_those_that_are(
                 f"cluster_tiers.web.image: got '{image}', want the image of an application, not what a run built "
                 "(fix: name the image below it)",
             )
-            for image in ("evenkeel/web", "evenkeel/hold:latest", "res/traefik:latest")
+            for image in ("evenkeel/web", "evenkeel/web:2", "evenkeel/hold:latest")
         ),
         (
             {"leaving": "hold"},

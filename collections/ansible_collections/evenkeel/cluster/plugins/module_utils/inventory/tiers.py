@@ -10,7 +10,7 @@ from typing import Any
 
 from ..cluster.contract import STATS_PORT
 from ..cluster.leaving import HELD, OWN, probe_of
-from ..cluster.names import image_name, node_name
+from ..cluster.names import derived_name, image_name, node_name
 from ..cluster.spec import REPLACE, Tier
 from ..core.errors import printable
 from ..traefik.labels import policy_labels, service_name, tier_labels
@@ -32,7 +32,8 @@ RESERVED_TIERS = frozenset(
     | {"internal", "none", "portainer", "registry", "traefik"}
 )
 # Images that the project builds itself; a tier's image of the same name would replace them.
-RESERVED_IMAGES = frozenset({"evenkeel/base", "evenkeel/hold", "res/traefik"})
+HOLD_IMAGE = "evenkeel/hold"
+RESERVED_IMAGES = frozenset({"evenkeel/base", HOLD_IMAGE, "res/traefik"})
 _OURS = "evenkeel/"
 _IMAGE_LENGTH = 255
 _HOST_LABEL_LENGTH = 63  # the name of a node is its host name
@@ -49,7 +50,7 @@ _OWN_KEYS = frozenset(
 TIER_KEYS = _OWN_KEYS | names(OPTIONS) | CONTAINER_KEYS | HEALTH_KEYS | LEAVING_KEYS | SECRET_KEYS
 
 
-def _image(reader: Reader, what: str, raw: object, built: bool, cluster: str) -> str:
+def _image(reader: Reader, what: str, raw: object, *, built: bool, cluster: str, tier: str) -> str:
     """The image of a tier; the name of one that is built here carries the cluster's name unless it is the default."""
     text = raw if isinstance(raw, str) and len(raw) <= _IMAGE_LENGTH else ""
     match = _REPOSITORY.match(text)
@@ -62,16 +63,14 @@ def _image(reader: Reader, what: str, raw: object, built: bool, cluster: str) ->
         reader.problem(what, raw, want, fix)
         return ""
     repository = text[: match.end()]
-    # What is derived from images of others is named evenkeel/<tier>. Such an image, derived once more, would be
-    # replaced by its own product in every run.
-    if repository in RESERVED_IMAGES or repository.startswith(_OURS):
-        want, fix = "a name that is not reserved", f"{what}: res/express"
-        if not built:
-            want, fix = (
-                "the image of an application, not what a run built",
-                "name the image below it",
-            )
-        reader.problem(what, text, want, fix)
+    if built and (repository in RESERVED_IMAGES or repository.startswith(_OURS)):
+        # What is derived from images of others is named evenkeel/<tier>.
+        reader.problem(what, text, "a name that is not reserved", f"{what}: res/express")
+        return ""
+    if not built and repository in {HOLD_IMAGE, derived_name(cluster, tier)}:
+        # Derived once more, it would be replaced by its own product in every run.
+        want = "the image of an application, not what a run built"
+        reader.problem(what, text, want, "name the image below it")
         return ""
     name = image_name(cluster, text) if built else text
     if len(name) > _IMAGE_LENGTH:
@@ -127,10 +126,10 @@ def _tier(reader: Reader, cluster: str, name: str, raw: Mapping[str, Any], given
     # Missing options are reported above; stand-ins keep the checks below from reporting them again.
     raw = with_defaults({"image": "missing", "port": 1, "nodes": 0, **raw})
     context = _context(reader, f"{at}.context", name, raw.get("context"))
-    image = _image(reader, f"{at}.image", raw["image"], built=raw.get("context") is not None, cluster=cluster)
+    built = raw.get("context") is not None
+    image = _image(reader, f"{at}.image", raw["image"], built=built, cluster=cluster, tier=name)
     port = _tier_port(reader, f"{at}.port", raw["port"], raw["leaving"])
     options = read_options(reader, at, raw, OPTIONS)
-    built = raw.get("context") is not None
     container = read_container(reader, at, raw, built=built, cluster=cluster, memory=options["memory"])
     sticky, strategy = options["sticky"], options["strategy"]
     if sticky and strategy == "hrw":
