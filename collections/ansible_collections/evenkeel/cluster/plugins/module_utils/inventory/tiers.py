@@ -10,7 +10,7 @@ from typing import Any
 
 from ..cluster.contract import STATS_PORT
 from ..cluster.leaving import HELD, OWN, probe_of
-from ..cluster.names import derived_name, image_name, node_name
+from ..cluster.names import HOLD, derived_name, image_name, node_name
 from ..cluster.spec import REPLACE, Tier
 from ..core.errors import printable
 from ..traefik.labels import policy_labels, service_name, tier_labels
@@ -32,8 +32,7 @@ RESERVED_TIERS = frozenset(
     | {"internal", "none", "portainer", "registry", "traefik"}
 )
 # Images that the project builds itself; a tier's image of the same name would replace them.
-HOLD_IMAGE = "evenkeel/hold"
-RESERVED_IMAGES = frozenset({"evenkeel/base", HOLD_IMAGE, "res/traefik"})
+RESERVED_IMAGES = frozenset({"evenkeel/base", "evenkeel/hold", "res/traefik"})
 _OURS = "evenkeel/"
 _IMAGE_LENGTH = 255
 _HOST_LABEL_LENGTH = 63  # the name of a node is its host name
@@ -67,7 +66,7 @@ def _image(reader: Reader, what: str, raw: object, *, built: bool, cluster: str,
         # What is derived from images of others is named evenkeel/<tier>.
         reader.problem(what, text, "a name that is not reserved", f"{what}: res/express")
         return ""
-    if not built and repository in {HOLD_IMAGE, derived_name(cluster, tier)}:
+    if not built and repository in {derived_name(cluster, HOLD), derived_name(cluster, tier)}:
         # Derived once more, it would be replaced by its own product in every run.
         want = "the image of an application, not what a run built"
         reader.problem(what, text, want, "name the image below it")
