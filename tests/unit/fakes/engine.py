@@ -27,7 +27,10 @@ from ansible_collections.evenkeel.cluster.plugins.module_utils.engine.port impor
     Evidence,
     Image,
 )
-from ansible_collections.evenkeel.cluster.plugins.module_utils.traefik.labels import leaving_of
+from ansible_collections.evenkeel.cluster.plugins.module_utils.traefik.labels import (
+    health_check_of,
+    leaving_of,
+)
 
 from .history import Counters, Delays
 from .mounts import Mounts
@@ -338,6 +341,7 @@ class FakeEngine:
             address = next(f"10.9.0.{place}" for place in itertools.count(2) if f"10.9.0.{place}" not in used)
             tier = node_labels.get(labels.TIER, "")
             port = self._ports.get(tier, 80)
+            service = node_labels.get(labels.SERVICE, "")
             node = Node(
                 id=f"{number:04d}-{name}",
                 name=name,
@@ -352,7 +356,8 @@ class FakeEngine:
                 served_by=name if managed else f"{number:012x}",
                 url=f"http://{name if managed else address}:{port}",
                 made_as=name if managed else "",
-                leaves=leaving_of(node_labels, node_labels.get(labels.SERVICE, "")),
+                leaves=leaving_of(node_labels, service),
+                probe=health_check_of(node_labels, service),
             )
             self._nodes[node.id] = FakeNode(node, node_labels)
             return self._nodes[node.id]

@@ -87,6 +87,8 @@ def test_a_nodes_container_as_a_whole(api: Any) -> None:
             "traefik.http.services.web-1a2b3c4d-unchecked.loadbalancer.server.url": "http://web-1:8080",
         },
         "stop_timeout": 30,
+        # Docker's own verdict would delay joining.
+        "healthcheck": {"test": ["NONE"]},
     }
     assert host == {
         "NetworkMode": "evenkeel",

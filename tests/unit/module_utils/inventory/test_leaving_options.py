@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import json
 from typing import Any
 
@@ -15,7 +16,10 @@ from ansible_collections.evenkeel.cluster.plugins.module_utils.inventory.leaving
 )
 from ansible_collections.evenkeel.cluster.plugins.module_utils.inventory.parse import parse_cluster
 from ansible_collections.evenkeel.cluster.plugins.module_utils.pool.revision import node_options
-from ansible_collections.evenkeel.cluster.plugins.module_utils.traefik.labels import leaving_of
+from ansible_collections.evenkeel.cluster.plugins.module_utils.traefik.labels import (
+    health_check_of,
+    leaving_of,
+)
 from ansible_collections.evenkeel.cluster.plugins.module_utils.traefik.routes import ServerSet
 
 from .samples import cluster, problems_of
@@ -86,8 +90,10 @@ def test_a_tier_that_leaves_by_the_balancer_is_asked_itself() -> None:
     ],
     ids=str,
 )
-def test_a_nodes_labels_say_how_it_leaves(options: dict[str, Any]) -> None:
+def test_a_nodes_labels_say_how_it_leaves_and_is_asked(options: dict[str, Any]) -> None:
     tier = declared(**options)
+    assert health_check_of(tier.labels, tier.service) == dataclasses.replace(tier.probe, draining_path="")
+    assert health_check_of(tier.labels, "another-service") is None
     assert leaving_of(tier.labels, tier.service) == tier.leaving
     assert leaving_of(tier.labels, "another-service") == "own"
 

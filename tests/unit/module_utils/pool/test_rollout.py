@@ -197,6 +197,30 @@ def test_a_change_of_policy_that_fails_leads_the_route_back(cluster: FakeCluster
     assert states(cluster, "dates") == {"dates-1": "running", "dates-2": "running"}
 
 
+def test_a_route_goes_back_only_when_the_nodes_from_before_serve(cluster: FakeCluster) -> None:
+    """They are started again under another policy than the declared one, and need their time."""
+    cluster.engine.delays = dataclasses.replace(cluster.engine.delays, ready=3.0)
+    former = cluster.engine.node("dates-1").service
+    calls, served = cluster.engine.calls, []
+
+    def refused(call: str) -> bool:
+        if call == f"route dates to {former}":
+            served.append(
+                [
+                    cluster.engine.health(f"http://{cluster.engine.node(name).address}:{port}/healthz")
+                    for name in ("dates-1", "dates-2")
+                ]
+            )
+        return False
+
+    port = cluster.tiers["dates"].port
+    cluster.routes.fails = refused
+    cluster.engine.fails = lambda call: call.startswith("stop dates-1 ") and "start again dates-2" not in calls
+    _, problem = reconciled(cluster, new_policy(cluster))
+    assert "2 nodes started again, 2 nodes removed" in problem
+    assert served == [[200, 200]]
+
+
 def test_new_nodes_stay_until_the_balancer_has_all_old_ones_back(cluster: FakeCluster) -> None:
     away = cluster.engine.node("dates-2")
     cluster.balancer.extra = {away.service: {away.url: "DOWN"}}

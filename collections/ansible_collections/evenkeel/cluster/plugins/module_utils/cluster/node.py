@@ -9,6 +9,7 @@ from collections.abc import Iterable
 from typing import Any
 
 from .container_options import ContainerOptions
+from .health import HealthCheck
 from .leaving import OWN
 from .logs import LOG_FILES, LOG_SIZE
 from .spec import Tier
@@ -75,6 +76,7 @@ class Node:
         served_by: its name in the header ``X-Served-By`` of its answers.
         url: its address in the balancer's list of servers.
         leaves: how it leaves, one of ``cluster.leaving.LEAVING``, whatever its tier declares by now.
+        probe: how the balancer asks it whether it serves, whatever its tier declares by now; None if that is not known.
         leaving: it drains: it still runs, and its health check answers 503.
         silent: a managed one that runs and is not in rotation, whose health check answers neither 200 nor 503.
         host: the machine that it runs on; empty on an engine that has only one.
@@ -98,6 +100,7 @@ class Node:
     served_by: str = ""
     url: str = ""
     leaves: str = OWN
+    probe: HealthCheck | None = dataclasses.field(default=None, compare=False)
     leaving: bool = False
     silent: bool = False
     detail: str = ""

@@ -61,6 +61,7 @@ class ContainerSpec:
         memory_reservation: bytes; 0 for none.
         cpu_shares: its weight when CPUs are short; 0 for the engine's own.
         platform: of its image; empty for the machine's.
+        healthcheck: the engine makes the image's own health check, if it has one.
     """
 
     name: str
@@ -103,6 +104,7 @@ class ContainerSpec:
     memory_reservation: int = 0
     cpu_shares: int = 0
     platform: str = ""
+    healthcheck: bool = True
 
 
 def node_spec(name: str, build: TierBuild) -> ContainerSpec:
@@ -149,6 +151,8 @@ def node_spec(name: str, build: TierBuild) -> ContainerSpec:
         memory_reservation=container.memory_reservation,
         cpu_shares=container.cpu_shares,
         platform=container.platform,
+        # It would delay joining, and the balancer leaves out what the engine calls unhealthy.
+        healthcheck=False,
     )
 
 

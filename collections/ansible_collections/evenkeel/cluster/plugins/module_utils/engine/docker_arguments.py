@@ -65,6 +65,7 @@ def container_arguments(api: Any, spec: ContainerSpec) -> dict[str, Any]:
         "ports": [tuple(port.split("/")) for port in spec.ports] or None,
         "working_dir": spec.working_dir or None,
         "platform": spec.platform or None,
+        "healthcheck": None if spec.healthcheck else {"test": ["NONE"]},
         "stop_signal": spec.stop_signal or None,
         "stop_timeout": spec.stop_timeout or None,
     }

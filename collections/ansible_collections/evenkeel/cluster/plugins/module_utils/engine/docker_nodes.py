@@ -16,7 +16,7 @@ from ..cluster.engines import DOCKER, PROVIDERS
 from ..cluster.node import BROKEN, ENDED, RUNNING, Node, TierBuild, told_apart
 from ..core.http_client import health
 from ..core.poll import wait_until
-from ..traefik.labels import leaving_of
+from ..traefik.labels import health_check_of, leaving_of
 from .alterations import alteration, resources
 from .connections import count_open
 from .container_spec import node_spec, release_spec
@@ -115,6 +115,7 @@ class DockerEngine:
             served_by=made_as,
             url=url,
             leaves=leaving_of(found, service),
+            probe=health_check_of(found, service),
             made_as=made_as,
             apart="" if not networks or {self._network, _BRIDGE} & networks.keys() else ", ".join(sorted(networks)),
         )

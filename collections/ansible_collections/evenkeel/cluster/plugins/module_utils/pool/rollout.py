@@ -363,8 +363,10 @@ class Rollout:
             self._servers[tier].readmit(rollback.drained)
             self._each(self._starters, lambda node: self._engine.start_again(node.id), rollback.drained)
             if rollback.rerouted:
+                # Until they serve, the new nodes do.
+                watch.answer_as_made(back)
+                watch.listed(rollback.drained, one_is_enough=True)
                 self._lead({tier: rollback.former})
-            # Where the policy has changed, they may listen elsewhere than declared: the balancer knows where.
             elif tier in self._declaration.builds:
                 watch.answer(self._declaration.builds[tier].tier, back)
         except _EXPECTED as error:

@@ -6,7 +6,9 @@ from __future__ import annotations
 
 import dataclasses
 from collections.abc import Callable, Collection, Container, Iterable, Sequence
+from urllib.parse import urlsplit
 
+from ..cluster.endpoints import Endpoint
 from ..cluster.health import TCP
 from ..cluster.node import RUNNING, STARTING, Node
 from ..cluster.spec import Tier
@@ -178,18 +180,44 @@ class RotationWatch:
         if wait_until(look, self._patience, _POLL_SECONDS, self._clock):
             raise ReconcileError(self._not_ready(tier, arrival))
 
-    def listed(self, nodes: Sequence[Node]) -> None:
-        """Wait until the balancer has the nodes in rotation.
+    def answer_as_made(self, names: Container[str]) -> None:
+        """Wait until nodes that were started again answer the health check that they were made with.
+
+        Raises:
+            ReconcileError: one does not.
+        """
+
+        def look() -> str:
+            members = [node for node in self._engine.nodes() if node.name in names]
+            return ", ".join(sorted(node.name for node in members if not self._answers_as_made(node)))
+
+        if late := wait_until(look, self._patience, _POLL_SECONDS, self._clock):
+            got = f"no answer of one that serves within {self._patience:g} s of its start"
+            raise ReconcileError(Problem(f"node {late}", got, "it ready as before", "docker logs"))
+
+    def _answers_as_made(self, node: Node) -> bool:
+        if node.probe is None:
+            return node.running
+        port = node.probe.port or urlsplit(node.url).port
+        if not node.address or port is None:
+            return False
+        url = Endpoint("http", node.address, port).at(node.probe.path)
+        return node.probe.is_ready(self._engine.health(url, node.probe.sent))
+
+    def listed(self, nodes: Sequence[Node], *, one_is_enough: bool = False) -> None:
+        """Wait until the balancer has the nodes, or at least one of them, in rotation.
 
         Raises:
             ReconcileError: not within the patience.
         """
         services = services_of(nodes)
         urls = {node.url for node in nodes}
-        reason = wait_until(
-            lambda: "" if urls <= self.up(services) else "not in rotation", self._patience, _POLL_SECONDS, self._clock
-        )
-        if reason:
+
+        def look() -> str:
+            found = urls & self.up(services)
+            return "" if found == urls or (found and one_is_enough) else "not in rotation"
+
+        if reason := wait_until(look, self._patience, _POLL_SECONDS, self._clock):
             raise ReconcileError(reason)
 
     # -- out ------------------------------------------------------------------------

@@ -161,6 +161,31 @@ def leaving_of(labels: Mapping[str, str], service: str) -> str:
     return BALANCER if closes else OWN
 
 
+def health_check_of(labels: Mapping[str, str], service: str) -> HealthCheck | None:
+    """How the balancer asks a node with these labels whether it serves, whatever is declared by now.
+
+    Args:
+        labels: of the node.
+        service: its service.
+
+    Returns:
+        None where the labels have no health check that can be read.
+    """
+    prefix = f"traefik.http.services.{service}.loadbalancer.healthcheck."
+    found = {name.removeprefix(prefix): value for name, value in labels.items() if name.startswith(prefix)}
+    numbers = {name: found.get(name, "0") for name in ("port", "status")}
+    if "path" not in found or not all(text.isascii() and text.isdigit() for text in numbers.values()):
+        return None
+    return HealthCheck(
+        found["path"],
+        status=int(numbers["status"]),
+        host=found.get("hostname", ""),
+        headers={name.removeprefix("headers."): text for name, text in found.items() if name.startswith("headers.")},
+        contract=leaving_of(labels, service) != BALANCER,
+        port=int(numbers["port"]),
+    )
+
+
 def _typed(name: str, value: str) -> str | int | bool:
     if name in _FLAGS:
         return value == "true"
