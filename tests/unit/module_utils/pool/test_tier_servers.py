@@ -159,6 +159,25 @@ def test_a_guest_that_comes_meanwhile_is_asked_and_leaves_last(cluster: FakeClus
     assert any("guest-1" in names for names in sets(cluster))
 
 
+def test_a_guest_that_is_stopped_by_hand_is_not_asked_again(cluster: FakeCluster) -> None:
+    """Each write of the set makes the balancer take its servers for up: the guest may end in that moment."""
+    began = cluster.clock.now()
+
+    def guest() -> None:
+        cluster.engine.duplicate(cluster.engine.node("shop-1").id, "guest-1")
+        cluster.engine.by_name("guest-1").put(url=url("guest-1"), managed=False)
+
+    cluster.engine.under_way["shop-2"] = began + 6.0
+    cluster.clock.at(began + 1.5, guest)
+    cluster.clock.at(began + 3.0, lambda: cluster.engine.drains("guest-1"))
+    reconciled(cluster, renewed(cluster))
+    with_it = ["guest-1" in names for names in sets(cluster)[1:-1]]
+    # What has no process of ours tells nothing of its end before that.
+    assert with_it[-1] == (cluster.tiers["shop"].leaving == BALANCER)
+    assert True in with_it
+    assert cluster.engine.node("guest-1").running
+
+
 def test_the_last_nodes_stay_in_the_set_until_they_end(cluster: FakeCluster) -> None:
     _, problem = reconciled(cluster, cluster.resized("shop", 0))
     assert problem == ""

@@ -22,7 +22,7 @@ from ..core.errors import EvenkeelError, Problem
 from ..core.poll import Clock, wait_until
 from ..engine.port import BalancerView, Routes
 from ..traefik.routes import Route, ServerSet, set_services
-from .context import Ports
+from .context import Ports, drains, health_of
 from .rotation import ReconcileError, RotationWatch
 
 _POLL_SECONDS = 0.1
@@ -64,6 +64,7 @@ class TierServers:
         self._lock = threading.RLock()
         self._route: Route | None = None
         self._withdrawn: set[str] = set()
+        self._left: set[str] = set()
         self._finished: set[str] = set()
         self._ended = threading.Event()
         self._follower: threading.Thread | None = None
@@ -101,7 +102,7 @@ class TierServers:
         # A run before may have left the set in force because the balancer lacks servers that run.
         now = self._ports.routes.of(self._name)
         left = set(now.servers.urls) if now is not None and now.servers is not None else set()
-        left = self._running(left - status.keys())
+        left = set(self._running(left - status.keys()))
         if not status and not left:
             return
         self._write(former, (answered or up or set(status)) | left)
@@ -154,15 +155,23 @@ class TierServers:
             nonlocal lacking
             found = self._ports.balancer().server_status(service).keys()
             lacking = ", ".join(sorted(self._running(set(self._urls) - found)))
-            return lacking or ", ".join(self._withdrawn & found)
+            return lacking or ", ".join((self._withdrawn | self._left) & found)
 
         with contextlib.suppress(EvenkeelError):
             wait_until(wrong, _LISTED_SECONDS, _POLL_SECONDS, self._clock)
         return lacking
 
-    def _running(self, urls: set[str]) -> set[str]:
+    def _running(self, urls: set[str]) -> dict[str, Node]:
         """Those of these servers that run, also where the balancer misses some because Docker answered it badly."""
-        return {node.url for node in self._ports.engine.nodes() if node.running and node.url in urls} if urls else set()
+        nodes = self._ports.engine.nodes() if urls else ()
+        return {node.url: node for node in nodes if node.running and node.url in urls}
+
+    def _drains(self, node: Node) -> bool:
+        """Whether it was told to end, by whatever."""
+        if self._tier is None:
+            return False
+        engine = self._ports.engine
+        return drains(engine, node, self._tier, health_of(engine, node, self._tier))
 
     @classmethod
     def lead(cls, routes: Routes, wanted: Mapping[str, Route | None], sets: Mapping[str, TierServers]) -> None:
@@ -326,9 +335,15 @@ class TierServers:
             service = self._route.service
             status = balancer.server_status(service)
             answered = {url for url, up in balancer.server_up(service).items() if up and status.get(url) == "UP"}
-            # One that is in the set and does not answer is left to the balancer's own probes.
-            there = status.keys() | self._running(set(self._urls) - status.keys() - self._withdrawn)
-            wanted = ((set(self._urls) & there) | answered) - self._withdrawn
+            # One that is in the set and does not answer is left to the balancer's own probes, unless it leaves: each
+            # time that the set is written, the balancer takes all its servers for up until their next probe.
+            silent = set(self._urls) - answered - self._withdrawn
+            running = self._running(silent)
+            left = (silent & status.keys()) - running.keys()
+            self._left |= left | {url for url, node in running.items() if self._drains(node)}
+            self._left -= answered
+            there = answered | running.keys()
+            wanted = ((set(self._urls) & there) | answered) - self._withdrawn - self._left
             # Without any server the path would be answered 503: the last ones stay until they end.
             if wanted and wanted != set(self._urls):
                 self._write(self._route, wanted)
