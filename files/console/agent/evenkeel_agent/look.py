@@ -1,0 +1,249 @@
+"""One look at the cluster: every node with its state, its figures and why it is so; every tier; the balancer."""
+
+from __future__ import annotations
+
+import contextlib
+import dataclasses
+import datetime
+import time
+from collections.abc import Mapping
+from typing import Any
+
+from ansible_collections.evenkeel.cluster.plugins.module_utils.cluster.node import Node, TierBuild
+from ansible_collections.evenkeel.cluster.plugins.module_utils.core.errors import EvenkeelError, printable
+from ansible_collections.evenkeel.cluster.plugins.module_utils.core.lock import LockBusyError, held_by
+from ansible_collections.evenkeel.cluster.plugins.module_utils.core.results import NodeView, PoolView
+from ansible_collections.evenkeel.cluster.plugins.module_utils.engine.docker_client import DockerNotFoundError
+from ansible_collections.evenkeel.cluster.plugins.module_utils.pool.context import (
+    Declaration,
+    Ports,
+    declare,
+    health_of,
+    observe,
+)
+from ansible_collections.evenkeel.cluster.plugins.module_utils.pool.drift import disagreements
+from ansible_collections.evenkeel.cluster.plugins.module_utils.pool.view import describe
+
+from .access_tail import AccessTail, Figures
+from .engine import CachingClient
+from .node_state import Seen, node_state
+from .pool import Pool, balancer_of, ports_of, read_pool
+from .settings import Settings
+
+_TEXT_LENGTH = 200
+_LEAVING = 503
+_NO_FIGURES = Figures(0)
+# Before this, Docker means "never".
+_NEVER = "0001-"
+
+
+def text(value: object) -> str:
+    """A text of a container's maker as it is shown: on one line, and bounded."""
+    return printable(str(value))[:_TEXT_LENGTH]
+
+
+class Look:
+    """Looks, and keeps between looks what does not change.
+
+    Args:
+        settings: the agent's.
+        client: Docker.
+        drained_by: node's identifier to the person that told it to drain.
+    """
+
+    def __init__(self, settings: Settings, client: CachingClient, drained_by: Mapping[str, str]) -> None:
+        """Nothing is asked yet."""
+        self._settings = settings
+        self._client = client
+        self._drained_by = drained_by
+        self._balancer = balancer_of(settings)
+        self._tail = AccessTail(settings.access_log)
+
+    def take(self) -> dict[str, Any]:
+        """The cluster now.
+
+        Returns:
+            Plain data for JSON, see ``docs/console.md``. What cannot be asked is told in ``trouble``.
+        """
+        found: dict[str, Any] = {
+            "cluster": self._settings.cluster,
+            "at": time.time(),
+            "trouble": [],
+            "tiers": {},
+            "nodes": {},
+            "undeclared": {},
+            "drift": [],
+            "balancer": {"reachable": False, "version": "", "reason": ""},
+            "lock": "",
+            "sampled": False,
+        }
+        found["lock"] = self._lock(found["trouble"])
+        try:
+            pool = read_pool(self._settings)
+            ports = ports_of(self._settings, pool, self._client, self._balancer)
+            ports.engine.connect()
+            request = pool.request
+            declaration = declare(request.cluster, request.tiers, request.images, request.hosts, ports.engine)
+            state = observe(declaration, ports, self._balancer)
+            view = describe(declaration, state, self._balancer)
+        except EvenkeelError as error:
+            found["trouble"] += str(error).splitlines()
+            return found
+        services = {tier.service: name for name, tier in pool.request.tiers.items()}
+        now = time.monotonic()
+        self._tail.read(now, services)
+        up = self._probed(services)
+        self._client.keep_only({node["id"] for node in view["nodes"]})
+        servers = self._tail.servers(now)
+        members = {node.id: node for node in state.nodes}
+        reachable = view["balancer"]["reachable"]
+        found["nodes"] = {
+            item["id"]: {
+                **self._node(item, members[item["id"]], declaration, up if reachable else None, ports),
+                **_shown(servers.get(item["url"], _NO_FIGURES)),
+            }
+            for item in view["nodes"]
+        }
+        found["tiers"] = self._tiers(view, pool, found["nodes"], self._tail.tiers(now))
+        found["undeclared"] = {text(name): list(lines) for name, lines in view["undeclared"].items()}
+        found["drift"] = disagreements(view)
+        found["balancer"] = dict(view["balancer"])
+        found["sampled"] = self._tail.sampled
+        return found
+
+    def _lock(self, trouble: list[str]) -> str:
+        """What holds the cluster's lock, in words; empty when it is free."""
+        try:
+            holder = held_by(self._settings.cluster)
+        except LockBusyError as error:
+            trouble.append(str(error))
+            return ""
+        return text(holder) if holder else ""
+
+    def _probed(self, services: Mapping[str, str]) -> dict[str, bool]:
+        """Address of a server to whether the balancer's last probe was answered."""
+        found: dict[str, bool] = {}
+        with contextlib.suppress(EvenkeelError):  # the view says that the balancer does not answer
+            for service in services:
+                found |= self._balancer.server_up(service)
+        return found
+
+    def _node(
+        self,
+        item: NodeView,
+        node: Node,
+        declaration: Declaration,
+        up: Mapping[str, bool] | None,
+        ports: Ports,
+    ) -> dict[str, Any]:
+        record = self._record(node.id)
+        build = declaration.builds.get(node.tier)
+        seen = self._seen(item, node, build, record, up, ports)
+        shown = node_state(seen)
+        limits = record.get("HostConfig") or {}
+        return {
+            "id": node.id,
+            "name": text(node.name),
+            "tier": text(node.tier),
+            "managed": node.managed,
+            "word": shown.word,
+            "shape": shown.shape,
+            "reason": text(shown.reason),
+            "advice": text(shown.advice),
+            "since": _since(record, running=node.running),
+            "restarts": seen.restarts,
+            "revision": text(node.revision),
+            "stale": bool(node.managed and build and node.revision != build.revision),
+            "image": text((record.get("Config") or {}).get("Image", "")),
+            "image_id": node.image_id,
+            "address": node.address,
+            "memory_limit": int(limits.get("Memory") or 0),
+            "cpus": int(limits.get("NanoCpus") or 0) / 1e9,
+            "pids_limit": int(limits.get("PidsLimit") or 0),
+        }
+
+    def _seen(
+        self,
+        item: NodeView,
+        node: Node,
+        build: TierBuild | None,
+        record: Mapping[str, Any],
+        up: Mapping[str, bool] | None,
+        ports: Ports,
+    ) -> Seen:
+        state, since = record.get("State") or {}, _since(record, running=node.running)
+        # Why a silent one is silent: whether it answers at all.
+        health = health_of(ports.engine, node, build.tier) if node.silent and build else None
+        return Seen(
+            status=node.condition,
+            age=time.time() - since if since else None,
+            health=_LEAVING if node.leaving else health,
+            listed=None if up is None else item["balancer_status"].replace("not listed", ""),
+            up=(up or {}).get(item["url"]),
+            exit_code=int(state.get("ExitCode") or 0),
+            out_of_memory=bool(state.get("OOMKilled")),
+            restarts=int(record.get("RestartCount") or 0),
+            draining_by=self._drained_by.get(node.id, ""),
+            ready=not node.silent,
+            apart=item["remark"],
+        )
+
+    def _record(self, container: str) -> dict[str, Any]:
+        try:
+            return self._client.inspect(container)
+        except DockerNotFoundError:
+            return {}
+
+    def _tiers(
+        self,
+        view: PoolView,
+        pool: Pool,
+        nodes: Mapping[str, Mapping[str, Any]],
+        figures: Mapping[str, Figures],
+    ) -> dict[str, Any]:
+        found: dict[str, Any] = {}
+        for name, tier in view["tiers"].items():
+            declared = pool.request.tiers[name]
+            override = pool.overrides.get(name)
+            found[name] = {
+                "desired": tier["desired"],
+                "declared": pool.declared[name],
+                "override": dataclasses.asdict(override) if override else None,
+                "running": tier["running"],
+                "in_rotation": tier["in_rotation"] if view["balancer"]["reachable"] else None,
+                "guests": tier["guests"],
+                "stale": sum(1 for node in nodes.values() if node["tier"] == name and node["stale"]),
+                "revision": tier["revision"],
+                "drift": list(tier["drift"]),
+                "unknown_servers": list(tier["unknown_servers"]),
+                "path": declared.path,
+                "sticky": declared.sticky,
+                **_shown(figures.get(name, _NO_FIGURES)),
+            }
+        return found
+
+
+def _shown(figures: Figures) -> dict[str, Any]:
+    return {
+        "requests": figures.requests,
+        "rate": round(figures.rate, 1),
+        "p50": figures.p50,
+        "p95": figures.p95,
+        "errors": figures.errors,
+    }
+
+
+def _since(record: Mapping[str, Any], *, running: bool) -> float | None:
+    """When it started, or ended, in seconds since the epoch; None if that is not known."""
+    state = record.get("State") or {}
+    return _moment(state.get("StartedAt") if running else state.get("FinishedAt"))
+
+
+def _moment(value: object) -> float | None:
+    """Docker's time as seconds since the epoch; None for never."""
+    if not isinstance(value, str) or value.startswith(_NEVER):
+        return None
+    try:
+        return datetime.datetime.fromisoformat(value[:19] + "+00:00").timestamp()
+    except ValueError:
+        return None

@@ -1,0 +1,101 @@
+"""The declared pool as the library takes it, with the counts that were set in the console."""
+
+from __future__ import annotations
+
+import dataclasses
+import json
+from collections.abc import Mapping
+from typing import Any
+
+from ansible_collections.evenkeel.cluster.plugins.module_utils.cluster.spec import Tier
+from ansible_collections.evenkeel.cluster.plugins.module_utils.core.errors import EvenkeelError, Problem
+from ansible_collections.evenkeel.cluster.plugins.module_utils.engine.docker_client import DockerClient
+from ansible_collections.evenkeel.cluster.plugins.module_utils.engine.docker_nodes import DockerEngine
+from ansible_collections.evenkeel.cluster.plugins.module_utils.engine.port import BalancerView
+from ansible_collections.evenkeel.cluster.plugins.module_utils.pool.context import Ports, read_tiers
+from ansible_collections.evenkeel.cluster.plugins.module_utils.pool.overrides import Override, read_overrides
+from ansible_collections.evenkeel.cluster.plugins.module_utils.pool.reconcile import PoolRequest
+from ansible_collections.evenkeel.cluster.plugins.module_utils.traefik.api import TraefikApi, read_password
+from ansible_collections.evenkeel.cluster.plugins.module_utils.traefik.route_file import RouteFile
+
+from .settings import Settings
+
+_FIX = "ansible-playbook site.yml"
+
+
+class UndeclaredError(EvenkeelError):
+    """There is no declaration that can be used."""
+
+
+@dataclasses.dataclass(frozen=True)
+class Pool:
+    """What is declared.
+
+    Attributes:
+        request: what a reconciliation is asked for: the declared tiers, with the overrides.
+        declared: tier to its declared number of nodes.
+        overrides: tier to the number that was set here.
+    """
+
+    request: PoolRequest
+    declared: Mapping[str, int]
+    overrides: Mapping[str, Override]
+
+    def tier(self, name: str) -> Tier | None:
+        """The tier of this name; None if it is not declared."""
+        return self.request.tiers.get(name)
+
+
+def read_pool(settings: Settings) -> Pool:
+    """Read the declaration and the overrides.
+
+    Raises:
+        UndeclaredError: there is no declaration, or it is not one.
+        EvenkeelError: its tiers or the overrides cannot be used.
+    """
+    try:
+        found: Any = json.loads(settings.declaration.read_text(encoding="utf-8"))
+        cluster, hosts, images, tiers = (found[key] for key in ("cluster", "hosts", "images", "tiers"))
+    except FileNotFoundError:
+        raise UndeclaredError(Problem("declaration", "none", "one that a run has left", _FIX)) from None
+    except OSError as error:
+        raise UndeclaredError(Problem("declaration", f"'{error.strerror}'", "a file to read", _FIX)) from error
+    except (ValueError, KeyError, TypeError) as error:
+        raise UndeclaredError(Problem("declaration", "one of another version", "this version's", _FIX)) from error
+    declared = read_tiers(tiers)
+    overrides = {name: each for name, each in read_overrides(settings.overrides).items() if name in declared}
+    with_overrides = {
+        name: dataclasses.replace(tier, nodes=overrides[name].nodes) if name in overrides else tier
+        for name, tier in declared.items()
+    }
+    request = PoolRequest(
+        cluster=cluster,
+        tiers=with_overrides,
+        images=images,
+        hosts=tuple(hosts),
+        limits=settings.limits,
+    )
+    return Pool(request, {name: tier.nodes for name, tier in declared.items()}, overrides)
+
+
+def ports_of(settings: Settings, pool: Pool, client: DockerClient, balancer: BalancerView) -> Ports:
+    """What the pool is reached through; nothing is sent yet.
+
+    Args:
+        settings: the agent's.
+        pool: what is declared.
+        client: Docker.
+        balancer: a client of the balancer's API, which threads may share.
+    """
+    tier_ports = {name: tier.port for name, tier in pool.request.tiers.items()}
+    engine = DockerEngine(settings.cluster, settings.network, tier_ports, client)
+    return Ports(engine, RouteFile(settings.routes_file, engine.provider), lambda: balancer)
+
+
+def balancer_of(settings: Settings) -> TraefikApi:
+    """A client of the balancer's API with one kept connection.
+
+    Raises:
+        TraefikApiError: its password cannot be read.
+    """
+    return TraefikApi(settings.api_url, settings.api_user, read_password(settings.api_password_file))
