@@ -46,6 +46,7 @@ class PoolRequest:
         images: tier to image reference, see :func:`context.declare`.
         hosts: host names that the routes accept; empty for any.
         renew: tiers whose nodes are all replaced although nothing about them changed.
+        only: tiers that are changed; empty for all. What differs of others stays so.
         absent: remove all nodes instead.
         limits: how much is done at the same time.
         lock_timeout: seconds to wait for another run on the same cluster.
@@ -59,6 +60,7 @@ class PoolRequest:
     images: Mapping[str, str] = dataclasses.field(default_factory=dict)
     hosts: tuple[str, ...] = ()
     renew: tuple[str, ...] = ()
+    only: tuple[str, ...] = ()
     absent: bool = False
     limits: RolloutLimits = dataclasses.field(default_factory=RolloutLimits)
     lock_timeout: float = 0.0
@@ -108,6 +110,10 @@ class RunFailedError(EvenkeelError):
         """Take the cause, and what was done before the failure."""
         super().__init__(*(error.problems if isinstance(error, EvenkeelError) else (str(error),)))
         self.outcome = outcome
+
+
+def _accept_all(_actions: Sequence[PoolAction]) -> None:
+    """Carry out whatever is planned."""
 
 
 def preview(
@@ -174,15 +180,20 @@ def reconcile_locked(
     *,
     on_step: Callable[[Step], None] = no_step,
     halt: Callable[[], str] = str,
+    accept: Callable[[Sequence[PoolAction]], None] = _accept_all,
     clock: Clock = SYSTEM_CLOCK,
 ) -> Outcome:
-    """As :func:`reconcile`, for a caller that holds the cluster's lock already."""
+    """As :func:`reconcile`, for a caller that holds the cluster's lock already.
+
+    ``accept`` is given the plan before anything is changed, and raises an :class:`EvenkeelError` to refuse it.
+    """
     began = clock.now()
     declaration, state, balancer, reason = _look(request, ports)
     state = settle(declaration, ports, balancer, state, request.limits.ready_timeout, clock)
     actions = _planned(request, declaration, state, ports)
     _check_names(declaration, ports, actions)
     _check_images(declaration, actions)
+    accept(actions)
     if actions and not request.absent:
         ports.balancer().version()  # raises if it does not answer, before anything is changed
     _leave_declaration(request)
@@ -266,7 +277,8 @@ def _planned(request: PoolRequest, declaration: Declaration, state: PoolState, p
         return plan_removal(state.nodes)
     _check_renewal(request.renew, declaration)
     renewed = {**dict.fromkeys(_lost(request, ports), LOST), **dict.fromkeys(request.renew, ASKED)}
-    return plan(state.nodes, declaration.targets, state.table, request.limits.surge_percent, renewed)
+    actions = plan(state.nodes, declaration.targets, state.table, request.limits.surge_percent, renewed)
+    return [action for action in actions if not request.only or action.tier in request.only]
 
 
 def _check_renewal(renew: Iterable[str], declaration: Declaration) -> None:
