@@ -12,12 +12,13 @@ from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
-from ansible_collections.evenkeel.cluster.plugins.module_utils.cluster.leaving import BALANCER
+from ansible_collections.evenkeel.cluster.plugins.module_utils.cluster.leaving import DRAIN_COMMANDS
 from ansible_collections.evenkeel.cluster.plugins.module_utils.cluster.node import ENDED, Node
 from ansible_collections.evenkeel.cluster.plugins.module_utils.cluster.spec import Tier
 from ansible_collections.evenkeel.cluster.plugins.module_utils.core.errors import EvenkeelError, Problem, quote
 from ansible_collections.evenkeel.cluster.plugins.module_utils.core.lock import LockBusyError, cluster_lock
 from ansible_collections.evenkeel.cluster.plugins.module_utils.engine.docker_client import DockerClient
+from ansible_collections.evenkeel.cluster.plugins.module_utils.engine.docker_errors import docker_errors
 from ansible_collections.evenkeel.cluster.plugins.module_utils.pool.context import Ports
 from ansible_collections.evenkeel.cluster.plugins.module_utils.pool.one_node import OneNode
 from ansible_collections.evenkeel.cluster.plugins.module_utils.pool.overrides import Override, write_overrides
@@ -349,7 +350,8 @@ class Actions:
 
     def _kill(self, node: Node, target: OneNode) -> None:
         # Docker takes a kill through its API for a stop by a person, and does not start the container again.
-        self._client.kill(node.id)
+        with docker_errors(f"kill of {node.name}"):
+            self._client.api.kill(node.id, "SIGKILL")
         time.sleep(_AWAY_SECONDS)
         target.start()
 
@@ -362,7 +364,7 @@ class Actions:
         self._drained_by.pop(node.id, None)
 
     def _told(self, node: Node, tier: Tier, word: str) -> None:
-        command = [*tier.drain_command, word]
+        command = [*DRAIN_COMMANDS[tier.leaving], word]
         code, output = self._client.execute(node.id, command)
         if code:
             got = f"exit code {code}: {output.strip()[-200:]}"
@@ -423,7 +425,7 @@ def _check_state(verb: str, node: Node, tier: Tier) -> None:
     Raises:
         RefusedError: it does not.
     """
-    if verb in {verbs.DRAIN, verbs.UNDRAIN} and tier.leaving == BALANCER:
+    if verb in {verbs.DRAIN, verbs.UNDRAIN} and tier.leaving not in DRAIN_COMMANDS:
         got = "an image that nothing can tell to drain (leaving: balancer)"
         raise RefusedError(Problem(f"{verb} of {node.name}", got, "leaving: own or held", "stop it instead"))
     running = {verbs.DRAIN, verbs.UNDRAIN, verbs.STOP, verbs.KILL}

@@ -13,7 +13,7 @@ from ansible_collections.evenkeel.cluster.plugins.module_utils.cluster.node impo
 from ansible_collections.evenkeel.cluster.plugins.module_utils.core.errors import EvenkeelError, printable
 from ansible_collections.evenkeel.cluster.plugins.module_utils.core.lock import LockBusyError, held_by
 from ansible_collections.evenkeel.cluster.plugins.module_utils.core.results import NodeView, PoolView
-from ansible_collections.evenkeel.cluster.plugins.module_utils.engine.docker_client import DockerNotFoundError
+from ansible_collections.evenkeel.cluster.plugins.module_utils.engine.docker_errors import DockerNotFoundError
 from ansible_collections.evenkeel.cluster.plugins.module_utils.pool.context import (
     Declaration,
     Ports,

@@ -5,6 +5,7 @@
 from __future__ import annotations
 
 import dataclasses
+from collections.abc import Mapping
 
 from .contract import STATS_PORT
 from .health import HealthCheck
@@ -16,6 +17,8 @@ HELD = "held"
 #: Only the balancer takes the node out of rotation: the image must be process 1 itself.
 BALANCER = "balancer"
 LEAVING = (OWN, HELD, BALANCER)
+#: What takes a node out of rotation and puts it back, run in it with ``on`` or ``off``; nothing can do that to others.
+DRAIN_COMMANDS: Mapping[str, tuple[str, ...]] = {OWN: ("drain",), HELD: ("/.evenkeel/hold", "drain")}
 #: When an image is pulled.
 PULLS = ("missing", "always", "never")
 #: Where hold says whether the app is ready; the port is that of the counters.
