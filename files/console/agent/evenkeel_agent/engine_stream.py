@@ -18,18 +18,8 @@ _LARGEST_FRAME = 1024 * 1024
 #: Bytes of a line that are shown.
 MAX_LINE = 16 * 1024
 _EVENTS = (
-    "create",
-    "start",
-    "die",
-    "kill",
-    "stop",
-    "oom",
-    "pause",
-    "unpause",
-    "rename",
-    "update",
-    "destroy",
-    "restart",
+    *("create", "start", "die", "kill", "stop", "oom", "pause", "unpause"),
+    *("rename", "update", "destroy", "restart"),
 )
 _DAEMON = "http://docker"
 
