@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import time
-from collections.abc import AsyncIterator, Mapping
+from collections.abc import AsyncGenerator, Mapping
 from typing import Any
 
 from ansible_collections.evenkeel.cluster.plugins.module_utils.core.errors import EvenkeelError
@@ -121,7 +121,7 @@ class Agent:
             self.changes.tell(what)
             self._news.notify_all()
 
-    async def watch(self, since: int) -> AsyncIterator[dict[str, Any]]:
+    async def watch(self, since: int) -> AsyncGenerator[dict[str, Any], None]:
         """What a viewer must know: the whole state if it lacks too much, then every change, and a beat in silence.
 
         Args:

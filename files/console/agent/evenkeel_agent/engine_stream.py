@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import struct
-from collections.abc import AsyncIterator, Mapping
+from collections.abc import AsyncGenerator, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -47,7 +47,7 @@ class EngineStreams:
             connector=aiohttp.UnixConnector(str(self._socket)), timeout=aiohttp.ClientTimeout(total=None, connect=10)
         )
 
-    async def events(self, since: float | None = None) -> AsyncIterator[dict[str, Any]]:
+    async def events(self, since: float | None = None) -> AsyncGenerator[dict[str, Any], None]:
         """What happens to the cluster's containers, from a moment on.
 
         Args:
@@ -70,7 +70,7 @@ class EngineStreams:
                 raise StreamError(str(error) or type(error).__name__) from error
         raise StreamError("the engine has ended the events")
 
-    async def log(self, container: str, tail: int, *, follow: bool) -> AsyncIterator[tuple[str, str]]:
+    async def log(self, container: str, tail: int, *, follow: bool) -> AsyncGenerator[tuple[str, str], None]:
         """The lines of a container's log: the stream's name and the text, cut at :data:`MAX_LINE`.
 
         Raises:
@@ -94,7 +94,7 @@ class EngineStreams:
                 raise StreamError(str(error) or type(error).__name__) from error
 
 
-async def _lines(stream: aiohttp.StreamReader) -> AsyncIterator[tuple[str, str]]:
+async def _lines(stream: aiohttp.StreamReader) -> AsyncGenerator[tuple[str, str], None]:
     """Docker's frames as lines; a line may come in several frames."""
     parts: dict[int, bytes] = {}
     while True:
