@@ -10,13 +10,14 @@ from collections import OrderedDict
 from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
-from typing import Any
+from typing import Any, Protocol
 
 from ansible_collections.evenkeel.cluster.plugins.module_utils.cluster.leaving import DRAIN_COMMANDS
 from ansible_collections.evenkeel.cluster.plugins.module_utils.cluster.node import ENDED, Node
 from ansible_collections.evenkeel.cluster.plugins.module_utils.cluster.spec import Tier
 from ansible_collections.evenkeel.cluster.plugins.module_utils.core.errors import EvenkeelError, Problem, quote
 from ansible_collections.evenkeel.cluster.plugins.module_utils.core.lock import LockBusyError, cluster_lock
+from ansible_collections.evenkeel.cluster.plugins.module_utils.core.poll import SYSTEM_CLOCK, Clock
 from ansible_collections.evenkeel.cluster.plugins.module_utils.engine.docker_client import DockerClient
 from ansible_collections.evenkeel.cluster.plugins.module_utils.engine.docker_errors import docker_errors
 from ansible_collections.evenkeel.cluster.plugins.module_utils.pool.context import Ports
@@ -40,7 +41,7 @@ from . import verbs
 from .journal import Journal
 from .pool import Pool, balancer_of, ports_of, read_pool
 from .settings import Settings
-from .verbs import ChangedError, Plan, RefusedError, UnknownError, Wish
+from .verbs import Plan, RefusedError, UnknownError, Wish
 
 _LOCK_SECONDS = 5.0
 _KEPT_PLANS = 200
@@ -49,6 +50,49 @@ _KEPT_ACTIONS = 100
 _AWAY_SECONDS = 1.0
 _SITE = "ansible-playbook site.yml"
 RUNNING, DONE, FAILED, HALTED, UNFINISHED = "running", "done", "failed", "halted", "unfinished"
+
+
+class Hands(Protocol):
+    """What is done to one container, beside what a reconciliation does. Each raises an ``EngineError`` if it fails."""
+
+    def kill(self, container: str) -> None:
+        """SIGKILL, as in a crash."""
+
+    def execute(self, container: str, command: Sequence[str]) -> tuple[int, str]:
+        """Run a command in it; its exit code and its output."""
+
+
+class DockerHands:
+    """The same at a Docker Engine.
+
+    Args:
+        client: of the engine; its version must be known, see :meth:`DockerClient.connect`.
+    """
+
+    def __init__(self, client: DockerClient) -> None:
+        """Nothing is done yet."""
+        self._client = client
+
+    def kill(self, container: str) -> None:
+        """SIGKILL, as in a crash."""
+        with docker_errors(f"kill of {container[:12]}"):
+            self._client.api.kill(container, "SIGKILL")
+
+    def execute(self, container: str, command: Sequence[str]) -> tuple[int, str]:
+        """Run a command in it; its exit code and its output."""
+        return self._client.execute(container, command)
+
+
+def reach(settings: Settings, client: DockerClient) -> tuple[Pool, Ports]:
+    """What is declared now, and what it is reached through.
+
+    Raises:
+        EvenkeelError: there is no declaration, or Docker does not answer.
+    """
+    pool = read_pool(settings)
+    ports = ports_of(settings, pool, client, balancer_of(settings))
+    ports.engine.connect()
+    return pool, ports
 
 
 @dataclasses.dataclass
@@ -93,6 +137,9 @@ class Actions:
         audit: where intents and results are written.
         changed: called with an action whenever it has changed, from several threads.
         drained_by: node's identifier to the person that told it to drain; kept here.
+        reach: gives what is declared and what it is reached through, at the time of the question.
+        hands: does to a container what the pool's ports cannot.
+        clock: tells and passes the time.
     """
 
     def __init__(
@@ -101,13 +148,18 @@ class Actions:
         audit: Journal,
         changed: Callable[[Action], None],
         drained_by: dict[str, str],
+        reach: Callable[[], tuple[Pool, Ports]],
+        hands: Hands,
+        clock: Clock = SYSTEM_CLOCK,
     ) -> None:
         """Actions that a former agent has begun and not ended are told as unfinished."""
         self._settings = settings
         self._audit = audit
         self._changed = changed
         self._drained_by = drained_by
-        self._client = DockerClient(f"unix://{settings.docker_socket}")
+        self._pool = reach
+        self._hands = hands
+        self._clock = clock
         self._lock = threading.Lock()
         self._plans: OrderedDict[str, Plan] = OrderedDict()
         self._requests: OrderedDict[str, str] = OrderedDict()
@@ -151,12 +203,6 @@ class Actions:
             tuple(_side_effects(wish, actions, request)),
             wish.tier if _empties(wish, request) else "",
         )
-
-    def _pool(self) -> tuple[Pool, Ports]:
-        pool = read_pool(self._settings)
-        ports = ports_of(self._settings, pool, self._client, balancer_of(self._settings))
-        ports.engine.connect()
-        return pool, ports
 
     def _node_plan(self, wish: Wish, pool: Pool, ports: Ports) -> Plan:
         nodes = ports.engine.nodes()
@@ -288,11 +334,10 @@ class Actions:
             self._changed(action)
 
     def _perform(self, action: Action, agreed: Plan) -> Sequence[str]:
-        wish = agreed.wish
-        verbs.moved_on(agreed, self._made(wish))
-        if wish.verb in verbs.OF_NODES:
-            return self._perform_on_node(action)
-        return self._perform_on_tier(action, agreed)
+        if agreed.wish.verb in verbs.OF_TIERS:
+            return self._perform_on_tier(action, agreed)
+        verbs.moved_on(agreed, self._made(agreed.wish))
+        return self._perform_on_node(action)
 
     def _perform_on_tier(self, action: Action, agreed: Plan) -> Sequence[str]:
         wish = agreed.wish
@@ -300,10 +345,7 @@ class Actions:
         request = _wished(pool, wish)
 
         def accept(actions: Sequence[PoolAction]) -> None:
-            if tuple(map(str, actions)) != agreed.lines:
-                raise ChangedError(
-                    Problem("plan", "another one now", "the one that was shown", "look at the new one and agree again")
-                )
+            verbs.moved_on(agreed, dataclasses.replace(agreed, lines=tuple(map(str, actions))))
             _check_only_nodes(actions)
             # Before anything is changed: a run that is killed half-way must be gone on with, not undone.
             self._keep_override(pool, wish, action)
@@ -314,6 +356,7 @@ class Actions:
             on_step=lambda step: self._step(action, step),
             halt=lambda: f"a halt by {action.halted_by}" if action.halted_by else "",
             accept=accept,
+            clock=self._clock,
         )
         return outcome.warnings
 
@@ -334,7 +377,12 @@ class Actions:
         node = next(item for item in ports.engine.nodes() if item.id == action.wish.node)
         tier = pool.request.tiers[node.tier]
         target = OneNode(
-            node, tier, ports, self._settings.limits.ready_timeout, on_step=lambda step: self._step(action, step)
+            node,
+            tier,
+            ports,
+            self._settings.limits.ready_timeout,
+            on_step=lambda step: self._step(action, step),
+            clock=self._clock,
         )
         work: dict[str, Callable[[], object]] = {
             verbs.STOP: target.stop,
@@ -350,9 +398,8 @@ class Actions:
 
     def _kill(self, node: Node, target: OneNode) -> None:
         # Docker takes a kill through its API for a stop by a person, and does not start the container again.
-        with docker_errors(f"kill of {node.name}"):
-            self._client.api.kill(node.id, "SIGKILL")
-        time.sleep(_AWAY_SECONDS)
+        self._hands.kill(node.id)
+        self._clock.sleep(_AWAY_SECONDS)
         target.start()
 
     def _drain(self, node: Node, tier: Tier, actor: str) -> None:
@@ -365,7 +412,7 @@ class Actions:
 
     def _told(self, node: Node, tier: Tier, word: str) -> None:
         command = [*DRAIN_COMMANDS[tier.leaving], word]
-        code, output = self._client.execute(node.id, command)
+        code, output = self._hands.execute(node.id, command)
         if code:
             got = f"exit code {code}: {output.strip()[-200:]}"
             raise EvenkeelError(Problem(f"{' '.join(command)} in {node.name}", got, "success", "read its log"))

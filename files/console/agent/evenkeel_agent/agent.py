@@ -9,8 +9,9 @@ from collections.abc import AsyncGenerator, Mapping
 from typing import Any
 
 from ansible_collections.evenkeel.cluster.plugins.module_utils.core.errors import EvenkeelError
+from ansible_collections.evenkeel.cluster.plugins.module_utils.engine.docker_client import DockerClient
 
-from .actions import Action, Actions
+from .actions import Action, Actions, DockerHands, reach
 from .changes import Changes
 from .engine import CachingClient
 from .engine_stream import EngineStreams, StreamError, told
@@ -46,7 +47,15 @@ class Agent:
         self.changes = Changes()
         self._drained_by: dict[str, str] = {}
         self._client = CachingClient(settings.docker_socket)
-        self.actions = Actions(settings, self.audit, self._action_changed, self._drained_by)
+        acting = DockerClient(f"unix://{settings.docker_socket}")
+        self.actions = Actions(
+            settings,
+            self.audit,
+            self._action_changed,
+            self._drained_by,
+            lambda: reach(settings, acting),
+            DockerHands(acting),
+        )
         self._look = Look(settings, self._client, self._drained_by)
         self._viewers = 0
         self._wake = asyncio.Event()

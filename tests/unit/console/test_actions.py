@@ -1,0 +1,267 @@
+"""What the agent plans and does, on a cluster in memory: only what was agreed to, one action at a time, on record."""
+
+from __future__ import annotations
+
+import dataclasses
+import time
+import uuid
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+from typing import Any
+
+import pytest
+from evenkeel_agent.actions import DONE, FAILED, HALTED, RUNNING, UNFINISHED, Action, Actions
+from evenkeel_agent.journal import Journal
+from evenkeel_agent.pool import Pool
+from evenkeel_agent.settings import Settings
+from evenkeel_agent.verbs import RefusedError, UnknownError, read_wish
+from tests.unit.fakes.cluster import FakeCluster
+
+from ansible_collections.evenkeel.cluster.plugins.module_utils.core.lock import cluster_lock, discard_lock
+from ansible_collections.evenkeel.cluster.plugins.module_utils.pool.context import Ports
+from ansible_collections.evenkeel.cluster.plugins.module_utils.pool.overrides import read_overrides
+from ansible_collections.evenkeel.cluster.plugins.module_utils.pool.rollout_parts import RolloutLimits
+
+
+class Desk:
+    """An agent's actions at a cluster in memory."""
+
+    def __init__(self, folder: Path) -> None:
+        self.name = f"c{uuid.uuid4().hex[:8]}"
+        self.cluster = FakeCluster(folder, cluster=self.name)
+        self.cluster.clock.sleep(5)
+        paths = {name: folder / name for name in ("declaration", "overrides", "routes_file", "access_log", "socket")}
+        self.settings = Settings(
+            cluster=self.name,
+            network=self.name,
+            api_url="",
+            api_user="",
+            api_password_file=folder / "password",
+            data_dir=folder,
+            web_user=0,
+            limits=RolloutLimits(surge_percent=1, ready_timeout=6.0),
+            **paths,
+        )
+        self.audit = Journal(folder / "audit.jsonl", 1_000_000)
+        self.told: list[tuple[str, int]] = []
+        self.executed: list[list[str]] = []
+        self.code = 0
+        self.drained: dict[str, str] = {}
+        self.open()
+
+    def open(self) -> None:
+        """A new agent."""
+        self.actions = Actions(
+            self.settings, self.audit, self._changed, self.drained, self._reach, self, clock=self.cluster.clock
+        )
+
+    def _changed(self, action: Action) -> None:
+        self.told.append((action.state, len(action.steps)))
+
+    def _reach(self) -> tuple[Pool, Ports]:
+        overrides = read_overrides(self.settings.overrides)
+        tiers = {
+            name: dataclasses.replace(tier, nodes=overrides[name].nodes) if name in overrides else tier
+            for name, tier in self.cluster.tiers.items()
+        }
+        request = self.cluster.request(tiers=tiers, limits=self.settings.limits)
+        return Pool(
+            request, {name: tier.nodes for name, tier in self.cluster.tiers.items()}, overrides
+        ), self.cluster.ports
+
+    def kill(self, container: str) -> None:
+        self.cluster.engine.kill(container)
+
+    def execute(self, container: str, command: Sequence[str]) -> tuple[int, str]:
+        self.executed.append(list(command))
+        return self.code, "no"
+
+    def node(self, name: str) -> str:
+        return next(node.id for node in self.cluster.engine.nodes() if self.bare(node.name) == name)
+
+    def names(self, tier: str = "shop") -> list[str]:
+        return [self.bare(name) for name in self.cluster.names(tier)]
+
+    def bare(self, text: str) -> str:
+        """A text without the cluster's name, which nodes of another cluster than the default one begin with."""
+        return text.replace(f"{self.name}-", "")
+
+    def plan(self, verb: str, **options: Any) -> Any:
+        return self.actions.plan(read_wish({"verb": verb, **options}))
+
+    def done(self, verb: str, typed: str = "", **options: Any) -> Action:
+        """Plan, agree, and wait for the end."""
+        action = self.actions.do(self.plan(verb, **options).id, "alice", uuid.uuid4().hex, typed)
+        return self.ended(action)
+
+    def ended(self, action: Action) -> Action:
+        end = time.monotonic() + 20
+        while action.seconds is None:
+            assert time.monotonic() < end
+            time.sleep(0.01)
+        return action
+
+
+@pytest.fixture
+def desk(tmp_path: Path) -> Iterator[Desk]:
+    found = Desk(tmp_path)
+    yield found
+    discard_lock(found.name)
+
+
+def test_a_scale_is_an_override_and_settled_again(desk: Desk) -> None:
+    plan = desk.plan("scale", tier="shop", count=3)
+    assert [desk.bare(line) for line in plan.lines] == ["start shop-3 (scale up)"]
+    action = desk.done("scale", tier="shop", count=3)
+    assert (action.state, action.result) == (DONE, "done")
+    assert desk.names() == ["shop-1", "shop-2", "shop-3"]
+    override = read_overrides(desk.settings.overrides)["shop"]
+    assert (override.nodes, override.declared, override.by) == (3, 2, "alice")
+    assert desk.done("settle", tier="shop").state == DONE
+    assert desk.names() == ["shop-1", "shop-2"]
+    assert not desk.settings.overrides.exists()
+
+
+def test_only_the_tier_that_was_named_is_changed(desk: Desk) -> None:
+    desk.cluster.engine.remove(desk.node("dates-2"))
+    assert desk.done("scale", tier="shop", count=3).state == DONE
+    assert desk.names("dates") == ["dates-1"]
+
+
+def test_a_roll_is_told_step_by_step_and_can_be_halted(desk: Desk) -> None:
+    action = desk.done("roll", tier="shop")
+    assert [step["step"] for step in action.steps].count("gone") == 2
+    assert desk.names() != ["shop-1", "shop-2"]
+    assert len(desk.names()) == 2
+    assert (RUNNING, 0) in desk.told
+    plan = desk.plan("roll", tier="shop")
+    start = desk.cluster.engine.start
+
+    def halted(name: str, build: Any) -> None:
+        desk.actions.halt(action.id, "bob")
+        start(name, build)
+
+    desk.cluster.engine.start = halted  # type: ignore[method-assign]
+    action = desk.actions.do(plan.id, "alice", "k" * 32)
+    desk.ended(action)
+    assert (action.state, action.halted_by) == (HALTED, "bob")
+    assert "a halt by bob" in action.result
+    assert len(desk.names()) == 2, "what had begun was finished"
+
+
+def test_a_plan_is_used_once_and_a_repeated_request_gets_the_first_action(desk: Desk) -> None:
+    plan = desk.plan("scale", tier="shop", count=3)
+    action = desk.actions.do(plan.id, "alice", "a" * 32)
+    assert desk.actions.do(plan.id, "alice", "a" * 32) is action
+    desk.ended(action)
+    with pytest.raises(UnknownError):
+        desk.actions.do(plan.id, "alice", "b" * 32)
+
+
+def test_a_cluster_that_changed_since_is_not_touched(desk: Desk) -> None:
+    plan = desk.plan("scale", tier="shop", count=1)
+    desk.cluster.engine.remove(desk.node("shop-2"))
+    calls = len(desk.cluster.engine.calls)
+    action = desk.ended(desk.actions.do(plan.id, "alice", "a" * 32))
+    assert action.state == FAILED
+    assert action.result.startswith("plan: got another plan now (nothing to do)")
+    assert not [call for call in desk.cluster.engine.calls[calls:] if call.startswith(("start", "stop", "remove"))]
+    assert not desk.settings.overrides.exists()
+
+
+@pytest.mark.parametrize(
+    "verb, steps, names",
+    [
+        ("restart", ["drain_began", "gone", "started", "ready", "in_rotation"], ["shop-1", "shop-2"]),
+        ("stop", ["drain_began", "gone"], ["shop-1"]),
+        ("remove", ["drain_began", "gone", "removed"], ["shop-1"]),
+        ("kill", ["started", "ready", "in_rotation"], ["shop-1", "shop-2"]),
+    ],
+)
+def test_what_is_done_to_one_node(desk: Desk, verb: str, steps: list[str], names: list[str]) -> None:
+    action = desk.done(verb, node=desk.node("shop-2"))
+    assert (action.state, [step["step"] for step in action.steps]) == (DONE, steps)
+    assert desk.names() == names
+    assert action.wish.tier == "shop"
+
+
+def test_drain_and_back(desk: Desk) -> None:
+    node = desk.node("shop-2")
+    assert desk.done("drain", node=node).state == DONE
+    assert desk.drained == {node: "alice"}
+    assert desk.done("undrain", node=node).state == DONE
+    assert desk.drained == {}
+    assert [command[-1] for command in desk.executed] == ["on", "off"]
+    desk.code = 1
+    action = desk.done("drain", node=node)
+    assert (action.state, "exit code 1: no" in action.result) == (FAILED, True)
+
+
+def test_the_last_node_wants_its_tier_typed(desk: Desk) -> None:
+    desk.done("stop", node=desk.node("shop-2"))
+    plan = desk.plan("stop", node=desk.node("shop-1"))
+    assert plan.type_name == "shop"
+    with pytest.raises(RefusedError, match="type shop"):
+        desk.actions.do(plan.id, "alice", "a" * 32, "shopp")
+    assert desk.ended(desk.actions.do(plan.id, "alice", "b" * 32, "shop")).state == DONE
+
+
+def test_another_run_is_named_and_nothing_is_done(desk: Desk, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("evenkeel_agent.actions._LOCK_SECONDS", 0.1)
+    plan = desk.plan("scale", tier="shop", count=3)
+    with cluster_lock(desk.name, "drill", 0):
+        action = desk.ended(desk.actions.do(plan.id, "alice", "a" * 32))
+    assert (action.state, "drill" in action.result) == (FAILED, True)
+    assert desk.names() == ["shop-1", "shop-2"]
+
+
+def test_each_change_is_on_record_before_and_after(desk: Desk) -> None:
+    desk.done("scale", tier="shop", count=3)
+    result, intent = desk.audit.page()
+    assert (intent["kind"], intent["actor"]) == ("intent", "alice")
+    assert [desk.bare(line) for line in intent["lines"]] == ["start shop-3 (scale up)"]
+    assert (result["kind"], result["state"], result["action"]) == ("result", DONE, intent["action"])
+
+
+def test_what_a_killed_agent_had_begun_is_told_as_unfinished(desk: Desk) -> None:
+    desk.audit.add({"kind": "intent", "action": "x", "actor": "alice", "verb": "roll", "tier": "shop", "at": 1.0})
+    desk.open()
+    desk.open()
+    assert [(entry["kind"], entry.get("state")) for entry in desk.audit.page()] == [
+        ("result", UNFINISHED),
+        ("intent", None),
+    ]
+
+
+def test_a_disk_that_is_full_lets_nothing_begin(desk: Desk, monkeypatch: pytest.MonkeyPatch) -> None:
+    plan = desk.plan("scale", tier="shop", count=3)
+    monkeypatch.setattr(Journal, "_write", lambda *_arguments: (_ for _ in ()).throw(OSError(28, "No space left")))
+    with pytest.raises(OSError, match="No space"):
+        desk.actions.do(plan.id, "alice", "a" * 32)
+    monkeypatch.undo()
+    assert desk.actions.recent() == []
+    assert desk.names() == ["shop-1", "shop-2"]
+
+
+@pytest.mark.parametrize(
+    "verb, options, error",
+    [
+        ("scale", {"tier": "nope", "count": 1}, "tier: got 'nope', want one of dates, shop"),
+        ("stop", {"node": "0" * 64}, "node: got none with the identifier '000000000000'"),
+        ("start", {"node": "shop-1"}, "start of shop-1: got running, want a node that has ended"),
+    ],
+)
+def test_what_is_not_there_is_one_line(desk: Desk, verb: str, options: dict[str, Any], error: str) -> None:
+    if options.get("node") == "shop-1":
+        options = {"node": desk.node("shop-1")}
+    with pytest.raises(RefusedError) as caught:
+        desk.plan(verb, **options)
+    assert desk.bare(str(caught.value)).startswith(error)
+    assert desk.audit.page() == []
+
+
+def test_a_route_is_left_to_a_run(desk: Desk) -> None:
+    tiers = {**desk.cluster.tiers, "shop": dataclasses.replace(desk.cluster.tiers["shop"], path="/new/")}
+    desk.cluster.tiers = tiers
+    with pytest.raises(RefusedError, match=r"ansible-playbook site\.yml"):
+        desk.plan("scale", tier="shop", count=3)
