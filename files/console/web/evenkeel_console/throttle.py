@@ -69,7 +69,7 @@ class Throttle:
     def _wait(self, case: _Case | None) -> float:
         if case is None or case.tries < FREE_TRIES:
             return 0.0
-        needed = min(2.0 ** (case.tries - FREE_TRIES), LONGEST_WAIT)
+        needed = min(2.0 ** min(case.tries - FREE_TRIES, 10), LONGEST_WAIT)
         return max(case.last + needed - self._now(), 0.0)
 
     def _forget(self) -> None:
