@@ -88,6 +88,9 @@ readmes: venv-dev  ## Write each role's README again from what the role specifie
 lock: venv-dev  ## Lock requirements*.in again, with hashes
 	@$(PIP_COMPILE) --output-file=requirements.txt requirements.in
 	@$(PIP_COMPILE) --output-file=requirements-dev.txt requirements-dev.in
+	@for part in agent web; do \
+		$(PIP_COMPILE) --constraint requirements.txt --output-file=files/console/requirements-$$part.txt files/console/requirements-$$part.in; \
+	done
 	@$(PIP_COMPILE) --no-annotate --output-file=requirements-sanity.txt $(SANITY_PINS)
 
 clean:  ## Remove the virtual environment and all caches
