@@ -61,7 +61,7 @@ class Sessions:
         self._sessions: dict[bytes, Session] = {}
 
     def begin(self, user: str) -> Halves:
-        """A new session, with halves that nobody had before."""
+        """A new session, with halves that were never given out before."""
         self._forget_over()
         own = sorted((item.used, cookie) for cookie, item in self._sessions.items() if item.user == user)
         for _, cookie in own[: max(len(own) - _MOST_PER_USER + 1, 0)]:
@@ -71,14 +71,21 @@ class Sessions:
         self._sessions[digest(halves.cookie)] = Session(user, now, now, digest(halves.key))
         return halves
 
-    def of(self, cookie: str, key: str) -> Session | None:
-        """The session of both halves, which is used by that; None for any other pair."""
+    def of(self, cookie: str, key: str, *, use: bool = True) -> Session | None:
+        """The session of both halves; None for any other pair.
+
+        Args:
+            cookie: one half.
+            key: the other half.
+            use: whether the session is used by that, which prolongs it.
+        """
         session = self._sessions.get(digest(cookie))
         # Compared also without a session, so that the time tells nothing.
         right = hmac.compare_digest(session.key if session else digest(""), digest(key))
         if session is None or not right or self._is_over(session):
             return None
-        session.used = self._now()
+        if use:
+            session.used = self._now()
         return session
 
     def end(self, cookie: str) -> None:

@@ -1,0 +1,169 @@
+"""Passwords: argon2id, one computation at a time.
+
+``python -m evenkeel_console.passwords hash`` reads a password from its input and prints what ``passwords.json`` keeps.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import functools
+import sys
+import unicodedata
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+from typing import TypeVar
+
+from argon2 import PasswordHasher
+from argon2.exceptions import InvalidHashError, VerificationError
+
+from .problems import RefusedError, line
+from .store import StoreError, read_json, stamp, write_json
+
+#: Characters of a password.
+SHORTEST, LONGEST = 12, 1024
+#: Computations that wait for their turn. Each needs 19 MiB, so they are done one by one.
+MOST_WAITING = 8
+# OWASP's minimum for argon2id, in KiB.
+_HASHER = PasswordHasher(time_cost=2, memory_cost=19456, parallelism=1)
+_T = TypeVar("_T")
+
+
+def refusal_of(password: str) -> str:
+    """Why a password cannot be used, in one line that does not show it; empty if it can."""
+    if not SHORTEST <= len(password) <= LONGEST:
+        want = f"{SHORTEST} to {LONGEST}"
+        return line("password", f"{len(password)} characters", want, "choose another one")
+    if any(unicodedata.category(char) in {"Cc", "Cs"} for char in password):
+        return line("password", "a control character", "characters that can be typed", "choose another one")
+    return ""
+
+
+def hashed(password: str) -> str:
+    """What is kept of it."""
+    return _HASHER.hash(_composed(password))
+
+
+def matches(kept: str, password: str) -> bool:
+    """Whether it is the one of which this was kept."""
+    try:
+        return _HASHER.verify(kept, _composed(password))
+    except (VerificationError, InvalidHashError, UnicodeEncodeError):
+        return False
+
+
+def _composed(password: str) -> str:
+    # The same letters, whether a keyboard sends an accent apart or not.
+    return unicodedata.normalize("NFC", password)
+
+
+class Passwords:
+    """What is kept of all users' passwords, and the queue of the computations.
+
+    Args:
+        path: of the file: name to hash. Another program may replace it.
+        changed: called with each name whose password was replaced from outside.
+
+    Raises:
+        StoreError: the file cannot be used.
+    """
+
+    def __init__(self, path: Path, changed: Callable[[str], None]) -> None:
+        """Read the file."""
+        self._path = path
+        self._changed = changed
+        self._stamp = stamp(path)
+        self._kept = self._read()
+        # Compared for users that do not exist, so that the time does not tell.
+        self._dummy = hashed("no password of any user")
+        self._worker = ThreadPoolExecutor(1, thread_name_prefix="argon2")
+        self._turn = asyncio.Lock()
+        self._waiting = 0
+        self.computed = 0
+
+    def _read(self) -> dict[str, str]:
+        return {name: value for name, value in read_json(self._path).items() if isinstance(value, str)}
+
+    def look_again(self) -> None:
+        """Read the file if another program has replaced it. One that cannot be read changes nothing."""
+        now = stamp(self._path)
+        if now == self._stamp:
+            return
+        self._stamp = now
+        try:
+            found = self._read()
+        except StoreError as error:
+            print(error, file=sys.stderr)
+            return
+        before, self._kept = self._kept, found
+        for name in before:
+            if before[name] != found.get(name):
+                self._changed(name)
+
+    async def check(self, user: str, password: str, allowed: Callable[[], None]) -> bool:
+        """Whether this is the user's password; for a user without one the answer takes the same time.
+
+        Args:
+            user: the name.
+            password: to be tried.
+            allowed: called when its turn has come; raises if it may not be tried any more.
+
+        Raises:
+            RefusedError: too many wait.
+        """
+
+        def verify() -> bool:
+            # Both in one: the same work is done for any name.
+            kept = self._kept.get(user)
+            right = matches(kept or self._dummy, password)
+            return right and kept is not None
+
+        return await self._in_turn(verify, allowed)
+
+    async def set(self, user: str, password: str) -> None:
+        """Keep another password.
+
+        Raises:
+            RefusedError: too many wait.
+            OSError: the file cannot be written.
+        """
+        kept = await self._in_turn(functools.partial(hashed, password), lambda: None)
+        changed = {**self._read(), user: kept}
+        write_json(self._path, changed)
+        self._kept, self._stamp = changed, stamp(self._path)
+
+    async def _in_turn(self, work: Callable[[], _T], allowed: Callable[[], None]) -> _T:
+        if self._waiting > MOST_WAITING:
+            got = f"{self._waiting} tries at once"
+            fix = "try again in a few seconds"
+            raise RefusedError(429, line("login", got, "fewer", fix), headers={"Retry-After": "2"})
+        self._waiting += 1
+        try:
+            async with self._turn:
+                allowed()
+                self.computed += 1
+                return await asyncio.get_running_loop().run_in_executor(self._worker, work)
+        finally:
+            self._waiting -= 1
+
+
+def main() -> int:
+    """Entry point; 1 after a line that says what is wrong."""
+    if sys.argv[1:] != ["hash"]:
+        print(line("passwords", "no command", "hash", "python -m evenkeel_console.passwords hash"), file=sys.stderr)
+        return 2
+    try:
+        password = sys.stdin.buffer.read(8 * LONGEST).decode().removesuffix("\n").removesuffix("\r")
+    except UnicodeDecodeError:
+        print(line("password", "bytes that are no UTF-8", "text", "choose another one"), file=sys.stderr)
+        return 1
+    wrong = refusal_of(password)
+    if wrong:
+        print(wrong, file=sys.stderr)
+        return 1
+    print(hashed(password))
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
