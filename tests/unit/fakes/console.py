@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import dataclasses
 import http.client
 import json
 import os
@@ -151,7 +152,8 @@ class Console(Desk):
         for name in ("agent", "web", "assets"):
             (folder / name).mkdir()
         super().__init__(folder / "agent")
-        object.__setattr__(self.settings, "web_user", os.getuid())
+        self.settings = dataclasses.replace(self.settings, web_user=os.getuid(), api_url="http://127.0.0.1:9")
+        self.open()
         (self.settings.api_password_file).write_text("secret\n")
         (folder / "assets" / "index.html").write_bytes(PAGE)
         (folder / "assets" / "app-A1B2C3D4.js").write_bytes(b"export {};\n" * 500)
@@ -238,7 +240,8 @@ class Console(Desk):
 
     def __enter__(self) -> Console:
         self._thread.start()
-        assert self._started.wait(20)
+        while not self._started.wait(0.1):
+            assert self._thread.is_alive()
         return self
 
     def __exit__(self, *_exception: object) -> None:
