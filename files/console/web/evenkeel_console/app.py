@@ -133,9 +133,9 @@ def _line(item: dict[str, Any]) -> str:
     what = ".".join(place[1:]) or place[0]
     kind = item["type"]
     got = "nothing" if kind == "missing" else quote(item.get("input"))
-    # A password is not shown, wherever it was put: names of fields that are not known may be one by mistake.
-    if _SECRET & {part.lower() for part in place}:
-        got = "nothing" if kind == "missing" else "one that cannot be used"
+    # A password is not shown, wherever it was put.
+    if kind != "missing" and (len(place) == 1 or _SECRET & {part.lower() for part in place}):
+        got = "one that cannot be used"
     if kind == "extra_forbidden":
         return line(quote(what), "a field that does not exist", "none", "leave it out")
     want = str(item["msg"]).removeprefix("Value error, ")
