@@ -18,7 +18,7 @@ from .access import Access
 from .agent_client import AgentClient
 from .assets import Assets
 from .desk import Desk
-from .gate import Gate
+from .gate import HEADERS, Gate
 from .links import OnceLinks
 from .problems import RefusedError, line, quote, refusal
 from .roles import GuardedRoute
@@ -98,6 +98,7 @@ def create_app(
     app.add_exception_handler(RequestValidationError, _invalid)
     app.add_exception_handler(HTTPException, _http)
     app.add_exception_handler(OSError, _full)
+    app.add_exception_handler(Exception, _broken)
     app.add_middleware(Gate, access=access, hosts=settings.hosts, origins=settings.origins)
     return app
 
@@ -121,6 +122,12 @@ async def _full(_request: Request, error: Exception) -> Response:
     """Of the data folder: nothing else is written."""
     got = quote(cast("OSError", error).strerror)
     return refusal(503, line("data folder", got, "room to write", "free space on the disk"))
+
+
+async def _broken(_request: Request, error: Exception) -> Response:
+    """Of a fault in this program; the log has its traceback. It comes from outside of the gate."""
+    text = line("console", f"a fault of its own ({type(error).__name__})", "none", "report it, with the log")
+    return refusal(500, text, headers=HEADERS)
 
 
 async def _invalid(_request: Request, error: Exception) -> Response:

@@ -35,7 +35,7 @@ async def _state(request: Request) -> dict[str, Any]:
     return dict(found["state"])
 
 
-@router.get("/api/stream", response_class=Lines, responses=_NDJSON)
+@router.get("/api/stream", status_code=200, response_class=Lines, responses=_NDJSON)
 @may(VIEWER)
 async def stream(request: Request, since: models.Since = -1) -> Response:
     """What changes, as it changes: the state, then {"number", "change" | "event" | "action"}, and beats."""
@@ -84,7 +84,7 @@ async def one_node(request: Request, node: models.NodeId) -> Response:
     return JSONResponse(found)
 
 
-@router.get("/api/nodes/{node}/log", response_class=Lines, responses=_NDJSON)
+@router.get("/api/nodes/{node}/log", status_code=200, response_class=Lines, responses=_NDJSON)
 @may(VIEWER)
 async def log(request: Request, node: models.NodeId, tail: models.Tail = 200, follow: models.Follow = 0) -> Response:
     """A node's log: [stream, text] per line; a text begins with Docker's time."""
