@@ -6,15 +6,10 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from tests.unit.fakes.console import CHEAP, Console
-
-from ansible_collections.evenkeel.cluster.plugins.module_utils.core.lock import discard_lock
+from tests.unit.fakes.console import Console, running
 
 
 @pytest.fixture
-def console(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Console]:
-    """Both processes; tries of passwords cost nothing."""
-    monkeypatch.setattr("evenkeel_console.passwords._HASHER", CHEAP)
-    with Console(tmp_path) as found:
-        yield found
-    discard_lock(found.name)
+def console(tmp_path: Path) -> Iterator[Console]:
+    """Both processes."""
+    yield from running(tmp_path)

@@ -8,9 +8,7 @@ from collections.abc import Iterator
 
 import pytest
 from tests.unit.console.bad_input import CASES, Bad
-from tests.unit.fakes.console import CHEAP, PASSWORD, Browser, Console
-
-from ansible_collections.evenkeel.cluster.plugins.module_utils.core.lock import discard_lock
+from tests.unit.fakes.console import PASSWORD, Browser, Console, running
 
 LINE = re.compile(r"[^\n]+: got [^\n]+, want [^\n]+ \(fix: [^\n]+\)")
 _WRITES = ("start", "stop", "remove", "kill")
@@ -19,9 +17,7 @@ _WRITES = ("start", "stop", "remove", "kill")
 @pytest.fixture(scope="module")
 def shared(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Console]:
     """One console for all: nothing is done to it."""
-    patch = pytest.MonkeyPatch()
-    patch.setattr("evenkeel_console.passwords._HASHER", CHEAP)
-    with Console(tmp_path_factory.mktemp("console")) as console:
+    for console in running(tmp_path_factory.mktemp("console")):
         browsers["alice"], browsers["bob"], browsers["vera"] = map(console.login, ("alice", "bob", "vera"))
         browsers[""] = Browser(console)
         alice = browsers["alice"]
@@ -31,8 +27,6 @@ def shared(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Console]:
         console.ended(console.actions.action(action))
         known["plan"] = alice.plan("scale", tier="shop", count=3).json["plan"]
         yield console
-    patch.undo()
-    discard_lock(console.name)
 
 
 browsers: dict[str, Browser] = {}

@@ -10,11 +10,12 @@ import os
 import socket
 import threading
 import time
-from collections.abc import AsyncGenerator, Mapping
+from collections.abc import AsyncGenerator, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+import pytest
 import uvicorn
 from aiohttp import web
 from argon2 import PasswordHasher
@@ -26,6 +27,8 @@ from evenkeel_console.app import create_app
 from evenkeel_console.server import configured
 from evenkeel_console.settings import read_settings
 from tests.unit.console.test_actions import Desk
+
+from ansible_collections.evenkeel.cluster.plugins.module_utils.core.lock import discard_lock
 
 #: For tests that do not measure the cost of a try.
 CHEAP = PasswordHasher(time_cost=1, memory_cost=8, parallelism=1)
@@ -272,3 +275,15 @@ class Console(Desk):
             except OSError:
                 pass
             return found
+
+
+def running(folder: Path) -> Iterator[Console]:
+    """Both processes, for a fixture; tries of passwords cost nothing."""
+    patch = pytest.MonkeyPatch()
+    patch.setattr(passwords, "_HASHER", CHEAP)
+    try:
+        with Console(folder) as found:
+            yield found
+        discard_lock(found.name)
+    finally:
+        patch.undo()

@@ -13,8 +13,8 @@ from .access import Access, Identity, Proof
 from .guard import check_host, check_origin
 from .problems import RefusedError, line, quote
 
-#: Bytes of a body, and seconds until it must be there.
-MAX_BODY, BODY_SECONDS = 16 * 1024, 10.0
+#: Bytes of a head and of a body, and seconds until the body must be there.
+MAX_HEAD, MAX_BODY, BODY_SECONDS = 8 * 1024, 16 * 1024, 10.0
 #: Cookies. Under TLS their names begin with ``__Host-``, which no page of another port can set.
 SESSION, DEVICE, HOST_PREFIX = "evenkeel_session", "evenkeel_device", "__Host-"
 PAGE_POLICY = (
@@ -74,7 +74,11 @@ class Gate:
             scope.setdefault("state", {}).update(proof=proof, identity=self._identity(scope, proof))
             received = await _body(scope, headers, receive)
         except RefusedError as error:
-            await error.response()(scope, receive, sending)
+            answer = error.response()
+            if scope["method"] not in _WITHOUT_BODY:
+                # The body was not read to its end, and is not waited for.
+                answer.headers["Connection"] = "close"
+            await answer(scope, receive, sending)
             return
         await self._app(scope, received, sending)
 
@@ -96,6 +100,11 @@ class Gate:
             want = "both halves of a session, or a token"
             raise RefusedError(401, line("login", got, want, "log in"), headers={"WWW-Authenticate": "Bearer"})
         return found
+
+
+def long_head() -> str:
+    """What is wrong with a head that is too long."""
+    return line("head of the request", f"more than {MAX_HEAD} bytes", "less", "send fewer or shorter headers")
 
 
 def is_by_itself(path: str) -> bool:
@@ -129,9 +138,13 @@ def _headers(scope: Scope) -> dict[str, str]:
     """By name.
 
     Raises:
-        RefusedError: one that must come once comes twice.
+        RefusedError: one that must come once comes twice, or all together are too long.
     """
     found: dict[bytes, bytes] = {}
+    # The server bounds heads that come in parts; those that come at once are bounded here.
+    length = len(scope.get("raw_path") or b"") + len(scope["query_string"])
+    if length + sum(len(name) + len(value) + 4 for name, value in scope["headers"]) > MAX_HEAD:
+        raise RefusedError(431, long_head())
     for name, value in scope["headers"]:
         if name in found and name in _ONCE:
             raise RefusedError(400, line(name.decode(), "it twice", "it once", _FIX))

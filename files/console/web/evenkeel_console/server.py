@@ -14,13 +14,13 @@ import uvicorn
 from starlette.types import ASGIApp
 from uvicorn.protocols.http.h11_impl import H11Protocol
 
-from .gate import HEADERS
+from .gate import HEADERS, MAX_HEAD, long_head
 from .problems import line, refusal
 from .settings import Settings
 from .store import stamp
 
-#: Bytes of a request's head, and seconds until it must be there.
-MAX_HEAD, HEAD_SECONDS = 8 * 1024, 10.0
+#: Seconds until the head of a request must be there.
+HEAD_SECONDS = 10.0
 #: Seconds that a client may leave what was sent to it unread.
 UNREAD_SECONDS = 10.0
 MOST_CONNECTIONS = 400
@@ -80,8 +80,7 @@ class ConsoleProtocol(H11Protocol):
         """Answer what is no HTTP; called while its error is handled."""
         error = sys.exc_info()[1]
         if getattr(error, "error_status_hint", 400) == 431:
-            text = line("head of the request", f"more than {MAX_HEAD} bytes", "less", "send fewer or shorter headers")
-            self._refuse(431, text)
+            self._refuse(431, long_head())
         else:
             self._refuse(400, line("request", f"'{error or msg}'", "HTTP/1.1", "send valid HTTP"))
 

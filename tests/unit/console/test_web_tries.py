@@ -1,0 +1,235 @@
+"""Guesses of passwords: few are checked, memory does not grow, users cannot be told apart, owners get in."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+from evenkeel_console import passwords
+from evenkeel_console.access import Access, Client
+from evenkeel_console.passwords import MOST_WAITING, Passwords, hashed, refusal_of
+from evenkeel_console.problems import RefusedError
+from evenkeel_console.settings import Settings
+from tests.unit.fakes.console import CHEAP, PASSWORD, Browser, Clock, Console
+
+WEB = Path(__file__).parents[3] / "files/console/web"
+
+
+@pytest.fixture
+def clock() -> Clock:
+    return Clock()
+
+
+@pytest.fixture
+def access(tmp_path: Path, clock: Clock, monkeypatch: pytest.MonkeyPatch) -> Access:
+    monkeypatch.setattr(passwords, "_HASHER", CHEAP)
+    (tmp_path / "passwords.json").write_text(json.dumps({"alice": hashed(PASSWORD)}))
+    settings = Settings(
+        cluster="c",
+        listen="127.0.0.1",
+        port=0,
+        agent_socket=tmp_path / "socket",
+        data_dir=tmp_path,
+        users={"alice": "operator", "nora": "viewer"},
+        hosts=(),
+        origins=(),
+        certificate=None,
+        key=None,
+        links={},
+        report=None,
+        assets=tmp_path,
+    )
+    return Access(settings, now=clock, wall=clock)
+
+
+async def refused(access: Access, name: str, word: str, client: Client) -> RefusedError:
+    with pytest.raises(RefusedError) as caught:
+        await access.login(name, word, client)
+    return caught.value
+
+
+def test_of_2000_guesses_from_50_networks_few_are_checked(access: Access, clock: Clock) -> None:
+    async def attacked() -> None:
+        _, _, device = await access.login("alice", PASSWORD, Client("192.0.2.1"))
+        before = access.passwords.computed
+        for number in range(2000):
+            clock.at += 1
+            await refused(access, "alice", f"guess {number}", Client(f"10.0.{number % 50}.{number % 200}"))
+        checked = access.passwords.computed - before
+        assert 5 <= checked < 150
+        assert len(access.throttle._cases) <= 51
+        # The owner at a browser that is known gets in at once, also from the network of the guesses.
+        identity, _, _ = await access.login("alice", PASSWORD, Client("10.0.3.3", device))
+        assert identity.name == "alice"
+        # At another one there is a wait, and it is short.
+        late = await refused(access, "alice", PASSWORD, Client("192.0.2.9"))
+        assert late.status == 429
+        assert 0 < int(late.headers["Retry-After"]) <= 60
+        clock.at += 60
+        await access.login("alice", PASSWORD, Client("192.0.2.9"))
+
+    asyncio.run(attacked())
+
+
+def test_guesses_at_many_names_from_one_network_wait_too(access: Access, clock: Clock) -> None:
+    async def attacked() -> None:
+        for number in range(500):
+            clock.at += 1
+            await refused(access, f"user{number}", "guess", Client("10.0.0.7"))
+        assert access.passwords.computed < 30
+
+    asyncio.run(attacked())
+
+
+def test_a_stolen_device_cookie_gives_few_more_tries_and_locks_no_owner_out(access: Access, clock: Clock) -> None:
+    async def attacked() -> None:
+        _, _, device = await access.login("alice", PASSWORD, Client("192.0.2.1"))
+        for number in range(500):
+            clock.at += 1
+            await refused(access, "alice", f"guess {number}", Client("10.0.0.7", device))
+        assert access.passwords.computed < 60
+        clock.at += 60
+        await access.login("alice", PASSWORD, Client("192.0.2.1", device))
+
+    asyncio.run(attacked())
+
+
+@pytest.mark.parametrize("cookie", ["", "x", "a.b", "0" * 32 + "." + "0" * 64, "\u00e9.x"])
+def test_a_device_cookie_that_was_made_up_is_none(access: Access, cookie: str) -> None:
+    assert access._device(cookie, "alice") == ""
+
+
+def test_a_device_cookie_counts_for_its_user_and_after_a_restart(access: Access) -> None:
+    cookie = access._signed("device", "alice")
+    assert access._device(cookie, "alice") == "device"
+    assert access._device(cookie, "nora") == ""
+
+
+def test_one_that_does_not_wait_for_the_answer_has_tried_as_well(access: Access) -> None:
+    async def attacked() -> None:
+        tries = [asyncio.create_task(access.login("alice", "guess", Client("10.0.0.7"))) for _ in range(8)]
+        await asyncio.sleep(0)
+        for task in tries:
+            task.cancel()
+        await asyncio.gather(*tries, return_exceptions=True)
+        for _ in range(10):
+            last = await refused(access, "alice", "guess", Client("10.0.0.7"))
+        assert last.status == 429
+
+    asyncio.run(attacked())
+    assert access.passwords.computed <= 8
+
+
+def test_users_cannot_be_told_from_names_of_no_user(access: Access, monkeypatch: pytest.MonkeyPatch) -> None:
+    compared: list[str] = []
+    real = passwords.matches
+
+    def matches(kept: str, word: str) -> bool:
+        compared.append(kept.rpartition("$")[0].rpartition("$")[0])
+        return real(kept, word)
+
+    monkeypatch.setattr(passwords, "matches", matches)
+
+    async def tried() -> None:
+        # A user, a user without a password, and no user; each as often, up to the refusals.
+        told: dict[str, list[tuple[int, str]]] = {}
+        for number, name in enumerate(("alice", "nora", "eve")):
+            client = Client(f"10.{number}.0.1")
+            found = [await refused(access, name, "guess", client) for _ in range(8)]
+            told[name] = [(error.status, str(error)) for error in found]
+        assert told["alice"] == told["nora"] == told["eve"]
+
+    asyncio.run(tried())
+    # The same work, with the same parameters, for each.
+    assert len(compared) == 3 * 5
+    assert len(set(compared)) == 1
+
+
+def test_no_user_gets_in_by_the_password_of_the_dummy(access: Access) -> None:
+    async def tried() -> None:
+        for name in ("eve", "nora"):
+            await refused(access, name, "no password of any user", Client("10.0.0.1"))
+
+    asyncio.run(tried())
+
+
+def test_passwords_are_computed_one_by_one_and_few_wait(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(passwords, "_HASHER", CHEAP)
+    at_once = [0, 0]
+
+    def matches(_kept: str, _word: str) -> bool:
+        at_once[0] += 1
+        at_once[1] = max(at_once)
+        at_once[0] -= 1
+        return False
+
+    monkeypatch.setattr(passwords, "matches", matches)
+
+    async def tried() -> list[object]:
+        found = Passwords(tmp_path / "passwords.json", lambda _name: None)
+        tries = [found.check("alice", "x", lambda: None) for _ in range(40)]
+        return list(await asyncio.gather(*tries, return_exceptions=True))
+
+    results = asyncio.run(tried())
+    assert results.count(False) == MOST_WAITING + 1
+    errors = [result for result in results if isinstance(result, RefusedError)]
+    assert {error.status for error in errors} == {429}
+    assert len(errors) == 40 - MOST_WAITING - 1
+    assert at_once[1] == 1
+
+
+def test_what_is_kept_is_argon2id_with_the_least_that_is_advised() -> None:
+    kept = hashed(PASSWORD)
+    assert kept.startswith("$argon2id$v=19$m=19456,t=2,p=1$")
+    assert passwords.matches(kept, PASSWORD)
+    assert not passwords.matches(kept, PASSWORD + " ")
+    assert not passwords.matches("no hash", PASSWORD)
+    # The same letters, typed at another keyboard.
+    assert passwords.matches(hashed("caf\u00e9 caf\u00e9 caf\u00e9"), "cafe\u0301 cafe\u0301 cafe\u0301")
+
+
+@pytest.mark.parametrize("word", ["", "x" * 11, "x" * 1025, "with a\nline break", "NUL\0NUL\0NUL\0", "\ud800" * 12])
+def test_passwords_that_cannot_be_used(word: str) -> None:
+    wrong = refusal_of(word)
+    assert wrong.startswith("password: got ")
+    assert "\n" not in wrong
+    assert not word or word not in wrong
+
+
+def run(*arguments: str, given: bytes = b"") -> tuple[int, str, str]:
+    done = subprocess.run(
+        [sys.executable, "-m", "evenkeel_console.passwords", *arguments],
+        input=given,
+        capture_output=True,
+        cwd=WEB,
+        check=False,
+        timeout=60,
+    )
+    return done.returncode, done.stdout.decode(), done.stderr.decode()
+
+
+def test_the_command_prints_the_hash_of_its_input() -> None:
+    code, printed, wrong = run("hash", given=f"{PASSWORD}\n".encode())
+    assert (code, wrong) == (0, "")
+    assert passwords.matches(printed.strip(), PASSWORD)
+
+
+@pytest.mark.parametrize("given", [b"", b"short\n", b"\xff" * 20, b"x" * 20000, b"two\nlines of it\n"])
+def test_the_command_refuses_in_one_line(given: bytes) -> None:
+    code, printed, wrong = run("hash", given=given)
+    assert (code, printed) == (1, "")
+    assert wrong.startswith("password: got ")
+    assert wrong.count("\n") == 1
+    assert run()[0] == 2
+
+
+def test_too_many_wrong_ones_are_told_with_the_time_to_wait(console: Console) -> None:
+    browser = Browser(console)
+    body = {"name": "alice", "password": "wrong"}
+    assert [browser.post("/api/login", body).status for _ in range(6)] == [401] * 5 + [429]
+    assert browser.post("/api/login", body).headers["Retry-After"] == "1"
+    assert browser.post("/api/login", {"name": "alice", "password": PASSWORD}).status == 429
