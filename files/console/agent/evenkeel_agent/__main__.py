@@ -27,7 +27,14 @@ async def serve(settings: Settings) -> None:
         OSError: the socket cannot be made.
     """
     agent = Agent(settings)
-    runner = web.AppRunner(application(agent), access_log=None, max_line_size=MAX_BODY, max_field_size=MAX_BODY)
+    runner = web.AppRunner(
+        application(agent),
+        access_log=None,
+        max_line_size=MAX_BODY,
+        max_field_size=MAX_BODY,
+        # A stream ends with its reader, also while nothing is to be sent.
+        handler_cancellation=True,
+    )
     await runner.setup()
     settings.socket.unlink(missing_ok=True)
     await web.UnixSite(runner, settings.socket).start()

@@ -21,7 +21,8 @@ from .agent import Agent
 from .engine_stream import StreamError
 from .verbs import ChangedError, RefusedError, UnknownError
 
-MAX_BODY, MAX_CONNECTIONS, MAX_TAIL, MAX_PAGE = 4096, 16, 1000, 200
+# The web process has up to 20 streams open beside its questions.
+MAX_BODY, MAX_CONNECTIONS, MAX_TAIL, MAX_PAGE = 4096, 40, 1000, 200
 #: Lines of a log that one viewer gets in a second.
 MAX_LINES_PER_SECOND = 500
 # Who is at the other end of a Unix socket: pid, uid, gid (unix(7), SO_PEERCRED).
