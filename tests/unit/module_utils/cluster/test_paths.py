@@ -21,6 +21,7 @@ def test_all_paths_are_below_the_folder_and_travel_by_name() -> None:
         "build_dir": "/srv/shop/build",
         "evidence_dir": "/srv/shop/evidence",
         "declaration": "/srv/shop/declaration.json",
+        "overrides": "/srv/shop/overrides.json",
     }
     properties = {name for name in dir(StatePaths) if isinstance(getattr(StatePaths, name), property)}
     assert set(paths.as_dict()) == properties

@@ -20,6 +20,7 @@ def test_agreement() -> None:
     assert found["tiers"][0] == {
         "tier": "static",
         "declared": 3,
+        "override": "",
         "docker": 3,
         "balancer": 3,
         "guests": 0,

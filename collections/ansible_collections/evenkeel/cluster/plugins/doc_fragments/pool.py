@@ -46,6 +46,11 @@ options:
     type: list
     elements: str
     default: []
+  overrides_file:
+    description:
+      - File on the target with the numbers of nodes that were set in the console, C(cluster_spec.paths.overrides).
+      - A run settles them - the declared numbers hold again, and the file goes. A look tells them.
+    type: path
 requirements:
   - docker (Docker SDK for Python) >= 5.0.3
   - Docker Engine >= 20.10

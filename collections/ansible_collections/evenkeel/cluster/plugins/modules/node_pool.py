@@ -128,6 +128,13 @@ summary:
   type: list
   elements: str
   sample: ["start static-4 (scale up)"]
+settled:
+  description:
+    - The numbers of nodes set in the console that went for the declared ones, or would go in check mode, one line each.
+  returned: always
+  type: list
+  elements: str
+  sample: ["static: 5 set in the console by alice at 2026-11-28 10:02:11 UTC, declared 3: back to 3"]
 secrets:
   description: What changed about the tiers' secrets, or in check mode what would change, one line each; names only.
   returned: always
@@ -142,7 +149,7 @@ tiers:
   type: dict
   sample:
     static: {desired: 3, running: 3, in_rotation: 3, guests: 0, service: static-3f2a91bc, revision: 0c1d2e3f4a5b,
-             unknown_servers: [], drift: []}
+             unknown_servers: [], drift: [], override: ""}
 nodes:
   description: All containers of all tiers, as Docker and the balancer see them.
   returned: success
@@ -238,6 +245,8 @@ def main() -> None:
         module.fail_json(msg=str(error), **as_result(outcome, changed=False), **progress.result())
     for warning in outcome.warnings:
         module.warn(warning)
+    for line in outcome.settled:
+        progress.tell(line)
     shown = {"diff": diff(outcome)} if module._diff else {}
     module.exit_json(**as_result(outcome, changed=outcome.changed), **shown, **progress.result())
 

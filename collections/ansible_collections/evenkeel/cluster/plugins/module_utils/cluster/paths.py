@@ -73,6 +73,11 @@ class StatePaths:
         return f"{self.state_dir}/declaration.json"
 
     @property
+    def overrides(self) -> str:
+        """The numbers of nodes that were set in the console."""
+        return f"{self.state_dir}/overrides.json"
+
+    @property
     def build_dir(self) -> str:
         """The folder that images are built in."""
         return f"{self.state_dir}/build"
@@ -98,6 +103,7 @@ class StatePaths:
             "build_dir": self.build_dir,
             "evidence_dir": self.evidence_dir,
             "declaration": self.declaration,
+            "overrides": self.overrides,
         }
 
 

@@ -226,8 +226,16 @@ class NodeView(TypedDict):
     remark: str
 
 
-class TierView(TypedDict):
-    """One declared tier: how many nodes it has by each side, and what a run would do."""
+class _Override(TypedDict, total=False):
+    override: str
+
+
+class TierView(_Override):
+    """One declared tier: how many nodes it has by each side, and what a run would do.
+
+    Keys:
+        override: the number of nodes set in the console, with the person and the time; empty or absent for none.
+    """
 
     desired: int
     running: int
@@ -283,10 +291,15 @@ class PoolResult(PoolView):
 
 
 class TierDrift(TypedDict):
-    """One tier in numbers: declared, running in Docker, in rotation at the balancer (None where not known)."""
+    """One tier in numbers: declared, running in Docker, in rotation at the balancer (None where not known).
+
+    Keys:
+        override: the number of nodes set in the console, with the person and the time; empty for none.
+    """
 
     tier: str
     declared: int
+    override: str
     docker: int | None
     balancer: int | None
     guests: int

@@ -24,6 +24,10 @@ def disagreements(view: PoolView) -> list[str]:
             if node["tier"] == name and not node["in_rotation"]
         ]
         named = ": " + "; ".join(out) if out else ""
+        if override := tier.get("override", ""):
+            want = f"the declared {tier['desired']}"
+            fix = f"{_MEND} goes back to it, or settle it in the console"
+            lines.append(str(Problem(f"tier {name}", override, want, fix)))
         if tier["running"] != tier["desired"]:
             lines.append(
                 f"tier {name}: got {tier['running']} nodes running{named}, want {tier['desired']}{_to_do(tier)}"
@@ -94,6 +98,7 @@ def _tier_drift(name: str, tier: TierView, reachable: bool) -> TierDrift:
     return {
         "tier": name,
         "declared": tier["desired"],
+        "override": tier.get("override", ""),
         "docker": tier["running"],
         "balancer": tier["in_rotation"] if reachable else None,
         "guests": tier["guests"],
@@ -106,6 +111,7 @@ def _undeclared(name: str, found: list[str]) -> TierDrift:
     return {
         "tier": name,
         "declared": 0,
+        "override": "",
         "docker": None,
         "balancer": None,
         "guests": 0,

@@ -43,6 +43,7 @@ def pool_arguments(*, required: bool = True) -> dict[str, dict[str, Any]]:
         "tier_secrets": {"type": "str", "default": "", "no_log": True},
         # The path is no secret, what is in the folder is.
         "secrets_dir": {"type": "path", "no_log": False},
+        "overrides_file": {"type": "path"},
         "routes_file": {"type": "path", "required": required},
         "api_url": {"type": "str", "required": required},
         "api_user": {"type": "str", "default": "admin"},
@@ -84,6 +85,7 @@ def request_of(params: Mapping[str, Any], *, write: bool = False) -> PoolRequest
         limits=limits,
         lock_timeout=lock_timeout,
         declaration_file=params.get("declaration_file") or "",
+        overrides_file=params.get("overrides_file") or "",
     )
 
 

@@ -4,6 +4,7 @@
 
 from __future__ import annotations
 
+import datetime
 import json
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass
@@ -37,9 +38,20 @@ class Override:
     by: str
     at: float
 
-    def __str__(self) -> str:
-        """In words, for the status and for a run that settles it."""
-        return f"{self.nodes} nodes of {self.tier}, set in the console by {self.by} (declared: {self.declared})"
+    @property
+    def words(self) -> str:
+        """The number, the person that set it, and the time."""
+        at = datetime.datetime.fromtimestamp(self.at, datetime.timezone.utc)
+        return f"{self.nodes} set in the console by {self.by} at {at:%Y-%m-%d %H:%M:%S} UTC"
+
+    def settled(self, declared: int | None) -> str:
+        """The line of a run that goes back to the declaration.
+
+        Args:
+            declared: how many nodes are declared now; None for a tier that is not.
+        """
+        now = "not declared any more" if declared is None else f"declared {declared}: back to {declared}"
+        return f"{self.tier}: {self.words}, {now}"
 
 
 def read_overrides(path: Path) -> dict[str, Override]:

@@ -9,7 +9,6 @@ the same plan, under the cluster's lock.
 from __future__ import annotations
 
 import dataclasses
-import json
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -18,7 +17,6 @@ from ..cluster.node import Node
 from ..cluster.secrets import SecretChange, SecretFolder
 from ..cluster.spec import Tier
 from ..core.errors import EvenkeelError, Problem, quote
-from ..core.files import write_atomically
 from ..core.lock import cluster_lock
 from ..core.poll import SYSTEM_CLOCK, Clock
 from ..core.progress import no_progress
@@ -26,14 +24,15 @@ from ..core.results import PoolView
 from ..engine.port import BalancerView
 from .context import Declaration, PoolInputError, PoolState, Ports, declare, observe, settle
 from .forecast import predict, summary
+from .left_files import leave_declaration, settle_overrides, settled_overrides
+from .overrides import read_overrides
 from .plan import ASKED, LOST, START, PoolAction, plan, plan_removal
+from .replacement import replacements
 from .rollout import Rollout
 from .rollout_parts import NodeTiming, RolloutLimits
 from .secret_store import SecretStore
 from .steps import Step, no_step
 from .view import describe
-
-_DECLARATION_MODE = 0o600
 
 
 @dataclasses.dataclass(frozen=True)
@@ -51,6 +50,10 @@ class PoolRequest:
         limits: how much is done at the same time.
         lock_timeout: seconds to wait for another run on the same cluster.
         declaration_file: the file on the target that gets the declaration; empty for none.
+        overrides_file: the file on the target with the numbers of nodes set in the console; a run settles them, unless
+            it is empty.
+        replace: the engine's identifiers of managed nodes that are replaced, and nothing else is done; empty for all
+            that differs.
         secrets: tier to the folder of its secrets; without those that are on the target already.
         store: where these folders are.
     """
@@ -65,6 +68,8 @@ class PoolRequest:
     limits: RolloutLimits = dataclasses.field(default_factory=RolloutLimits)
     lock_timeout: float = 0.0
     declaration_file: str = ""
+    overrides_file: str = ""
+    replace: tuple[str, ...] = ()
     secrets: Mapping[str, SecretFolder] = dataclasses.field(default_factory=dict)
     store: SecretStore = dataclasses.field(default_factory=SecretStore)
 
@@ -84,6 +89,7 @@ class Outcome:
         warnings: what users should know, also after success.
         seconds: how long it waited for the lock (``lock``), planned (``plan``) and applied (``apply``).
         secrets: what changed, or would change, about the tiers' secrets.
+        settled: the numbers set in the console that went, or would go, for the declared ones, one line each.
     """
 
     actions: Sequence[PoolAction] = ()
@@ -96,11 +102,12 @@ class Outcome:
     warnings: Sequence[str] = ()
     seconds: Mapping[str, float] = dataclasses.field(default_factory=dict)
     secrets: Sequence[SecretChange] = ()
+    settled: Sequence[str] = ()
 
     @property
     def changed(self) -> bool:
         """Whether anything was, or would be, done."""
-        return bool(self.actions or self.secrets)
+        return bool(self.actions or self.secrets or self.settled)
 
 
 class RunFailedError(EvenkeelError):
@@ -131,15 +138,25 @@ def preview(
         EvenkeelError: it cannot be told, or a run would refuse to begin.
     """
     with cluster_lock(request.cluster, "node_pool", 0, on_wait) as waited:
-        began = clock.now()
-        declaration, state, balancer, reason = _look(request, ports)
-        actions = _planned(request, declaration, state, ports)
-        _check_names(declaration, ports, actions)
-        after = predict(state.nodes, actions, declaration.targets)
-        seconds = {"lock": round(waited, 3), "plan": round(clock.now() - began, 3), "apply": 0.0}
-        view = describe(declaration, state, balancer, reason, _lost(request, ports))
-        secrets = secret_changes(request, ports)
-        return Outcome(actions, actions, state.nodes, after, view, seconds=seconds, secrets=secrets)
+        return _waited(preview_locked(request, ports, clock=clock), waited)
+
+
+def preview_locked(request: PoolRequest, ports: Ports, *, clock: Clock = SYSTEM_CLOCK) -> Outcome:
+    """As :func:`preview`, for a caller that holds the cluster's lock already."""
+    began = clock.now()
+    declaration, state, balancer, reason = _look(request, ports)
+    actions = _planned(request, declaration, state, ports)
+    _check_names(declaration, ports, actions)
+    return Outcome(
+        actions,
+        actions,
+        state.nodes,
+        predict(state.nodes, actions, declaration.targets),
+        describe(declaration, state, balancer, reason, _lost(request, ports)),
+        seconds={"plan": round(clock.now() - began, 3), "apply": 0.0},
+        secrets=secret_changes(request, ports),
+        settled=settled_overrides(request.overrides_file, request.tiers),
+    )
 
 
 def reconcile(
@@ -196,13 +213,14 @@ def reconcile_locked(
     accept(actions)
     if actions and not request.absent:
         ports.balancer().version()  # raises if it does not answer, before anything is changed
-    _leave_declaration(request)
+    settled = settle_overrides(request.overrides_file, request.tiers)
+    leave_declaration(request)
     secrets = secret_changes(request, ports)
     # Before the nodes that need them.
     request.store.write(request.secrets.values())
     rollout = Rollout(declaration, ports, request.limits, on_step=on_step, halt=halt, clock=clock)
     seconds = {"plan": clock.now() - began, "apply": 0.0}
-    outcome = Outcome(planned=actions, before=state.nodes, secrets=secrets)
+    outcome = Outcome(planned=actions, before=state.nodes, secrets=secrets, settled=settled)
     began = clock.now()
     try:
         if actions:
@@ -230,7 +248,8 @@ def status(request: PoolRequest, ports: Ports) -> PoolView:
         EvenkeelError: the engine cannot be asked. If the balancer cannot be asked, the view says so.
     """
     declaration, state, balancer, reason = _look(request, ports)
-    return describe(declaration, state, balancer, reason, _lost(request, ports))
+    overrides = read_overrides(Path(request.overrides_file)) if request.overrides_file else {}
+    return describe(declaration, state, balancer, reason, _lost(request, ports), overrides)
 
 
 def _lost(request: PoolRequest, ports: Ports) -> list[str]:
@@ -275,6 +294,8 @@ def _look(request: PoolRequest, ports: Ports) -> tuple[Declaration, PoolState, B
 def _planned(request: PoolRequest, declaration: Declaration, state: PoolState, ports: Ports) -> list[PoolAction]:
     if request.absent:
         return plan_removal(state.nodes)
+    if request.replace:
+        return replacements(state.nodes, declaration.targets, request.replace)
     _check_renewal(request.renew, declaration)
     renewed = {**dict.fromkeys(_lost(request, ports), LOST), **dict.fromkeys(request.renew, ASKED)}
     actions = plan(state.nodes, declaration.targets, state.table, request.limits.surge_percent, renewed)
@@ -325,28 +346,6 @@ def _check_images(declaration: Declaration, actions: Sequence[PoolAction]) -> No
         )
 
 
-def _leave_declaration(request: PoolRequest) -> None:
-    """Write the declaration on the target, for changes without Ansible.
-
-    It holds the tiers' environment, so only its owner may read it.
-    """
-    if not request.declaration_file:
-        return
-    path = Path(request.declaration_file)
-    if request.absent:
-        path.unlink(missing_ok=True)
-        return
-    content = {
-        "cluster": request.cluster,
-        "hosts": list(request.hosts),
-        "images": dict(request.images),
-        "tiers": [dataclasses.asdict(tier) for tier in request.tiers.values()],
-    }
-    text = json.dumps(content, indent=2, sort_keys=True) + "\n"
-    if not path.is_file() or path.read_bytes() != text.encode():
-        write_atomically(path, text, _DECLARATION_MODE)
-
-
 def _waited(outcome: Outcome, seconds: float) -> Outcome:
     return dataclasses.replace(outcome, seconds={"lock": round(seconds, 3), **outcome.seconds})
 
@@ -383,6 +382,7 @@ def as_result(outcome: Outcome, *, changed: bool) -> dict[str, Any]:
         "actions": [dataclasses.asdict(action) for action in outcome.actions],
         "summary": [str(action) for action in outcome.planned],
         "secrets": [str(change) for change in outcome.secrets],
+        "settled": list(outcome.settled),
         "timings": {**outcome.seconds, "nodes": nodes},
         **outcome.view,
     }

@@ -37,6 +37,9 @@ def pool_table(pool: PoolView) -> list[str]:
         if reachable and not node["in_rotation"]
     ]
     lines += [node["remark"] for node in pool["nodes"] if node["remark"]]
+    for name, tier in pool["tiers"].items():
+        if override := tier.get("override", ""):
+            lines.append(f"{name}: {override}, declared {tier['desired']}")
     for name, found in [*((n, t["drift"]) for n, t in pool["tiers"].items()), *pool["undeclared"].items()]:
         lines += [f"{name}: would {action}" for action in found]
     return [*lines, *parts_table(pool.get("parts", []))]

@@ -5,6 +5,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
+from types import MappingProxyType
 
 from ..cluster.endpoints import Endpoint
 from ..cluster.node import RUNNING, Node
@@ -14,7 +15,10 @@ from ..core.results import BalancerState, NodeView, PoolView, TierView
 from ..engine.port import BalancerView
 from ..traefik.api import TraefikApiError
 from .context import Declaration, PoolState
+from .overrides import Override
 from .plan import LOST, drift
+
+_NONE: Mapping[str, Override] = MappingProxyType({})
 
 
 def describe(
@@ -23,6 +27,7 @@ def describe(
     balancer: BalancerView | None,
     reason: str = "",
     lost: Iterable[str] = (),
+    overrides: Mapping[str, Override] = _NONE,
 ) -> PoolView:
     """The pool from three sides.
 
@@ -32,10 +37,11 @@ def describe(
         balancer: a client of the balancer's API; None for none.
         reason: why there is no client.
         lost: the tiers whose nodes have secrets mounted that were removed by hand.
+        overrides: tier to the number of nodes set in the console.
 
     Returns:
-        ``tiers`` (per tier desired, running, in_rotation, guests, service, revision, drift), ``nodes`` (one entry
-        per container), ``undeclared`` and ``balancer`` (its version, or the reason why it cannot be asked).
+        ``tiers`` (per tier desired, override, running, in_rotation, guests, service, revision, drift), ``nodes`` (one
+        entry per container), ``undeclared`` and ``balancer`` (its version, or the reason why it cannot be asked).
     """
     members = sorted(state.nodes, key=lambda node: (node.tier, not node.managed, node.number, node.name))
     status: dict[str, dict[str, str]] = {}
@@ -53,6 +59,7 @@ def describe(
     tiers: dict[str, TierView] = {
         name: {
             "desired": build.tier.nodes,
+            "override": overrides[name].words if name in overrides else "",
             "running": sum(1 for entry in entries if entry["tier"] == name and entry["state"] == RUNNING),
             "in_rotation": sum(1 for entry in entries if entry["tier"] == name and entry["in_rotation"]),
             "guests": sum(1 for entry in entries if entry["tier"] == name and not entry["managed"]),
