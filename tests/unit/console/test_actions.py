@@ -3,21 +3,28 @@
 from __future__ import annotations
 
 import dataclasses
+import threading
 import time
 import uuid
 from collections.abc import Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
 import pytest
-from evenkeel_agent.actions import DONE, FAILED, HALTED, RUNNING, UNFINISHED, Action, Actions
+from evenkeel_agent.action import DONE, FAILED, HALTED, RUNNING, UNFINISHED, Action
+from evenkeel_agent.actions import Actions
 from evenkeel_agent.journal import Journal
 from evenkeel_agent.pool import Pool
 from evenkeel_agent.settings import Settings
-from evenkeel_agent.verbs import RefusedError, UnknownError, read_wish
+from evenkeel_agent.verbs import BusyError, ChangedError, RefusedError, UnknownError, Wish, read_wish
 from tests.unit.fakes.cluster import FakeCluster
 
-from ansible_collections.evenkeel.cluster.plugins.module_utils.core.lock import cluster_lock, discard_lock
+from ansible_collections.evenkeel.cluster.plugins.module_utils.core.lock import (
+    LockBusyError,
+    cluster_lock,
+    discard_lock,
+)
 from ansible_collections.evenkeel.cluster.plugins.module_utils.pool.context import Ports
 from ansible_collections.evenkeel.cluster.plugins.module_utils.pool.overrides import read_overrides
 from ansible_collections.evenkeel.cluster.plugins.module_utils.pool.rollout_parts import RolloutLimits
@@ -162,11 +169,12 @@ def test_a_cluster_that_changed_since_is_not_touched(desk: Desk) -> None:
     plan = desk.plan("scale", tier="shop", count=1)
     desk.cluster.engine.remove(desk.node("shop-2"))
     calls = len(desk.cluster.engine.calls)
-    action = desk.ended(desk.actions.do(plan.id, "alice", "a" * 32))
-    assert action.state == FAILED
-    assert action.result.startswith("plan: got another plan now (nothing to do)")
+    with pytest.raises(ChangedError, match=r"^plan: got another plan now \(nothing to do\)") as caught:
+        desk.actions.do(plan.id, "alice", "a" * 32)
+    assert caught.value.plan is not None
+    assert (caught.value.plan.lines, desk.audit.page()) == ((), [])
+    assert desk.actions.do(caught.value.plan.id, "alice", "b" * 32), "the new plan can be agreed to"
     assert not [call for call in desk.cluster.engine.calls[calls:] if call.startswith(("start", "stop", "remove"))]
-    assert not desk.settings.overrides.exists()
 
 
 @pytest.mark.parametrize(
@@ -209,10 +217,11 @@ def test_the_last_node_wants_its_tier_typed(desk: Desk) -> None:
 def test_another_run_is_named_and_nothing_is_done(desk: Desk, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("evenkeel_agent.actions._LOCK_SECONDS", 0.1)
     plan = desk.plan("scale", tier="shop", count=3)
-    with cluster_lock(desk.name, "drill", 0):
-        action = desk.ended(desk.actions.do(plan.id, "alice", "a" * 32))
-    assert (action.state, "drill" in action.result) == (FAILED, True)
+    with cluster_lock(desk.name, "drill", 0), pytest.raises(LockBusyError) as caught:
+        desk.actions.do(plan.id, "alice", "a" * 32)
+    assert "drill" in str(caught.value.holder)
     assert desk.names() == ["shop-1", "shop-2"]
+    assert desk.ended(desk.actions.do(plan.id, "alice", "a" * 32)).state == DONE, "the plan is not used up"
 
 
 def test_each_change_is_on_record_before_and_after(desk: Desk) -> None:
@@ -265,3 +274,72 @@ def test_a_route_is_left_to_a_run(desk: Desk) -> None:
     desk.cluster.tiers = tiers
     with pytest.raises(RefusedError, match=r"ansible-playbook site\.yml"):
         desk.plan("scale", tier="shop", count=3)
+
+
+def test_two_last_nodes_are_not_stopped_by_two_plans(desk: Desk) -> None:
+    first, second = (desk.plan("stop", node=desk.node(name)) for name in ("shop-1", "shop-2"))
+    assert (first.type_name, second.type_name) == ("", "")
+    desk.ended(desk.actions.do(first.id, "alice", "a" * 32))
+    with pytest.raises(ChangedError) as caught:
+        desk.actions.do(second.id, "bob", "b" * 32)
+    assert caught.value.plan is not None
+    assert caught.value.plan.type_name == "shop"
+    assert desk.names() == ["shop-2"]
+
+
+def test_a_second_action_is_told_of_the_first_one(desk: Desk) -> None:
+    plans = [desk.plan("roll", tier=tier) for tier in ("shop", "dates")]
+    go = threading.Event()
+    start = desk.cluster.engine.start
+
+    def slowly(name: str, build: Any) -> None:
+        go.wait(10)
+        start(name, build)
+
+    desk.cluster.engine.start = slowly  # type: ignore[method-assign]
+    action = desk.actions.do(plans[0].id, "alice", "a" * 32)
+    with pytest.raises(BusyError) as caught:
+        desk.actions.do(plans[1].id, "bob", "b" * 32)
+    assert caught.value.holder == "console: alice, roll shop"
+    go.set()
+    assert desk.ended(action).state == DONE
+
+
+def test_the_same_request_twice_at_once_is_one_action(desk: Desk) -> None:
+    plan = desk.plan("scale", tier="shop", count=3)
+    with ThreadPoolExecutor(8) as threads:
+        made = list(threads.map(lambda _: desk.actions.do(plan.id, "alice", "a" * 32), range(8)))
+    assert len({action.id for action in made}) == 1
+    assert desk.ended(made[0]).state == DONE
+
+
+def test_a_disk_that_fills_up_in_between_gets_the_result_later(desk: Desk, monkeypatch: pytest.MonkeyPatch) -> None:
+    plan = desk.plan("scale", tier="shop", count=3)
+    write = Journal._write
+
+    def fills_up(descriptor: int, line: bytes) -> None:
+        if b'"kind":"result"' in line:
+            raise OSError(28, "No space left")
+        write(descriptor, line)
+
+    monkeypatch.setattr(Journal, "_write", staticmethod(fills_up))
+    action = desk.ended(desk.actions.do(plan.id, "alice", "a" * 32))
+    assert (action.state, [entry["kind"] for entry in desk.audit.page()]) == (DONE, ["intent"])
+    monkeypatch.undo()
+    desk.actions.write_again()
+    assert [entry["kind"] for entry in desk.audit.page()] == ["result", "intent"]
+    desk.open()
+    (former,) = desk.actions.recent()
+    assert (former["state"], former["tier"], former["count"]) == (DONE, "shop", 3), "the next agent still shows it"
+
+
+def test_one_that_ended_is_replaced_without_being_asked(desk: Desk) -> None:
+    node = desk.node("shop-1")
+    desk.cluster.engine.kill(node)
+    plan = desk.actions.plan(Wish("keep", "shop", node))
+    assert [desk.bare(line) for line in plan.lines][1:] == ["start shop-1 (replaces shop-1)"]
+    assert desk.ended(desk.actions.do(plan.id, "console", "a" * 32)).state == DONE
+    assert desk.names() == ["shop-1", "shop-2"]
+    assert [entry["actor"] for entry in desk.audit.page()] == ["console", "console"]
+    with pytest.raises(RefusedError, match="verb: got 'keep'"):
+        read_wish({"verb": "keep", "tier": "shop", "node": node})

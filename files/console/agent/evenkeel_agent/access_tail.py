@@ -11,11 +11,14 @@ from __future__ import annotations
 import itertools
 import json
 import os
+import time
 from collections import deque
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
+
+from .moments import moment
 
 #: Bytes that one look reads at most; of more, only the end is read.
 MAX_BYTES = 1024 * 1024
@@ -101,11 +104,12 @@ class AccessTail:
             now: seconds of a clock that goes forward only.
             services: the balancer's service to its tier.
         """
+        wall = time.time()
         for line in self._added():
             taken = parse(line)
             if taken is not None and (tier := services.get(taken.service)):
                 for windows, key in ((self._tiers, tier), (self._servers, taken.server)):
-                    windows.setdefault(key, _Window()).add(now, taken.milliseconds, taken.failed)
+                    windows.setdefault(key, _Window()).add(now - _age(taken, wall), taken.milliseconds, taken.failed)
 
     def tiers(self, now: float) -> dict[str, Figures]:
         """Per tier that had requests since the begin."""
@@ -154,6 +158,13 @@ class Logged:
     server: str
     milliseconds: float
     failed: bool
+    at: float | None = None
+
+
+def _age(request: Logged, wall: float) -> float:
+    """Seconds since its end; 0 if that is not known, or cannot be."""
+    age = 0.0 if request.at is None else wall - request.at
+    return age if 0 <= age <= WINDOW_SECONDS else 0.0
 
 
 def parse(line: bytes) -> Logged | None:
@@ -162,6 +173,9 @@ def parse(line: bytes) -> Logged | None:
         item: Any = json.loads(line)
         service = str(item["ServiceName"]).partition("@")[0]
         failed = int(item["DownstreamStatus"]) >= _SERVER_ERROR
-        return Logged(service, str(item.get("ServiceURL", "")), float(item["Duration"]) / 1e6, failed)
+        seconds = float(item["Duration"]) / 1e9
+        began = moment(item.get("StartUTC"))
+        at = None if began is None else began + seconds
+        return Logged(service, str(item.get("ServiceURL", "")), seconds * 1000, failed, at)
     except (ValueError, KeyError, TypeError, RecursionError):
         return None

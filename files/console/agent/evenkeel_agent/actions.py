@@ -1,86 +1,42 @@
-"""Plans and carries out what people ask for, one change at a time, under the cluster's lock."""
+"""Carries out what people ask for, one change at a time, under the cluster's lock, and on record."""
 
 from __future__ import annotations
 
+import contextlib
 import dataclasses
-import secrets
 import threading
 import time
-from collections import OrderedDict
+from collections import OrderedDict, deque
 from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
-from typing import Any, Protocol
+from typing import Any
 
-from ansible_collections.evenkeel.cluster.plugins.module_utils.cluster.leaving import DRAIN_COMMANDS
-from ansible_collections.evenkeel.cluster.plugins.module_utils.cluster.node import ENDED, Node
-from ansible_collections.evenkeel.cluster.plugins.module_utils.cluster.spec import Tier
 from ansible_collections.evenkeel.cluster.plugins.module_utils.core.errors import EvenkeelError, Problem, quote
-from ansible_collections.evenkeel.cluster.plugins.module_utils.core.lock import LockBusyError, cluster_lock
+from ansible_collections.evenkeel.cluster.plugins.module_utils.core.lock import cluster_lock
 from ansible_collections.evenkeel.cluster.plugins.module_utils.core.poll import SYSTEM_CLOCK, Clock
 from ansible_collections.evenkeel.cluster.plugins.module_utils.engine.docker_client import DockerClient
-from ansible_collections.evenkeel.cluster.plugins.module_utils.engine.docker_errors import docker_errors
 from ansible_collections.evenkeel.cluster.plugins.module_utils.pool.context import Ports
-from ansible_collections.evenkeel.cluster.plugins.module_utils.pool.one_node import OneNode
 from ansible_collections.evenkeel.cluster.plugins.module_utils.pool.overrides import Override, write_overrides
-from ansible_collections.evenkeel.cluster.plugins.module_utils.pool.plan import (
-    DRAIN,
-    RELEASE,
-    ROUTE,
-    PoolAction,
-)
-from ansible_collections.evenkeel.cluster.plugins.module_utils.pool.reconcile import (
-    Outcome,
-    PoolRequest,
-    preview,
-    reconcile_locked,
-)
+from ansible_collections.evenkeel.cluster.plugins.module_utils.pool.plan import PoolAction
+from ansible_collections.evenkeel.cluster.plugins.module_utils.pool.reconcile import reconcile_locked
 from ansible_collections.evenkeel.cluster.plugins.module_utils.pool.steps import Step
 
 from . import verbs
+from .action import DONE, FAILED, HALT, HALTED, INTENT, RESULT, RUNNING, Action, restored
 from .journal import Journal
+from .node_work import Hands, NodeWork
+from .planning import Planner, Reach, check_only_nodes, new_id, wished
 from .pool import Pool, balancer_of, ports_of, read_pool
 from .settings import Settings
-from .verbs import Plan, RefusedError, UnknownError, Wish
+from .verbs import BusyError, ChangedError, Plan, RefusedError, UnknownError, Wish
+from .verification import Verification
 
+#: The actor of what the agent does by itself.
+CONSOLE = "console"
 _LOCK_SECONDS = 5.0
-_KEPT_PLANS = 200
-_KEPT_ACTIONS = 100
-# A killed node is started again after this time, as `docker run --restart` would not: see the note in `_kill`.
-_AWAY_SECONDS = 1.0
-_SITE = "ansible-playbook site.yml"
-RUNNING, DONE, FAILED, HALTED, UNFINISHED = "running", "done", "failed", "halted", "unfinished"
-
-
-class Hands(Protocol):
-    """What is done to one container, beside what a reconciliation does. Each raises an ``EngineError`` if it fails."""
-
-    def kill(self, container: str) -> None:
-        """SIGKILL, as in a crash."""
-
-    def execute(self, container: str, command: Sequence[str]) -> tuple[int, str]:
-        """Run a command in it; its exit code and its output."""
-
-
-class DockerHands:
-    """The same at a Docker Engine.
-
-    Args:
-        client: of the engine; its version must be known, see :meth:`DockerClient.connect`.
-    """
-
-    def __init__(self, client: DockerClient) -> None:
-        """Nothing is done yet."""
-        self._client = client
-
-    def kill(self, container: str) -> None:
-        """SIGKILL, as in a crash."""
-        with docker_errors(f"kill of {container[:12]}"):
-            self._client.api.kill(container, "SIGKILL")
-
-    def execute(self, container: str, command: Sequence[str]) -> tuple[int, str]:
-        """Run a command in it; its exit code and its output."""
-        return self._client.execute(container, command)
+_KEPT_PLANS, _KEPT_ACTIONS = 200, 100
+_KEPT_ENTRIES = 3 * _KEPT_ACTIONS
 
 
 def reach(settings: Settings, client: DockerClient) -> tuple[Pool, Ports]:
@@ -93,40 +49,6 @@ def reach(settings: Settings, client: DockerClient) -> tuple[Pool, Ports]:
     ports = ports_of(settings, pool, client, balancer_of(settings))
     ports.engine.connect()
     return pool, ports
-
-
-@dataclasses.dataclass
-class Action:
-    """One change, as all viewers see it.
-
-    Attributes:
-        id: names it.
-        wish: what was asked for.
-        actor: the person.
-        at: when, in seconds since the epoch.
-        lines: what was agreed to.
-        state: one of this module's words.
-        steps: what was reached, with seconds since the begin.
-        result: the end in words; empty while it runs.
-        warnings: what else to know.
-        seconds: how long it took; None while it runs.
-    """
-
-    id: str
-    wish: Wish
-    actor: str
-    at: float
-    lines: tuple[str, ...]
-    state: str = RUNNING
-    steps: list[dict[str, Any]] = dataclasses.field(default_factory=list)
-    result: str = ""
-    warnings: tuple[str, ...] = ()
-    seconds: float | None = None
-    halted_by: str = ""
-
-    def shown(self) -> dict[str, Any]:
-        """As plain data."""
-        return dataclasses.asdict(self)
 
 
 class Actions:
@@ -148,7 +70,7 @@ class Actions:
         audit: Journal,
         changed: Callable[[Action], None],
         drained_by: dict[str, str],
-        reach: Callable[[], tuple[Pool, Ports]],
+        reach: Reach,
         hands: Hands,
         clock: Clock = SYSTEM_CLOCK,
     ) -> None:
@@ -156,23 +78,20 @@ class Actions:
         self._settings = settings
         self._audit = audit
         self._changed = changed
-        self._drained_by = drained_by
-        self._pool = reach
-        self._hands = hands
+        self._reach = reach
+        self._planner = Planner(reach)
+        self._nodes = NodeWork(hands, drained_by, settings.limits.ready_timeout, clock)
         self._clock = clock
+        self._begins = threading.Lock()
         self._lock = threading.Lock()
         self._plans: OrderedDict[str, Plan] = OrderedDict()
         self._requests: OrderedDict[str, str] = OrderedDict()
-        self._actions: OrderedDict[str, Action] = OrderedDict()
+        self._unwritten: deque[Mapping[str, Any]] = deque(maxlen=_KEPT_ENTRIES)
         self._worker = ThreadPoolExecutor(1, thread_name_prefix="action")
-        self._tell_unfinished()
-
-    def _tell_unfinished(self) -> None:
-        entries = self._audit.page(count=_KEPT_ACTIONS)
-        ended = {entry.get("action") for entry in entries if entry.get("kind") == "result"}
-        for entry in reversed(entries):
-            if entry.get("kind") == "intent" and entry.get("action") not in ended:
-                self._audit.add({**_said(entry), "kind": "result", "at": time.time(), "state": UNFINISHED})
+        former, unfinished = restored(audit.page(count=_KEPT_ENTRIES))
+        self._actions: OrderedDict[str, Action] = OrderedDict((each.id, each) for each in former[-_KEPT_ACTIONS:])
+        for action in unfinished:
+            self._record(action.entry(RESULT, time.time()))
 
     # -- plan ------------------------------------------------------------------------
 
@@ -182,58 +101,19 @@ class Actions:
         Raises:
             EvenkeelError: it cannot be done.
         """
-        found = self._made(wish)
+        return self._kept(self._planner.plan(wish))
+
+    def _kept(self, found: Plan) -> Plan:
         with self._lock:
             self._plans[found.id] = found
             while len(self._plans) > _KEPT_PLANS:
                 self._plans.popitem(last=False)
         return found
 
-    def _made(self, wish: Wish) -> Plan:
-        pool, ports = self._pool()
-        if wish.verb in verbs.OF_NODES:
-            return self._node_plan(wish, pool, ports)
-        request = _wished(pool, wish)
-        actions = preview(request, ports).actions
-        _check_only_nodes(actions)
-        return Plan(
-            _new_id(),
-            wish,
-            tuple(map(str, actions)),
-            tuple(_side_effects(wish, actions, request)),
-            wish.tier if _empties(wish, request) else "",
-        )
-
-    def _node_plan(self, wish: Wish, pool: Pool, ports: Ports) -> Plan:
-        nodes = ports.engine.nodes()
-        node = next((item for item in nodes if item.id == wish.node), None)
-        if node is None:
-            got = f"none with the identifier {quote(wish.node[:12])}"
-            raise UnknownError(Problem("node", got, "a node of this cluster", "look at the nodes again"))
-        tier = pool.tier(node.tier)
-        if tier is None:
-            raise RefusedError(Problem(f"node {node.name}", f"undeclared tier {node.tier}", "a declared one", _SITE))
-        _check_state(wish.verb, node, tier)
-        up = ports.balancer().server_status(tier.service)
-        others = [item for item in nodes if item.id != node.id and item.tier == tier.name and up.get(item.url) == "UP"]
-        leaves = wish.verb in verbs.LEAVING and up.get(node.url) == "UP"
-        warnings = ["Clients with a session on this node move once."] if leaves and tier.sticky else []
-        if wish.verb == verbs.KILL:
-            warnings.append("Requests that it works on are lost. It is started again after a second.")
-        if node.managed and wish.verb in {verbs.STOP, verbs.REMOVE, verbs.DRAIN}:
-            warnings.append("The next run replaces it.")
-        return Plan(
-            _new_id(),
-            dataclasses.replace(wish, tier=tier.name),
-            (f"{wish.verb} {node.name}",),
-            tuple(warnings),
-            tier.name if leaves and not others else "",
-        )
-
     # -- do --------------------------------------------------------------------------
 
     def do(self, plan_id: str, actor: str, key: str, typed: str = "") -> Action:
-        """Carry out a plan; it goes on after this returns.
+        """Begin to carry out a plan; it goes on after this returns.
 
         Args:
             plan_id: of the plan, which is used up.
@@ -243,36 +123,65 @@ class Actions:
 
         Raises:
             UnknownError: there is no such plan, or it was used.
-            ChangedError: the cluster has changed since; nothing was done.
-            RefusedError: the name is not typed, or another action runs.
+            ChangedError: the cluster has changed since; nothing was done. It has the new plan.
+            RefusedError: the name is not typed.
+            BusyError: another action runs.
             LockBusyError: another run holds the lock.
+            OSError: the intent cannot be written; nothing was done.
         """
-        with self._lock:
-            if key in self._requests:
-                return self._actions[self._requests[key]]
-            agreed = self._plans.get(plan_id)
-            if agreed is None:
-                raise UnknownError(Problem("plan", "none of this name", "one that was not used", "make a new one"))
-            if agreed.type_name and typed != agreed.type_name:
-                raise RefusedError(
-                    Problem(
-                        f"tier {agreed.type_name}",
-                        quote(typed),
-                        "its name typed, because no node of it would serve",
-                        f"type {agreed.type_name}",
-                    )
-                )
-            running = next((item for item in self._actions.values() if item.state == RUNNING), None)
-            if running is not None:
-                got = f"{running.wish.verb} of {running.actor} running"
-                raise RefusedError(Problem("action", got, "one at a time", "wait for its end, or halt it"))
-            del self._plans[plan_id]
-            action = Action(_new_id(), agreed.wish, actor, time.time(), agreed.lines)
-            self._audit.add({**_intent(action), "kind": "intent", "at": action.at})
-            self._remember(action, key)
-        self._worker.submit(self._run, action, agreed)
+        # One after the other, so that a repetition finds the first one's action.
+        with self._begins:
+            with self._lock:
+                if key in self._requests:
+                    return self._actions[self._requests[key]]
+                agreed = self._agreed(plan_id, typed)
+                self._check_idle()
+            action = Action(new_id(), agreed.wish, actor, time.time(), agreed.lines)
+            held = self._held(action, agreed)
+            try:
+                self._audit.add(action.entry(INTENT, action.at))
+                with self._lock:
+                    self._plans.pop(plan_id, None)
+                    self._remember(action, key)
+                self._worker.submit(self._run, action, agreed, held)
+            except BaseException:
+                held.close()
+                raise
         self._changed(action)
         return action
+
+    def _agreed(self, plan_id: str, typed: str) -> Plan:
+        agreed = self._plans.get(plan_id)
+        if agreed is None:
+            raise UnknownError(Problem("plan", "none of this name", "one that was not used", "make a new one"))
+        if agreed.type_name and typed != agreed.type_name:
+            raise RefusedError(
+                Problem(
+                    f"tier {agreed.type_name}",
+                    quote(typed),
+                    "its name typed, because no node of it would serve",
+                    f"type {agreed.type_name}",
+                )
+            )
+        return agreed
+
+    def _check_idle(self) -> None:
+        running = next((item for item in self._actions.values() if item.state == RUNNING), None)
+        if running is not None:
+            raise BusyError(_what(running))
+
+    def _held(self, action: Action, agreed: Plan) -> contextlib.ExitStack:
+        """The cluster's lock, if the plan is still the one that was agreed to; the worker gives it back."""
+        with contextlib.ExitStack() as stack:
+            # A verification changes nothing. As that of the playbook, it waits for nothing and hinders nothing.
+            if agreed.wish.verb != verbs.VERIFY:
+                stack.enter_context(cluster_lock(self._settings.cluster, _what(action), _LOCK_SECONDS))
+            try:
+                verbs.moved_on(agreed, now := self._planner.plan(agreed.wish, locked=True))
+            except ChangedError as error:
+                error.plan = self._kept(now)
+                raise
+            return stack.pop_all()
 
     def _remember(self, action: Action, key: str) -> None:
         self._actions[action.id] = action
@@ -292,7 +201,7 @@ class Actions:
         if action.state != RUNNING:
             raise RefusedError(Problem("action", action.state, "one that runs", "nothing is to be halted"))
         action.halted_by = actor
-        self._audit.add({**_intent(action), "kind": "halt", "at": time.time(), "actor": actor})
+        self._record(action.entry(HALT, time.time(), actor))
         self._changed(action)
         return action
 
@@ -313,52 +222,70 @@ class Actions:
         with self._lock:
             return [action.shown() for action in reversed(self._actions.values())]
 
-    def _run(self, action: Action, agreed: Plan) -> None:
+    def write_again(self) -> None:
+        """Write what the audit log could not take, for example because the disk was full."""
+        while self._unwritten:
+            try:
+                self._audit.add(self._unwritten[0])
+            except OSError:
+                return
+            self._unwritten.popleft()
+
+    def _record(self, entry: Mapping[str, Any]) -> None:
+        """Write an entry, now or later: what has happened is not undone by a full disk."""
+        self._unwritten.append(entry)
+        self.write_again()
+
+    # -- the worker's ----------------------------------------------------------------
+
+    def _run(self, action: Action, agreed: Plan, held: contextlib.ExitStack) -> None:
         began = time.monotonic()
-        what = f"console: {action.actor}, {action.wish.verb} {action.wish.tier}"
+        state, result = FAILED, ""
         try:
-            with cluster_lock(self._settings.cluster, what, _LOCK_SECONDS):
-                warnings = self._perform(action, agreed)
-            action.state, action.result, action.warnings = DONE, "done", tuple(warnings)
-        except LockBusyError as error:
-            action.state, action.result = FAILED, str(error)
+            with held:
+                action.warnings = tuple(self._perform(action, agreed))
+            state, result = DONE, _end_of(action)
         except (EvenkeelError, OSError) as error:
-            action.state = HALTED if action.halted_by else FAILED
-            action.result = str(error)
+            state, result = HALTED if action.halted_by else FAILED, str(error)
         except Exception as error:  # whatever it is: the next action must find a worker, and the page the reason
-            action.state, action.result = FAILED, f"{type(error).__name__}: {error}"
+            result = f"{type(error).__name__}: {error}"
             raise
         finally:
-            action.seconds = round(time.monotonic() - began, 1)
-            self._audit.add({**_intent(action), "kind": "result", "at": time.time(), **_ending(action)})
+            seconds = round(time.monotonic() - began, 1)
+            # On record before anything can see that it is over.
+            over = dataclasses.replace(action, state=state, result=result, seconds=seconds)
+            self._record(over.entry(RESULT, time.time()))
+            action.result, action.state, action.seconds = result, state, seconds
             self._changed(action)
 
     def _perform(self, action: Action, agreed: Plan) -> Sequence[str]:
-        if agreed.wish.verb in verbs.OF_TIERS:
-            return self._perform_on_tier(action, agreed)
-        verbs.moved_on(agreed, self._made(agreed.wish))
-        return self._perform_on_node(action)
+        wish = agreed.wish
+        if wish.verb == verbs.VERIFY:
+            verification = Verification(self._settings, self._reach(), lambda: action.halted_by)
+            return verification.run(wish.tier, action.verdicts, lambda: self._changed(action))
+        if wish.verb in verbs.OF_NODES:
+            step = self._stepper(action)
+            return self._nodes.do(wish.verb, wish.node, action.actor, self._reach(), step)
+        return self._perform_on_tier(action, agreed)
 
     def _perform_on_tier(self, action: Action, agreed: Plan) -> Sequence[str]:
-        wish = agreed.wish
-        pool, ports = self._pool()
-        request = _wished(pool, wish)
+        pool, ports = self._reach()
 
         def accept(actions: Sequence[PoolAction]) -> None:
+            # The reconciliation has waited for nodes that were about to be ready.
             verbs.moved_on(agreed, dataclasses.replace(agreed, lines=tuple(map(str, actions))))
-            _check_only_nodes(actions)
+            check_only_nodes(actions)
             # Before anything is changed: a run that is killed half-way must be gone on with, not undone.
-            self._keep_override(pool, wish, action)
+            self._keep_override(pool, agreed.wish, action)
 
-        outcome: Outcome = reconcile_locked(
-            request,
+        return reconcile_locked(
+            wished(pool, agreed.wish),
             ports,
-            on_step=lambda step: self._step(action, step),
+            on_step=self._stepper(action),
             halt=lambda: f"a halt by {action.halted_by}" if action.halted_by else "",
             accept=accept,
             clock=self._clock,
-        )
-        return outcome.warnings
+        ).warnings
 
     def _keep_override(self, pool: Pool, wish: Wish, action: Action) -> None:
         kept = dict(pool.overrides)
@@ -372,131 +299,19 @@ class Actions:
         if kept != pool.overrides:
             write_overrides(Path(self._settings.overrides), kept)
 
-    def _perform_on_node(self, action: Action) -> Sequence[str]:
-        pool, ports = self._pool()
-        node = next(item for item in ports.engine.nodes() if item.id == action.wish.node)
-        tier = pool.request.tiers[node.tier]
-        target = OneNode(
-            node,
-            tier,
-            ports,
-            self._settings.limits.ready_timeout,
-            on_step=lambda step: self._step(action, step),
-            clock=self._clock,
-        )
-        work: dict[str, Callable[[], object]] = {
-            verbs.STOP: target.stop,
-            verbs.START: target.start,
-            verbs.RESTART: target.restart,
-            verbs.REMOVE: target.remove,
-            verbs.KILL: lambda: self._kill(node, target),
-            verbs.DRAIN: lambda: self._drain(node, tier, action.actor),
-            verbs.UNDRAIN: lambda: self._undrain(node, tier),
-        }
-        work[action.wish.verb]()
-        return target.warnings
+    def _stepper(self, action: Action) -> Callable[[Step], None]:
+        def tell(step: Step) -> None:
+            action.steps.append({"node": step.node, "step": step.step, "at": step.at})
+            self._changed(action)
 
-    def _kill(self, node: Node, target: OneNode) -> None:
-        # Docker takes a kill through its API for a stop by a person, and does not start the container again.
-        self._hands.kill(node.id)
-        self._clock.sleep(_AWAY_SECONDS)
-        target.start()
-
-    def _drain(self, node: Node, tier: Tier, actor: str) -> None:
-        self._told(node, tier, "on")
-        self._drained_by[node.id] = actor
-
-    def _undrain(self, node: Node, tier: Tier) -> None:
-        self._told(node, tier, "off")
-        self._drained_by.pop(node.id, None)
-
-    def _told(self, node: Node, tier: Tier, word: str) -> None:
-        command = [*DRAIN_COMMANDS[tier.leaving], word]
-        code, output = self._hands.execute(node.id, command)
-        if code:
-            got = f"exit code {code}: {output.strip()[-200:]}"
-            raise EvenkeelError(Problem(f"{' '.join(command)} in {node.name}", got, "success", "read its log"))
-
-    def _step(self, action: Action, step: Step) -> None:
-        action.steps.append({"node": step.node, "step": step.step, "at": step.at})
-        self._changed(action)
+        return tell
 
 
-def _new_id() -> str:
-    return secrets.token_hex(16)
+def _what(action: Action) -> str:
+    """What holds the lock, in words."""
+    return f"console: {action.actor}, {action.wish.verb} {action.wish.tier or 'all tiers'}"
 
 
-def _wished(pool: Pool, wish: Wish) -> PoolRequest:
-    """What a reconciliation is asked for: of this tier alone."""
-    tier = pool.tier(wish.tier)
-    if tier is None:
-        known = ", ".join(sorted(pool.request.tiers)) or "none"
-        raise UnknownError(Problem("tier", quote(wish.tier), f"one of {known}", "choose one of these"))
-    count = {verbs.SCALE: wish.count, verbs.SETTLE: pool.declared[wish.tier]}.get(wish.verb)
-    tiers = dict(pool.request.tiers)
-    if count is not None:
-        tiers[wish.tier] = dataclasses.replace(tier, nodes=count)
-    renew = (wish.tier,) if wish.verb == verbs.ROLL else ()
-    return dataclasses.replace(pool.request, tiers=tiers, renew=renew, only=(wish.tier,))
-
-
-def _empties(wish: Wish, request: PoolRequest) -> bool:
-    return wish.verb != verbs.ROLL and request.tiers[wish.tier].nodes == 0
-
-
-def _check_only_nodes(actions: Sequence[PoolAction]) -> None:
-    """Refuse a plan that does more than to start and to end nodes.
-
-    Raises:
-        RefusedError: it has more.
-    """
-    other = [action for action in actions if action.kind in {ROUTE, RELEASE}]
-    if other:
-        raise RefusedError(Problem("plan", f"'{other[0]}'", "nodes that start and end alone", _SITE))
-
-
-def _side_effects(wish: Wish, actions: Sequence[PoolAction], request: PoolRequest) -> list[str]:
-    leaving = [action for action in actions if action.kind == DRAIN]
-    found = []
-    if leaving and request.tiers[wish.tier].sticky:
-        found.append("Clients with a session on nodes that leave move once.")
-    guests = [action.node for action in leaving if "guest" in action.reason]
-    if guests:
-        found.append(f"Guests leave, too: {', '.join(guests)}.")
-    return found
-
-
-def _check_state(verb: str, node: Node, tier: Tier) -> None:
-    """Refuse what the node's state does not allow.
-
-    Raises:
-        RefusedError: it does not.
-    """
-    if verb in {verbs.DRAIN, verbs.UNDRAIN} and tier.leaving not in DRAIN_COMMANDS:
-        got = "an image that nothing can tell to drain (leaving: balancer)"
-        raise RefusedError(Problem(f"{verb} of {node.name}", got, "leaving: own or held", "stop it instead"))
-    running = {verbs.DRAIN, verbs.UNDRAIN, verbs.STOP, verbs.KILL}
-    if verb in running and not node.running:
-        raise RefusedError(Problem(f"{verb} of {node.name}", node.condition, "a node that runs", "start it first"))
-    if verb == verbs.START and node.state != ENDED:
-        raise RefusedError(Problem(f"start of {node.name}", node.condition, "a node that has ended", "restart it"))
-
-
-def _intent(action: Action) -> Mapping[str, Any]:
-    return {
-        "action": action.id,
-        "actor": action.actor,
-        "verb": action.wish.verb,
-        "tier": action.wish.tier,
-        "node": action.wish.node,
-        "count": action.wish.count,
-        "lines": list(action.lines),
-    }
-
-
-def _ending(action: Action) -> Mapping[str, Any]:
-    return {"state": action.state, "result": action.result, "seconds": action.seconds}
-
-
-def _said(entry: Mapping[str, Any]) -> dict[str, Any]:
-    return {name: value for name, value in entry.items() if name not in {"number", "kind", "at"}}
+def _end_of(action: Action) -> str:
+    failed = [item for item in action.verdicts if item["ok"] is False]
+    return f"done, {len(failed)} of {len(action.verdicts)} checks failed" if failed else "done"

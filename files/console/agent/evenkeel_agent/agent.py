@@ -5,19 +5,28 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import time
+import traceback
 from collections.abc import AsyncGenerator, Mapping
 from typing import Any
 
 from ansible_collections.evenkeel.cluster.plugins.module_utils.core.errors import EvenkeelError
 from ansible_collections.evenkeel.cluster.plugins.module_utils.engine.docker_client import DockerClient
 
-from .actions import Action, Actions, DockerHands, reach
+from .action import Action
+from .actions import CONSOLE, Actions, reach
 from .changes import Changes
 from .engine import CachingClient
 from .engine_stream import EngineStreams, StreamError, told
+from .history import History
 from .journal import Journal
+from .keeper import Keeper, stopped_by_hand
 from .look import Look
+from .node_work import DockerHands
+from .planning import new_id
+from .samples import Samples
 from .settings import Settings
+from .transitions import STATE, transitions
+from .verbs import KEEP, Wish
 
 #: Bytes of events and of the audit log on disk.
 EVENTS_BYTES, AUDIT_BYTES = 20 * 1024 * 1024, 20 * 1024 * 1024
@@ -26,6 +35,10 @@ _WATCHED_SECONDS, _IDLE_SECONDS, _GATHER_SECONDS = 1.0, 10.0, 0.1
 _AGAIN_SECONDS = 1.0
 # A viewer that is silent longer than this may have gone without a word.
 _BEAT_SECONDS = 5.0
+# Between two tellings of one action.
+_ACTION_SECONDS = 0.1
+_PAGE, _EVENTS_LOOKED_AT = 200, 5000
+_LAST_KNOWN = ("tiers", "nodes", "undeclared", "drift")
 
 
 class Agent:
@@ -56,9 +69,14 @@ class Agent:
             lambda: reach(settings, acting),
             DockerHands(acting),
         )
+        self.samples = Samples(settings.docker_socket)
+        self.history = History()
         self._look = Look(settings, self._client, self._drained_by)
+        self._keeper = Keeper(time.monotonic) if settings.keep else None
+        self._action_news: dict[str, dict[str, Any]] = {}
         self._viewers = 0
         self._wake = asyncio.Event()
+        self._acted = asyncio.Event()
         self._news = asyncio.Condition()
         self._loop = asyncio.get_running_loop()
         self._engine_trouble = ""
@@ -70,9 +88,11 @@ class Agent:
         async with asyncio.TaskGroup() as tasks:
             tasks.create_task(self._follow_events())
             tasks.create_task(self._keep_looking())
+            tasks.create_task(self._tell_actions())
 
     async def _follow_events(self) -> None:
-        since: float | None = None
+        # From where a former agent has stopped: Docker keeps the last events.
+        since = await asyncio.to_thread(self._newest_event)
         while True:
             try:
                 async for event in self.streams.events(since):
@@ -84,46 +104,99 @@ class Agent:
                 self._wake.set()
             await asyncio.sleep(_AGAIN_SECONDS)
 
+    def _newest_event(self) -> float | None:
+        """The time after the newest of Docker's events in the journal; None for none."""
+        newest = next((entry for entry in self.events.page(count=_PAGE) if entry.get("kind") != STATE), None)
+        return _after(newest) if newest else None
+
     async def _happened(self, event: Mapping[str, Any]) -> float | None:
         kept = told(event)
         if kept is None:
             return None
         self._client.forget(kept["node"])
         self._wake.set()
+        await self._note(kept)
+        return _after(kept)
+
+    async def _note(self, event: dict[str, Any]) -> None:
         with contextlib.suppress(OSError):  # a full disk must not end the view of what goes on
-            kept = await asyncio.to_thread(self.events.add, kept)
-        await self._tell({"event": kept})
-        # The next second: Docker repeats what happened in the very moment.
-        return float(kept["at"]) + 1e-6
+            event = await asyncio.to_thread(self.events.add, event)
+        await self._tell({"event": event})
 
     async def _keep_looking(self) -> None:
         while True:
             self._wake.clear()
+            before = self.changes.state["state"]
             state = await asyncio.to_thread(self._take)
             async with self._news:
                 if self.changes.set(state):
                     self._news.notify_all()
+            for event in transitions(before, state):
+                await self._note(event)
+            if not state["trouble"]:
+                self.history.add(state)
+                if self._keeper:
+                    await asyncio.to_thread(self._keep, self._keeper, state)
+            await asyncio.to_thread(self.actions.write_again)
             interval = _WATCHED_SECONDS if self._viewers else _IDLE_SECONDS
             with contextlib.suppress(TimeoutError):
                 await asyncio.wait_for(self._wake.wait(), interval)
                 await asyncio.sleep(_GATHER_SECONDS)
 
     def _take(self) -> dict[str, Any]:
+        before = self.changes.state["state"]
         try:
             state = self._look.take()
         except (EvenkeelError, OSError) as error:
-            state = {**self.changes.state["state"], "at": time.time(), "trouble": str(error).splitlines()}
+            state = {**before, "at": time.time(), "trouble": str(error).splitlines()}
+        except Exception as error:  # a bug in the look must not end the actions
+            traceback.print_exc()
+            state = {**before, "at": time.time(), "trouble": [f"look: {type(error).__name__}: {error}"]}
         if self._engine_trouble:
             state["trouble"] = [*state.get("trouble", []), self._engine_trouble]
-        return state
+        if state["trouble"] and not state.get("nodes"):
+            # What was there before it began: the page shows it as such, with the trouble and since when.
+            state = {**state, **{part: before[part] for part in _LAST_KNOWN if part in before}}
+        since = before.get("trouble_since") or state["at"]
+        return {**state, "trouble_since": since if state["trouble"] else None}
+
+    def _keep(self, keeper: Keeper, state: Mapping[str, Any]) -> None:
+        """Replace one node that ended or hangs, if none does it now."""
+        if not state["balancer"].get("reachable") or state["lock"]:
+            return
+        left = stopped_by_hand(self.events.page(count=_EVENTS_LOOKED_AT)) | self._drained_by.keys()
+        chosen = keeper.next(state["nodes"], left)
+        if chosen is None:
+            return
+        node, tier = chosen
+        keeper.began(tier)
+        with contextlib.suppress(EvenkeelError, OSError):  # another run is at work, or the disk is full: later
+            plan = self.actions.plan(Wish(KEEP, tier, node))
+            if plan.lines:
+                self.actions.do(plan.id, CONSOLE, new_id())
 
     # -- telling ---------------------------------------------------------------------
 
     def _action_changed(self, action: Action) -> None:
         """From any thread."""
         shown = action.shown()
-        self._loop.call_soon_threadsafe(lambda: self._loop.create_task(self._tell({"action": shown})))
-        self._loop.call_soon_threadsafe(self._wake.set)
+
+        def note() -> None:
+            self._action_news[action.id] = shown
+            self._acted.set()
+            self._wake.set()
+
+        self._loop.call_soon_threadsafe(note)
+
+    async def _tell_actions(self) -> None:
+        """Steps of many nodes come at once; what is told of an action is the whole of it."""
+        while True:
+            await self._acted.wait()
+            self._acted.clear()
+            news, self._action_news = self._action_news, {}
+            for shown in news.values():
+                await self._tell({"action": shown})
+            await asyncio.sleep(_ACTION_SECONDS)
 
     async def _tell(self, what: Mapping[str, Any]) -> None:
         async with self._news:
@@ -161,3 +234,8 @@ class Agent:
             except TimeoutError:
                 return False
             return True
+
+
+def _after(event: Mapping[str, Any]) -> float:
+    """The next moment: Docker repeats what happened in the very one."""
+    return float(event["at"]) + 1e-6

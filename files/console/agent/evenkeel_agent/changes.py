@@ -59,7 +59,8 @@ class Changes:
     def __init__(self) -> None:
         """There is no state yet; its number is 0."""
         self._state: dict[str, Any] = {}
-        self._kept: deque[dict[str, Any]] = deque(maxlen=KEPT)
+        self._kept: deque[dict[str, Any]] = deque()
+        self._lost = 0
         self.number = 0
 
     @property
@@ -76,15 +77,19 @@ class Changes:
         return bool(change)
 
     def tell(self, what: Mapping[str, Any]) -> None:
-        """Add what happened and is no part of the state, such as progress."""
+        """Add what happened and is no part of the state, such as progress.
+
+        What is told of an action is the whole of it, so what was told of it before is of no more use.
+        """
         self.number += 1
+        if (action := what.get("action")) is not None:
+            self._kept = deque(item for item in self._kept if item.get("action", {}).get("id") != action["id"])
         self._kept.append({"number": self.number, **what})
+        while len(self._kept) > KEPT:
+            self._lost = self._kept.popleft()["number"]
 
     def since(self, number: int) -> list[dict[str, Any]] | None:
         """What came after that number; None when it is too old or was never given out."""
-        if number > self.number:
-            return None
-        first = self._kept[0]["number"] if self._kept else self.number + 1
-        if number < first - 1:
+        if not self._lost <= number <= self.number:
             return None
         return [item for item in self._kept if item["number"] > number]

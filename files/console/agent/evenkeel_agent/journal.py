@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import json
 import os
 import threading
@@ -29,6 +30,7 @@ class Journal:
         self._limit = limit
         self._lock = threading.Lock()
         self._number = max((int(entry["number"]) for entry in self._entries()), default=0)
+        self._torn = True
 
     def add(self, entry: Mapping[str, Any]) -> dict[str, Any]:
         """Write an entry; it is on disk when this returns.
@@ -42,6 +44,8 @@ class Journal:
         with self._lock:
             numbered = {"number": self._number + 1, **entry}
             line = json.dumps(numbered, ensure_ascii=True, separators=(",", ":")).encode() + b"\n"
+            if self._torn and _is_torn(self._path):
+                line = b"\n" + line
             self._make_room(len(line))
             descriptor = os.open(self._path, os.O_WRONLY | os.O_CREAT | os.O_APPEND | os.O_CLOEXEC, _MODE)
             try:
@@ -54,6 +58,7 @@ class Journal:
             finally:
                 os.close(descriptor)
             self._number += 1
+            self._torn = False
             return numbered
 
     def page(self, before: int | None = None, count: int = 200, **having: str) -> list[dict[str, Any]]:
@@ -64,13 +69,13 @@ class Journal:
             count: how many at most.
             having: only those with these values.
         """
-        found = [
+        found = (
             entry
             for entry in self._entries()
             if (before is None or entry["number"] < before)
             and all(entry.get(name) == value for name, value in having.items())
-        ]
-        return found[: -count - 1 : -1]
+        )
+        return list(itertools.islice(found, count))
 
     def _make_room(self, size: int) -> None:
         if self._path.is_file() and self._path.stat().st_size + size > self._limit // 2:
@@ -84,16 +89,28 @@ class Journal:
         os.fsync(descriptor)
 
     def _entries(self) -> Iterator[dict[str, Any]]:
-        """All, oldest first; lines that a crash has cut are left out."""
-        for path in (self._older, self._path):
+        """All, newest first; lines that a crash has cut are left out."""
+        for path in (self._path, self._older):
             try:
                 lines = path.read_bytes().splitlines()
             except FileNotFoundError:
                 continue
-            for line in lines:
+            for line in reversed(lines):
                 try:
                     entry = json.loads(line)
                 except ValueError:
                     continue
                 if isinstance(entry, dict) and isinstance(entry.get("number"), int):
                     yield entry
+
+
+def _is_torn(path: Path) -> bool:
+    """Whether the last line has no end, because its writer was killed."""
+    try:
+        with path.open("rb") as stream:
+            if not stream.seek(0, os.SEEK_END):
+                return False
+            stream.seek(-1, os.SEEK_END)
+            return stream.read(1) != b"\n"
+    except FileNotFoundError:
+        return False

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import contextlib
 import dataclasses
-import datetime
 import time
 from collections.abc import Mapping
 from typing import Any
 
+from ansible_collections.evenkeel.cluster.plugins.module_utils.cluster import labels
 from ansible_collections.evenkeel.cluster.plugins.module_utils.cluster.node import Node, TierBuild
 from ansible_collections.evenkeel.cluster.plugins.module_utils.core.errors import EvenkeelError, printable
 from ansible_collections.evenkeel.cluster.plugins.module_utils.core.lock import LockBusyError, held_by
@@ -26,6 +26,7 @@ from ansible_collections.evenkeel.cluster.plugins.module_utils.pool.view import 
 
 from .access_tail import AccessTail, Figures
 from .engine import CachingClient
+from .moments import moment
 from .node_state import Seen, node_state
 from .pool import Pool, balancer_of, ports_of, read_pool
 from .settings import Settings
@@ -33,8 +34,6 @@ from .settings import Settings
 _TEXT_LENGTH = 200
 _LEAVING = 503
 _NO_FIGURES = Figures(0)
-# Before this, Docker means "never".
-_NEVER = "0001-"
 
 
 def text(value: object) -> str:
@@ -107,8 +106,19 @@ class Look:
         found["tiers"] = self._tiers(view, pool, found["nodes"], self._tail.tiers(now))
         found["undeclared"] = {text(name): list(lines) for name, lines in view["undeclared"].items()}
         found["drift"] = disagreements(view)
-        found["balancer"] = dict(view["balancer"])
+        found["balancer"] = self._balancer_now(dict(view["balancer"]))
         found["sampled"] = self._tail.sampled
+        return found
+
+    def _balancer_now(self, found: dict[str, Any]) -> dict[str, Any]:
+        """The balancer with its slot and the number of configurations that it has loaded."""
+        found |= {"reason": text(found["reason"]), "slot": "", "reloads": None}
+        with contextlib.suppress(EvenkeelError):
+            running = self._client.containers(labels.selector(self._settings.cluster, labels.BALANCER))
+            slots = {str((item.get("Labels") or {}).get(labels.SLOT, "")) for item in running if _runs(item)}
+            found["slot"] = text(" and ".join(sorted(slots)))
+            if found["reachable"]:
+                found["reloads"] = self._balancer.config_reloads()
         return found
 
     def _lock(self, trouble: list[str]) -> str:
@@ -233,17 +243,11 @@ def _shown(figures: Figures) -> dict[str, Any]:
     }
 
 
+def _runs(container: Mapping[str, Any]) -> bool:
+    return str(container.get("State", "")) == "running"
+
+
 def _since(record: Mapping[str, Any], *, running: bool) -> float | None:
     """When it started, or ended, in seconds since the epoch; None if that is not known."""
     state = record.get("State") or {}
-    return _moment(state.get("StartedAt") if running else state.get("FinishedAt"))
-
-
-def _moment(value: object) -> float | None:
-    """Docker's time as seconds since the epoch; None for never."""
-    if not isinstance(value, str) or value.startswith(_NEVER):
-        return None
-    try:
-        return datetime.datetime.fromisoformat(value[:19] + "+00:00").timestamp()
-    except ValueError:
-        return None
+    return moment(state.get("StartedAt") if running else state.get("FinishedAt"))

@@ -7,6 +7,7 @@ import json
 import re
 import socket
 import struct
+import time
 from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
 from contextlib import aclosing
 from typing import Any
@@ -16,10 +17,11 @@ from aiohttp import web
 from ansible_collections.evenkeel.cluster.plugins.module_utils.core.errors import EvenkeelError, Problem, quote
 from ansible_collections.evenkeel.cluster.plugins.module_utils.core.lock import LockBusyError
 
-from . import verbs
+from . import samples, verbs
 from .agent import Agent
 from .engine_stream import StreamError
-from .verbs import ChangedError, RefusedError, UnknownError
+from .history import SPANS
+from .verbs import BusyError, ChangedError, Plan, RefusedError, UnknownError
 
 # The web process has up to 20 streams open beside its questions.
 MAX_BODY, MAX_CONNECTIONS, MAX_TAIL, MAX_PAGE = 4096, 40, 1000, 200
@@ -45,6 +47,8 @@ def application(agent: Agent) -> web.Application:
             web.get("/v1/nodes/{node}/log", _log),
             web.get("/v1/events", _events),
             web.get("/v1/audit", _audit),
+            web.get("/v1/samples", _samples),
+            web.get("/v1/history", _history),
             web.get("/v1/actions", _actions),
             web.post("/v1/plan", _plan),
             web.post("/v1/do", _do),
@@ -85,18 +89,25 @@ async def _checked(request: web.Request, handler: _Handler) -> web.StreamRespons
         return _refusal(403, RefusedError(Problem("agent", "another user", "the console's web process", "none")))
     try:
         return await handler(request)
-    except UnknownError as error:
-        return _refusal(404, error)
-    except ChangedError as error:
-        return _refusal(409, error)
-    except LockBusyError as error:
-        return _refusal(409, error, holder=str(error.holder or ""))
-    except RefusedError as error:
-        return _refusal(422, error)
     except web.HTTPException as error:
         return _refusal(error.status, RefusedError(Problem("request", error.reason, "one of the agent's", "none")))
     except (EvenkeelError, StreamError, OSError) as error:
-        return _refusal(502, error)
+        return _refused(error)
+
+
+def _refused(error: Exception) -> web.Response:
+    match error:
+        case UnknownError():
+            return _refusal(404, error)
+        case ChangedError():
+            return _refusal(409, error, **({"plan": _shown(error.plan)} if error.plan else {}))
+        case BusyError():
+            return _refusal(409, error, holder=error.holder)
+        case LockBusyError():
+            return _refusal(409, error, holder=str(error.holder or ""))
+        case RefusedError():
+            return _refusal(422, error)
+    return _refusal(502, error)
 
 
 async def _body(request: web.Request, *names: str) -> dict[str, Any]:
@@ -153,8 +164,7 @@ async def _watch(request: web.Request) -> web.StreamResponse:
 
 async def _log(request: web.Request) -> web.StreamResponse:
     agent, node = request.app[_AGENT], request.match_info["node"]
-    if _NODE.fullmatch(node) is None or node not in agent.changes.state["state"].get("nodes", {}):
-        raise UnknownError(Problem("node", quote(node[:12]), "a node of this cluster", "look at the nodes again"))
+    _known_node(agent, node)
     tail = _number(request, "tail", 200, 0, MAX_TAIL)
     follow = _number(request, "follow", 0, 0, 1) == 1
     async with aclosing(agent.streams.log(node, tail, follow=follow)) as lines:
@@ -190,24 +200,59 @@ async def _page(
     return web.json_response(await asyncio.to_thread(page, before, count, **having))
 
 
+async def _samples(request: web.Request) -> web.Response:
+    agent = request.app[_AGENT]
+    nodes = [node for node in request.query.get("nodes", "").split(",") if node]
+    if len(nodes) > samples.MAX_NODES:
+        raise RefusedError(
+            Problem("nodes", str(len(nodes)), f"{samples.MAX_NODES} at most", "ask for those that are shown")
+        )
+    for node in nodes:
+        _known_node(agent, node)
+    return web.json_response(await agent.samples.take(nodes))
+
+
+async def _history(request: web.Request) -> web.Response:
+    agent, tier = request.app[_AGENT], request.query.get("tier", "")
+    if tier not in agent.changes.state["state"].get("tiers", {}):
+        raise UnknownError(Problem("tier", quote(tier), "a declared one", "look at the tiers again"))
+    spans = {str(span): span for span in SPANS}
+    span = request.query.get("span", next(iter(spans)))
+    if span not in spans:
+        raise RefusedError(Problem("span", quote(span), f"one of {', '.join(spans)}", "send one of these"))
+    return web.json_response(agent.history.of(tier, spans[span], time.time()))
+
+
+def _known_node(agent: Agent, node: str) -> None:
+    """Refuse what is no identifier of a node of now.
+
+    Raises:
+        UnknownError: it is none.
+    """
+    if _NODE.fullmatch(node) is None or node not in agent.changes.state["state"].get("nodes", {}):
+        raise UnknownError(Problem("node", quote(node[:12]), "a node of this cluster", "look at the nodes again"))
+
+
 async def _actions(request: web.Request) -> web.Response:
     return web.json_response(request.app[_AGENT].actions.recent())
 
 
 async def _plan(request: web.Request) -> web.Response:
     body = await _body(request, "verb", "tier", "node", "count")
-    plan = await asyncio.to_thread(request.app[_AGENT].actions.plan, verbs.read_wish(body))
-    return web.json_response(
-        {
-            "plan": plan.id,
-            "verb": plan.wish.verb,
-            "tier": plan.wish.tier,
-            "node": plan.wish.node,
-            "actions": plan.lines,
-            "warnings": plan.warnings,
-            "type_name": plan.type_name,
-        }
-    )
+    return web.json_response(_shown(await asyncio.to_thread(request.app[_AGENT].actions.plan, verbs.read_wish(body))))
+
+
+def _shown(plan: Plan) -> dict[str, Any]:
+    return {
+        "plan": plan.id,
+        "verb": plan.wish.verb,
+        "tier": plan.wish.tier,
+        "node": plan.wish.node,
+        "count": plan.wish.count,
+        "actions": plan.lines,
+        "warnings": plan.warnings,
+        "type_name": plan.type_name,
+    }
 
 
 async def _do(request: web.Request) -> web.Response:

@@ -37,6 +37,9 @@ class Settings:
         web_user: the user that may ask, a number.
         docker_socket: Docker's.
         limits: of a reconciliation.
+        web_url: where the tiers are asked for a verification, without a path; empty for no verification.
+        web_host: the host name to ask for there; empty for that of the address.
+        keep: whether nodes that ended or hang are replaced without being asked.
     """
 
     cluster: str
@@ -53,6 +56,9 @@ class Settings:
     web_user: int
     docker_socket: Path = Path("/var/run/docker.sock")
     limits: RolloutLimits = dataclasses.field(default_factory=RolloutLimits)
+    web_url: str = ""
+    web_host: str = ""
+    keep: bool = False
 
 
 def read_settings(path: Path) -> Settings:

@@ -14,9 +14,12 @@ from ansible_collections.evenkeel.cluster.plugins.module_utils.core.errors impor
 
 SCALE, ROLL, SETTLE = "scale", "roll", "settle"
 DRAIN, UNDRAIN, START, STOP, RESTART, REMOVE, KILL = "drain", "undrain", "start", "stop", "restart", "remove", "kill"
+VERIFY = "verify"
+#: Replaces one node that ended or hangs. The agent alone asks for it, see :mod:`keeper`.
+KEEP = "keep"
 OF_TIERS = (SCALE, ROLL, SETTLE)
 OF_NODES = (DRAIN, UNDRAIN, START, STOP, RESTART, REMOVE, KILL)
-VERBS = (*OF_TIERS, *OF_NODES)
+VERBS = (*OF_TIERS, *OF_NODES, VERIFY)
 #: After these, the node does not serve for a while or for good.
 LEAVING = (DRAIN, STOP, RESTART, REMOVE, KILL)
 MAX_NODES = 1000
@@ -31,7 +34,26 @@ class UnknownError(RefusedError):
 
 
 class ChangedError(RefusedError):
-    """The cluster has changed since the plan was made."""
+    """The cluster has changed since the plan was made.
+
+    Attributes:
+        plan: the plan as it is now; None if it is not known.
+    """
+
+    plan: Plan | None = None
+
+
+class BusyError(RefusedError):
+    """Another action runs.
+
+    Attributes:
+        holder: the person and the action, in words.
+    """
+
+    def __init__(self, holder: str) -> None:
+        """Name it."""
+        super().__init__(Problem("action", f"'{holder}' running", "one at a time", "wait for its end, or halt it"))
+        self.holder = holder
 
 
 @dataclass(frozen=True)
@@ -40,7 +62,7 @@ class Wish:
 
     Attributes:
         verb: one of :data:`VERBS`.
-        tier: whose; for a node's verbs, the tier of the node.
+        tier: whose; for a node's verbs, the tier of the node; empty for all, for :data:`VERIFY`.
         node: the engine's identifier; empty for a tier's verbs.
         count: of nodes, for :data:`SCALE`.
     """
@@ -93,7 +115,7 @@ def read_wish(body: object) -> Wish:
     if verb not in VERBS:
         problems.append(Problem("verb", quote(verb), f"one of {', '.join(VERBS)}", "choose one"))
         raise RefusedError(*problems)
-    wanted = {"tier"} | ({"count"} if verb == SCALE else set()) if verb in OF_TIERS else {"node"}
+    wanted = {"node"} if verb in OF_NODES else {"tier"} | ({"count"} if verb == SCALE else set())
     problems += [
         Problem(name, quote(body[name]), f"none for {verb}", "leave it out")
         for name in ("tier", "node", "count")
@@ -102,7 +124,7 @@ def read_wish(body: object) -> Wish:
     problems += [
         Problem(name, quote(body.get(name)), "a name" if name == "tier" else "an identifier", f"send a {name}")
         for name in sorted(wanted & {"tier", "node"})
-        if not isinstance(body.get(name), str) or not body[name]
+        if not isinstance(body.get(name), str) or not (body[name] or verb == VERIFY)
     ]
     count = body.get("count") if verb == SCALE else None
     if verb == SCALE and not is_count(count):

@@ -105,6 +105,11 @@ def of_role(role: str, numbers: Mapping[str, NumberOption]) -> dict[str, NumberO
     }
 
 
+def defaults_of(numbers: Mapping[str, NumberOption]) -> dict[str, int | float]:
+    """What the options are when nothing is set."""
+    return {name: number.default for name, number in numbers.items()}
+
+
 def number_specs(numbers: Mapping[str, NumberOption], *, raw: bool = True) -> dict[str, dict[str, Any]]:
     """The options in Ansible's form.
 

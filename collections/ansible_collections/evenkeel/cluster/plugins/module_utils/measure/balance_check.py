@@ -4,7 +4,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 from urllib.parse import urlsplit
@@ -17,7 +17,7 @@ from ..core.stats import MIN_EXPECTED, sample_size_for_balance, sample_size_for_
 from ..core.values import NumberOption
 from ..core.words import LOG, NAMED_BY, UNNAMED
 from .balance import BalanceRule, judge_balance, judge_shares
-from .http_load import Bounds, Target, check_target, send
+from .http_load import Bounds, Target, check_target, no_reply, send
 from .naming import naming_of
 from .observer import Observed, conclude, conclude_unmeasured, latency_summary, lost_before_problems, unobserved
 from .options import MAX_REQUESTS, CheckInputError, members_in, observer_of, validate_common
@@ -148,12 +148,15 @@ def success(plan: MeasurementPlan, observed: Observed, judgement: Judgement, con
     return text + ("; control failed as it must" if control["failed"] else "; no control")
 
 
-def check(params: Mapping[str, Any], clock: Clock = SYSTEM_CLOCK) -> BalanceResult:
+def check(
+    params: Mapping[str, Any], clock: Clock = SYSTEM_CLOCK, on_reply: Callable[[Reply], None] = no_reply
+) -> BalanceResult:
     """Measure, judge, run the control, and give the module's result.
 
     Args:
         params: the module's options.
         clock: tells and passes the time of all waits.
+        on_reply: is given each reply of the measurement when it is there; a repeated one begins with index 0 again.
 
     Raises:
         InputError: a parameter cannot be used.
@@ -163,7 +166,9 @@ def check(params: Mapping[str, Any], clock: Clock = SYSTEM_CLOCK) -> BalanceResu
 
     def measure() -> list[Reply]:
         return plan.sides.watch(
-            lambda ids: send(replace(plan.target, request_ids=ids), plan.requests, plan.connections, plan.bounds)
+            lambda ids: send(
+                replace(plan.target, request_ids=ids), plan.requests, plan.connections, plan.bounds, on_reply
+            )
         )
 
     if not plan.rule.nodes:

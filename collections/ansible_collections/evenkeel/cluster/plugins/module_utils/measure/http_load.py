@@ -164,10 +164,15 @@ def _reason(exc: Exception, target: Target) -> str:
     return failure_words(exc)
 
 
+def no_reply(_reply: Reply) -> None:
+    """Tell nothing."""
+
+
 class _Tally:
     """Hands out indices to the connections and decides when to stop."""
 
-    def __init__(self, count: int, bounds: Bounds) -> None:
+    def __init__(self, count: int, bounds: Bounds, on_reply: Callable[[Reply], None] = no_reply) -> None:
+        self._on_reply = on_reply
         self.start = time.perf_counter()
         self.replies: list[Reply] = []
         self._left = count
@@ -190,19 +195,28 @@ class _Tally:
         with self._lock:
             self.replies.append(reply)
             self._silent = self._silent + 1 if reply.status is None else 0
+            self._on_reply(reply)
 
     def stop(self) -> None:
         with self._lock:
             self._left = 0
 
 
-def send(target: Target, count: int, connections: int = 1, bounds: Bounds | None = None) -> list[Reply]:
+def send(
+    target: Target,
+    count: int,
+    connections: int = 1,
+    bounds: Bounds | None = None,
+    on_reply: Callable[[Reply], None] = no_reply,
+) -> list[Reply]:
     """Send *count* GET requests without cookies over *connections* parallel connections.
+
+    *on_reply* is given each reply when it is there, one at a time.
 
     Returns:
         Replies in the order of sending; fewer than *count* when a bound was reached.
     """
-    tally = _Tally(count, bounds or Bounds())
+    tally = _Tally(count, bounds or Bounds(), on_reply)
 
     def work() -> None:
         client = _Client(target)
@@ -232,18 +246,24 @@ def _in_parallel(work: Callable[[], None], connections: int, tally: _Tally) -> N
 
 
 def send_clients(
-    target: Target, clients: int, requests_per_client: int, keep_cookies: bool, bounds: Bounds | None = None
+    target: Target,
+    clients: int,
+    requests_per_client: int,
+    keep_cookies: bool,
+    bounds: Bounds | None = None,
+    on_reply: Callable[[Reply], None] = no_reply,
 ) -> list[Reply]:
     """Let *clients* user agents, one after the other, each send its requests in a row.
 
     Each has its own connection and, with *keep_cookies*, its own cookie jar.
+    *on_reply* is given each reply when it is there.
     The requests of a client come in a row so that round robin cannot bring a
     client without cookie back to the same node by the rhythm of the others.
 
     Returns:
         Replies in the order of sending; fewer when a bound was reached.
     """
-    tally = _Tally(clients * requests_per_client, bounds or Bounds())
+    tally = _Tally(clients * requests_per_client, bounds or Bounds(), on_reply)
     for number in range(clients):
         client = _Client(target, number, keep_cookies)
         try:

@@ -20,7 +20,8 @@ from .three_sides import Member, members_of
 
 MAX_REQUESTS = 100_000
 TIMEOUT = NumberOption(0.01, 600, 5.0)
-_NUMBERS = {
+#: The numbers that all checks have as options.
+COMMON_NUMBERS = {
     "timeout": TIMEOUT,
     "time_limit": NumberOption(0.01, 600, 60.0),
     "attempts": NumberOption(1, 20, 5),
@@ -39,7 +40,7 @@ def check_options() -> dict[str, Any]:
         "tier": {"type": "str", "required": True},
         "nodes": {"type": "list", "elements": "str", "required": True},
         "strategy": {"type": "str", "choices": list(STRATEGIES), "default": "wrr"},
-        **number_specs(_NUMBERS, raw=False),
+        **number_specs(COMMON_NUMBERS, raw=False),
         "keep_alive": {"type": "bool", "default": True},
         "api_url": {"type": "str", "default": ""},
         "api_user": {"type": "str", "default": "admin"},
@@ -71,7 +72,7 @@ def validate_common(params: Mapping[str, Any], numbers: Mapping[str, NumberOptio
     Raises:
         InputError: a parameter cannot be used.
     """
-    check_numbers(params, {**numbers, **_NUMBERS})
+    check_numbers(params, {**numbers, **COMMON_NUMBERS})
     nodes = params["nodes"]
     twice = sorted({node for node in nodes if nodes.count(node) > 1})
     if twice or not all(node.strip() for node in nodes):

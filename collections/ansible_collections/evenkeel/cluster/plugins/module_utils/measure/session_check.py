@@ -4,7 +4,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -15,7 +15,7 @@ from ..core.results import CookieSeen, SessionControl, StickyResult
 from ..core.stats import clients_for_spread
 from ..core.values import NumberOption
 from ..core.words import LOG, NAMED_BY
-from .http_load import Bounds, Target, send_clients
+from .http_load import Bounds, Target, no_reply, send_clients
 from .naming import confirm_cookies
 from .observer import Observed, conclude, conclude_unmeasured, latency_summary, lost_before_problems, unobserved
 from .options import MAX_REQUESTS, CheckInputError, check_numbers, members_in, observer_of, validate_common
@@ -67,11 +67,11 @@ class MeasurementPlan:
         """Requests of all clients."""
         return self.clients * self.each
 
-    def send(self, keep_cookies: bool) -> list[Reply]:
+    def send(self, keep_cookies: bool, on_reply: Callable[[Reply], None] = no_reply) -> list[Reply]:
         """Measure once."""
         return self.sides.watch(
             lambda ids: send_clients(
-                replace(self.target, request_ids=ids), self.clients, self.each, keep_cookies, self.bounds
+                replace(self.target, request_ids=ids), self.clients, self.each, keep_cookies, self.bounds, on_reply
             )
         )
 
@@ -158,12 +158,15 @@ def _cookie_seen(replies: Sequence[Reply], name: str) -> CookieSeen | None:
     return None
 
 
-def check(params: Mapping[str, Any], clock: Clock = SYSTEM_CLOCK) -> StickyResult:
+def check(
+    params: Mapping[str, Any], clock: Clock = SYSTEM_CLOCK, on_reply: Callable[[Reply], None] = no_reply
+) -> StickyResult:
     """Measure, judge, run the control, and give the module's result.
 
     Args:
         params: the module's options.
         clock: tells and passes the time of all waits.
+        on_reply: is given each reply of the measurement when it is there; a repeated one begins with index 0 again.
 
     Raises:
         InputError: a parameter cannot be used.
@@ -172,7 +175,7 @@ def check(params: Mapping[str, Any], clock: Clock = SYSTEM_CLOCK) -> StickyResul
     plan = make_plan(params, clock)
 
     def measure() -> list[Reply]:
-        return plan.send(keep_cookies=True)
+        return plan.send(keep_cookies=True, on_reply=on_reply)
 
     observed: Observed
     if not plan.rule.nodes:

@@ -1,0 +1,90 @@
+"""Holds the declaration: managed nodes that ended or hang are replaced, as ``site.yml`` would do it.
+
+What a person stopped or drained stays, and so does what a guest does. Pure but for its clock.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+#: Seconds that a node must be in trouble before it is replaced.
+PATIENCE_SECONDS = 10.0
+#: Seconds between two replacements in a tier: the first and the longest; each one doubles it.
+FIRST_SECONDS, LONGEST_SECONDS = 10.0, 600.0
+#: Seconds without trouble after which the wait of a tier begins with the first again.
+CALM_SECONDS = 600.0
+_HANGS = frozenset({"hangs", "not ready"})
+_ENDED = frozenset({"stopped", "out of memory"})
+
+
+@dataclass
+class _Backoff:
+    wait: float = FIRST_SECONDS
+    last: float | None = None
+
+
+class Keeper:
+    """Chooses the next node to replace.
+
+    Args:
+        now: a clock that only goes forward, in seconds.
+    """
+
+    def __init__(self, now: Callable[[], float]) -> None:
+        """Nothing was seen yet."""
+        self._now = now
+        self._since: dict[str, float] = {}
+        self._tiers: dict[str, _Backoff] = {}
+
+    def next(self, nodes: Mapping[str, Mapping[str, Any]], left: Iterable[str]) -> tuple[str, str] | None:
+        """A node to replace now, and its tier; None for none.
+
+        Args:
+            nodes: the agent's state of them.
+            left: those that a person has stopped or drained.
+        """
+        now = self._now()
+        spared = set(left)
+        broken = [name for name, node in nodes.items() if name not in spared and _is_broken(node)]
+        self._since = {name: self._since.get(name, now) for name in broken}
+        for name in broken:
+            tier = str(nodes[name]["tier"])
+            if now - self._since[name] >= PATIENCE_SECONDS and self._is_due(tier, now):
+                return name, tier
+        return None
+
+    def began(self, tier: str) -> None:
+        """Note that a node of the tier is being replaced: the next one has to wait."""
+        now, backoff = self._now(), self._tiers.setdefault(tier, _Backoff())
+        calm = backoff.last is None or now - backoff.last > CALM_SECONDS + backoff.wait
+        backoff.wait = FIRST_SECONDS if calm else min(2 * backoff.wait, LONGEST_SECONDS)
+        backoff.last = now
+
+    def _is_due(self, tier: str, now: float) -> bool:
+        backoff = self._tiers.get(tier)
+        return backoff is None or backoff.last is None or now - backoff.last >= backoff.wait
+
+
+def _is_broken(node: Mapping[str, Any]) -> bool:
+    word = str(node["word"])
+    return bool(node["managed"]) and (word in _HANGS or word in _ENDED or word.startswith("ended"))
+
+
+def stopped_by_hand(events: Iterable[Mapping[str, Any]]) -> set[str]:
+    """The nodes whose last end was asked for, by ``docker stop`` or here; a kill is no such end.
+
+    Args:
+        events: the journal's, newest first.
+    """
+    seen: set[str] = set()
+    found: set[str] = set()
+    for event in events:
+        node, kind = str(event.get("node", "")), event.get("kind")
+        if kind not in {"start", "stop", "restart"} or node in seen:
+            continue
+        seen.add(node)
+        if kind == "stop":
+            found.add(node)
+    return found

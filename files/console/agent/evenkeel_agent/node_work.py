@@ -1,0 +1,125 @@
+"""What is done to one container when a person asks for it."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from typing import Protocol
+
+from ansible_collections.evenkeel.cluster.plugins.module_utils.cluster.leaving import DRAIN_COMMANDS
+from ansible_collections.evenkeel.cluster.plugins.module_utils.cluster.node import Node
+from ansible_collections.evenkeel.cluster.plugins.module_utils.cluster.spec import Tier
+from ansible_collections.evenkeel.cluster.plugins.module_utils.core.errors import EvenkeelError, Problem
+from ansible_collections.evenkeel.cluster.plugins.module_utils.core.poll import Clock
+from ansible_collections.evenkeel.cluster.plugins.module_utils.engine.docker_client import DockerClient
+from ansible_collections.evenkeel.cluster.plugins.module_utils.engine.docker_errors import docker_errors
+from ansible_collections.evenkeel.cluster.plugins.module_utils.pool.context import Ports
+from ansible_collections.evenkeel.cluster.plugins.module_utils.pool.one_node import OneNode, find_node
+from ansible_collections.evenkeel.cluster.plugins.module_utils.pool.steps import Step
+
+from . import verbs
+from .pool import Pool
+
+# A killed node is started again after this time: see the note in `_kill`.
+_AWAY_SECONDS = 1.0
+_OUTPUT_SHOWN = 200
+
+
+class Hands(Protocol):
+    """What is done to one container, beside what a reconciliation does. Each raises an ``EngineError`` if it fails."""
+
+    def kill(self, container: str) -> None:
+        """SIGKILL, as in a crash."""
+
+    def execute(self, container: str, command: Sequence[str]) -> tuple[int, str]:
+        """Run a command in it; its exit code and its output."""
+
+
+class DockerHands:
+    """The same at a Docker Engine.
+
+    Args:
+        client: of the engine; its version must be known, see :meth:`DockerClient.connect`.
+    """
+
+    def __init__(self, client: DockerClient) -> None:
+        """Nothing is done yet."""
+        self._client = client
+
+    def kill(self, container: str) -> None:
+        """SIGKILL, as in a crash."""
+        with docker_errors(f"kill of {container[:12]}"):
+            self._client.api.kill(container, "SIGKILL")
+
+    def execute(self, container: str, command: Sequence[str]) -> tuple[int, str]:
+        """Run a command in it; its exit code and its output."""
+        return self._client.execute(container, command)
+
+
+class NodeWork:
+    """Carries out the verbs of one node. The cluster's lock must be held.
+
+    Args:
+        hands: does to a container what the pool's ports cannot.
+        drained_by: node's identifier to the person that told it to drain; kept here.
+        patience: seconds that a node gets to become ready.
+        clock: tells and passes the time.
+    """
+
+    def __init__(self, hands: Hands, drained_by: dict[str, str], patience: float, clock: Clock) -> None:
+        """Nothing is done yet."""
+        self._hands = hands
+        self._drained_by = drained_by
+        self._patience = patience
+        self._clock = clock
+
+    def do(
+        self, verb: str, container: str, actor: str, reached: tuple[Pool, Ports], on_step: Callable[[Step], None]
+    ) -> list[str]:
+        """Carry out a verb; what else to know.
+
+        Args:
+            verb: one of :data:`verbs.OF_NODES`.
+            container: the node's identifier.
+            actor: the person.
+            reached: what is declared, and what it is reached through.
+            on_step: called for each step.
+
+        Raises:
+            EvenkeelError: it cannot be done, or failed half-way.
+        """
+        pool, ports = reached
+        node = find_node(ports.engine.nodes(), container)
+        tier = pool.request.tiers[node.tier]
+        target = OneNode(node, tier, ports, self._patience, on_step=on_step, clock=self._clock)
+        work: dict[str, Callable[[], object]] = {
+            verbs.STOP: target.stop,
+            verbs.START: target.start,
+            verbs.RESTART: target.restart,
+            verbs.REMOVE: target.remove,
+            verbs.KILL: lambda: self._kill(node, target),
+            verbs.DRAIN: lambda: self._drain(node, tier, actor),
+            verbs.UNDRAIN: lambda: self._undrain(node, tier),
+        }
+        work[verb]()
+        return target.warnings
+
+    def _kill(self, node: Node, target: OneNode) -> None:
+        # Docker takes a kill through its API for a stop by a person, and does not start the container again.
+        self._hands.kill(node.id)
+        self._clock.sleep(_AWAY_SECONDS)
+        target.start()
+
+    def _drain(self, node: Node, tier: Tier, actor: str) -> None:
+        self._tell(node, tier, "on")
+        self._drained_by[node.id] = actor
+
+    def _undrain(self, node: Node, tier: Tier) -> None:
+        self._tell(node, tier, "off")
+        self._drained_by.pop(node.id, None)
+
+    def _tell(self, node: Node, tier: Tier, word: str) -> None:
+        command = [*DRAIN_COMMANDS[tier.leaving], word]
+        code, output = self._hands.execute(node.id, command)
+        if code:
+            got = f"exit code {code}: {output.strip()[-_OUTPUT_SHOWN:]}"
+            raise EvenkeelError(Problem(f"{' '.join(command)} in {node.name}", got, "success", "read its log"))
