@@ -70,6 +70,7 @@ def test_what_each_build_gets() -> None:
         "path": "/build/base",
         "args": {},
         "labels": {"evenkeel.cluster": "shop", "evenkeel.role": "base"},
+        "dockerfile": "Dockerfile",
     }
     assert traefik == {
         "ref": TRAEFIK,
@@ -77,6 +78,7 @@ def test_what_each_build_gets() -> None:
         "path": "/build/traefik",
         "args": {"BASE": BASE},
         "labels": {"evenkeel.cluster": "shop", "evenkeel.role": "base"},
+        "dockerfile": "Dockerfile",
     }
     assert web == {
         "ref": WEB,
@@ -85,9 +87,15 @@ def test_what_each_build_gets() -> None:
         "args": {"A": "1", "BASE": BASE, "http_proxy": "http://proxy"},
         # A node's revision names the image's content, which is the same on every host.
         "labels": {"of": "web", "evenkeel.content": "aaaaaaaaaaaa"},
+        "dockerfile": "Dockerfile",
     }
     assert balancer["path"] == "/build/image-_balancer"
     assert balancer["args"] == {"BASE": TRAEFIK, "http_proxy": "http://proxy"}
+
+
+def test_a_build_names_its_dockerfile() -> None:
+    (batch,) = builds([BASE], [image("_console", WEB, BASE, dockerfile="files/console/web/Dockerfile")])["batches"]
+    assert [build["dockerfile"] for build in batch] == ["files/console/web/Dockerfile"]
 
 
 def test_an_image_that_shares_its_name_gets_one_reference() -> None:

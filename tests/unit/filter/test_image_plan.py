@@ -39,6 +39,19 @@ def changed(before: dict[str, dict[str, Any]], after: dict[str, dict[str, Any]])
     return {name for name in before if before[name]["tag"] != after[name]["tag"]}
 
 
+def test_an_image_may_have_a_part_of_a_context_and_another_dockerfile(root: Path) -> None:
+    (root / "part").mkdir()
+    (root / "part/Dockerfile").write_text("FROM x\nCOPY node/bin/node /\n")
+    (root / "part/code.py").write_text("1")
+    part = tier("part", context=".", dockerfile="part/Dockerfile", exclude=["*", "!part"])
+    (image,) = (item for item in plan(root, [part]).values() if item["name"] == "part")
+    assert (image["files"], image["node"], image["dockerfile"]) == (
+        ["part/Dockerfile", "part/code.py"],
+        True,
+        "part/Dockerfile",
+    )
+
+
 def test_tiers_come_first_then_the_balancer(root: Path) -> None:
     images = plan(root)
     assert list(images) == ["web", "api", "_balancer"]
@@ -48,6 +61,7 @@ def test_tiers_come_first_then_the_balancer(root: Path) -> None:
         "context": f"{root}/web",
         "base": "base:1",
         "labels": {"service": "web-1"},
+        "dockerfile": "Dockerfile",
         "args": {},
         "files": ["Dockerfile"],
         "node": False,

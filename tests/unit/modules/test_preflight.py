@@ -16,6 +16,7 @@ from ansible.module_utils.basic import AnsibleModule
 from ansible.module_utils.testing import patch_module_args
 from tests.unit.module_utils.host.machines import ABSENT, DOCKER, MACHINE, PARAMS, ROOT, container
 
+from ansible_collections.evenkeel.cluster.plugins.doc_fragments.switched_parts import ModuleDocFragment as SwitchedParts
 from ansible_collections.evenkeel.cluster.plugins.module_utils.engine.docker_facts import Docker
 from ansible_collections.evenkeel.cluster.plugins.module_utils.host.facts import Machine
 from ansible_collections.evenkeel.cluster.plugins.module_utils.inventory.parse import parse_cluster
@@ -23,7 +24,10 @@ from ansible_collections.evenkeel.cluster.plugins.modules import preflight
 
 
 def test_documented_options_are_the_options() -> None:
-    documented = yaml.safe_load(preflight.DOCUMENTATION)["options"]
+    documented = {
+        **yaml.safe_load(preflight.DOCUMENTATION)["options"],
+        **yaml.safe_load(SwitchedParts.DOCUMENTATION)["options"],
+    }
     spec = preflight.argument_spec()
     assert set(documented) == set(spec)
     for name, option in spec.items():
@@ -80,6 +84,7 @@ def test_fit(run: Any, tmp_path: Path, check: bool) -> None:
         "socket": "/var/run/docker.sock",
         "socket_group": 999,
         "network": False,
+        "console_network": False,
         "images": {"res/express:1": "sha256:1"},
         "remains": [],
         "live_restore": True,

@@ -22,6 +22,8 @@ def test_all_paths_are_below_the_folder_and_travel_by_name() -> None:
         "evidence_dir": "/srv/shop/evidence",
         "declaration": "/srv/shop/declaration.json",
         "overrides": "/srv/shop/overrides.json",
+        "console_dir": "/srv/shop/console",
     }
+    assert paths.console_password("alice") == "/srv/shop/secrets/console_alice"
     properties = {name for name in dir(StatePaths) if isinstance(getattr(StatePaths, name), property)}
     assert set(paths.as_dict()) == properties

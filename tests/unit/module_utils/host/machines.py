@@ -52,6 +52,7 @@ PARAMS: dict[str, Any] = {
     "dashboard_port": 9000,
     "portainer": False,
     "portainer_port": 9090,
+    "console": False,
     "image_source": "packages",
     "tiers": {
         "static": {"image": "shop/static", "context": "files/static", "port": 8080, "path": "/", "nodes": 3},

@@ -163,6 +163,7 @@ def test_what_follows_from_the_declaration_travels_with_it() -> None:
     assert spec["endpoints"] == {
         "web": {"scheme": "http", "host": "::1", "port": 8080, "url": "http://[::1]:8080"},
         "dashboard": {"scheme": "http", "host": "192.0.2.1", "port": 9000, "url": "http://192.0.2.1:9000"},
+        "console": {"scheme": "http", "host": "127.0.0.1", "port": 9080, "url": "http://127.0.0.1:9080"},
         "portainer": {"scheme": "http", "host": "127.0.0.1", "port": 9090, "url": "http://127.0.0.1:9090"},
     }
     assert spec["api"] == {

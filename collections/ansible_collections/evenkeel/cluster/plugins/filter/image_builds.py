@@ -80,7 +80,7 @@ _value:
       description:
         - Lists of builds, none of them empty.
         - Each build has its C(ref), a second reference C(also) or V(""), the C(path) of its context on the host, and
-          its C(args) and C(labels).
+          its C(args), C(labels) and C(dockerfile).
       type: list
       elements: list
       sample:

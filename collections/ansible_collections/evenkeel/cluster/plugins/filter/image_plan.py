@@ -21,6 +21,8 @@ options:
     description:
       - The tiers, as M(evenkeel.cluster.preflight) returns them; C(name), C(image), C(context) and C(labels) of each
         are read.
+      - Other images may have C(dockerfile), the path of their Dockerfile in the context, and C(exclude), patterns as in
+        O(exclude) for themselves alone.
       - A tier whose context is empty is not built.
     type: list
     elements: dict
@@ -100,6 +102,10 @@ _value:
       description: Build arguments, besides C(BASE).
       type: dict
       sample: {}
+    dockerfile:
+      description: The Dockerfile's path in the context.
+      type: str
+      sample: Dockerfile
     files:
       description: The files and symbolic links that go into the build, relative to the context, sorted.
       type: list
@@ -138,8 +144,8 @@ from ..module_utils.images.plan import BALANCER, PlannedImage, Source, image_sou
 from .tree_hash import tree_hash
 
 
-def _dockerfile(context: str) -> str:
-    path = Path(context) / "Dockerfile"
+def _dockerfile(source: Source) -> str:
+    path = Path(source.context) / source.dockerfile
     try:
         return path.read_text(encoding="utf-8")
     except (OSError, UnicodeDecodeError) as exc:
@@ -161,7 +167,7 @@ def image_plan(
     """Plan the images of the tiers that have a context, and the balancer's.
 
     Args:
-        tiers: name, image, context and labels of each.
+        tiers: name, image, context and labels of each; dockerfile and exclude where they are not the usual ones.
         balancer: image, context, labels and base.
         base: reference of the image below the tiers.
         args: build arguments of the tiers.
@@ -176,13 +182,16 @@ def image_plan(
     Raises:
         AnsibleFilterError: a context or its Dockerfile cannot be read.
     """
-    sources: list[Source] = [image_source(tier, root, base, args or {}) for tier in tiers if tier["context"]]
+    built = [tier for tier in tiers if tier["context"]]
+    own = {tier["name"]: list(tier.get("exclude", ())) for tier in built}
+    sources: list[Source] = [image_source(tier, root, base, args or {}) for tier in built]
     of_balancer = {"name": BALANCER, **{key: balancer[key] for key in ("image", "context", "labels")}}
     sources.append(image_source(of_balancer, root, balancer["base"], {}))
-    patterns = list(exclude)
+    everywhere = list(exclude)
     plan: list[PlannedImage] = []
     for source in sources:
-        needs = needs_of(_dockerfile(source.context))
+        needs = needs_of(_dockerfile(source))
+        patterns = [*own.get(source.name, ()), *everywhere]
         tree = tree_hash(source.context, salt_of(source, needs, serial, node), patterns)
         plan.append(planned(source, needs, tree["tag"], tree["files"], plan))
     return [dataclasses.asdict(image) for image in plan]

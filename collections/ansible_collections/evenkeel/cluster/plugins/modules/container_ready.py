@@ -35,6 +35,10 @@ options:
     description: How long to wait.
     type: int
     default: 60
+  verify:
+    description: Whether the certificate of an https address must be trusted, and name it.
+    type: bool
+    default: true
 extends_documentation_fragment:
   - evenkeel.cluster.read_only
 author:
@@ -57,6 +61,7 @@ status:
   sample: 200
 """
 
+import functools
 from typing import Any
 
 from ansible.module_utils.basic import AnsibleModule
@@ -75,14 +80,17 @@ def argument_spec() -> dict[str, Any]:
         "url": {"type": "str", "required": True},
         "statuses": {"type": "list", "elements": "int", "default": [200]},
         "seconds": {"type": "int", "default": 60},
+        "verify": {"type": "bool", "default": True},
     }
 
 
 def main() -> None:
     """Entry point."""
     module = AnsibleModule(argument_spec=argument_spec(), supports_check_mode=True)
+    options = dict(module.params)
+    ask = functools.partial(get, verify=options.pop("verify"))
     try:
-        status = wait_until_ready(Service(**module.params), DockerClient(), get)
+        status = wait_until_ready(Service(**options), DockerClient(), ask)
     except EvenkeelError as error:
         module.fail_json(msg=str(error))
     module.exit_json(changed=False, status=status)

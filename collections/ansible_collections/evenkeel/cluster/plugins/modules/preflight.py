@@ -31,10 +31,6 @@ options:
     description: IP address that the dashboard is published on, as C(load_balancer_dashboard_address) says.
     type: raw
     default: 0.0.0.0
-  portainer_address:
-    description: IP address that Portainer is published on, as C(portainer_address) says.
-    type: raw
-    default: 0.0.0.0
   retry_attempts:
     description:
       - How often the balancer tries a request, as C(load_balancer_retry_attempts) says.
@@ -45,10 +41,6 @@ options:
     description:
       - The engine's socket that the balancer is given, as C(load_balancer_docker_socket) says.
       - The engine behind it must be the one that this run uses.
-    type: raw
-    default: /var/run/docker.sock
-  portainer_docker_socket:
-    description: The same for Portainer, as C(portainer_docker_socket) says; not checked without O(portainer).
     type: raw
     default: /var/run/docker.sock
   domain:
@@ -65,12 +57,6 @@ options:
     type: raw
   dashboard_port:
     description: Published port of the balancer's dashboard and API.
-    type: raw
-  portainer:
-    description: Whether to run Portainer.
-    type: raw
-  portainer_port:
-    description: Published port of Portainer.
     type: raw
   state_dir:
     description:
@@ -91,10 +77,6 @@ options:
     default: ""
   ca_bundle:
     description: File on the controller with the certificate authorities that downloads trust; empty means none.
-    type: raw
-    default: ""
-  portainer_archive:
-    description: File on the controller with Portainer's image; empty means none.
     type: raw
     default: ""
   tiers:
@@ -168,6 +150,8 @@ options:
       - The module then returns RV(become) as true, and leaves all further checks to that second run.
     type: bool
     default: true
+extends_documentation_fragment:
+  - evenkeel.cluster.switched_parts
 attributes:
   check_mode:
     description: Runs the same in check mode.
@@ -240,7 +224,7 @@ cluster_spec:
       sample: {access_log: /var/lib/evenkeel/evenkeel/log/access.log}
     endpoints:
       description:
-        - Where C(web), C(dashboard) and C(portainer) answer on this machine itself.
+        - Where C(web), C(dashboard), C(console) and C(portainer) answer on this machine itself.
         - Each has C(scheme), C(host), C(port) and C(url).
       type: dict
       sample: {web: {scheme: http, host: 127.0.0.1, port: 8080, url: "http://127.0.0.1:8080"}}
@@ -294,6 +278,10 @@ docker:
       sample: 999
     network:
       description: Whether the cluster's network exists.
+      type: bool
+      sample: true
+    console_network:
+      description: Whether the console's network exists.
       type: bool
       sample: true
     images:

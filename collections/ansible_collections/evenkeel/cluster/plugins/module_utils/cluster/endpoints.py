@@ -9,7 +9,8 @@ from dataclasses import dataclass
 
 #: All IPv4 addresses of a machine, as the address to publish a port on.
 EVERY_ADDRESS = str(ipaddress.IPv4Address(0))
-_LOOPBACK = {EVERY_ADDRESS: "127.0.0.1", "::": "::1"}
+LOOPBACK = "127.0.0.1"
+_LOOPBACK = {EVERY_ADDRESS: LOOPBACK, "::": "::1"}
 _DEFAULT_PORTS = {"http": 80, "https": 443}
 
 

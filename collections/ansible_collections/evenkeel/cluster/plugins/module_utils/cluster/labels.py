@@ -26,13 +26,15 @@ RELEASE = "evenkeel.release"
 DRILL = "evenkeel.drill"
 
 #: Parts of a cluster that a knob switches on: value of ROLE -> the knob. The role of that name removes the part.
-SWITCHED_PARTS = {"portainer": "cluster_portainer"}
+SWITCHED_PARTS = {"console": "cluster_console", "portainer": "cluster_portainer"}
 
 # Values of ROLE.
 NODE = "node"
 EDGE = "edge"
 BALANCER = "balancer"
 PORTAINER = "portainer"
+#: Of both containers of the console.
+CONSOLE = "console"
 #: Of a container that is not part of the cluster, although its image's labels say so.
 NONE = "none"
 

@@ -10,6 +10,8 @@ from __future__ import annotations
 
 DEFAULT_CLUSTER = "evenkeel"
 BALANCER_IMAGE = "res/traefik"
+#: The images of the console's two processes.
+CONSOLE_IMAGES = {"web": "res/console", "agent": "res/console-agent"}
 #: hold's image, named as what is derived for a tier; no tier has this name.
 HOLD = "hold"
 
@@ -50,6 +52,16 @@ def edge_name(cluster: str) -> str:
 def balancer_name(cluster: str, slot: str) -> str:
     """The balancer in a slot."""
     return f"{cluster}-balancer-{slot}"
+
+
+def console_name(cluster: str) -> str:
+    """The container of the console's web process, and its network."""
+    return f"{cluster}-console"
+
+
+def console_agent_name(cluster: str) -> str:
+    """The container of the console's agent."""
+    return f"{cluster}-console-agent"
 
 
 def portainer_name(cluster: str) -> str:

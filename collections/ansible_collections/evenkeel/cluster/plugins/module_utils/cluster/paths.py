@@ -32,6 +32,10 @@ class StatePaths:
         """The file with the password of Portainer's user admin."""
         return f"{self.secrets_dir}/portainer_password"
 
+    def console_password(self, user: str) -> str:
+        """The file with the password of a user of the console, as it was generated."""
+        return f"{self.secrets_dir}/console_{user}"
+
     @property
     def tier_secrets_dir(self) -> str:
         """The folder with the secrets of the tiers, which nodes have mounted."""
@@ -78,6 +82,11 @@ class StatePaths:
         return f"{self.state_dir}/overrides.json"
 
     @property
+    def console_dir(self) -> str:
+        """The folder of the console: settings, and what its two processes keep."""
+        return f"{self.state_dir}/console"
+
+    @property
     def build_dir(self) -> str:
         """The folder that images are built in."""
         return f"{self.state_dir}/build"
@@ -104,6 +113,7 @@ class StatePaths:
             "evidence_dir": self.evidence_dir,
             "declaration": self.declaration,
             "overrides": self.overrides,
+            "console_dir": self.console_dir,
         }
 
 

@@ -9,10 +9,10 @@ from collections.abc import Mapping
 from typing import Any
 
 from .container_options import ContainerOptions
-from .endpoints import EVERY_ADDRESS, Endpoint, published
+from .endpoints import EVERY_ADDRESS, LOOPBACK, Endpoint, published
 from .health import HealthCheck
 from .leaving import FINISH_SECONDS, OWN, probe_of
-from .names import BALANCER_IMAGE, HOLD, derived_name, former_names, image_name
+from .names import BALANCER_IMAGE, CONSOLE_IMAGES, HOLD, derived_name, former_names, image_name
 from .paths import StatePaths
 from .secrets import TierSecrets
 
@@ -25,6 +25,7 @@ ROLLS = (BESIDE, REPLACE)
 #: How long a release command may take where a tier does not say it.
 RELEASE_SECONDS = 600
 SAME_SITE = ("lax", "strict", "none")
+CONSOLE_PORT = 9080
 
 
 @dataclasses.dataclass(frozen=True)
@@ -146,7 +147,8 @@ class ClusterSpec:
     """Everything that one inventory declares.
 
     The addresses are those that ports are published on, and ``dashboard_user`` logs in to the balancer's dashboard and
-    API. What follows from the declaration are properties, and is in :meth:`as_dict` too.
+    API. Each of ``console_users`` has ``name`` and ``role``. What follows from the declaration are properties, and is
+    in :meth:`as_dict` too.
     """
 
     name: str
@@ -164,6 +166,11 @@ class ClusterSpec:
     web_address: str = EVERY_ADDRESS
     dashboard_address: str = EVERY_ADDRESS
     portainer_address: str = EVERY_ADDRESS
+    console: bool = False
+    console_port: int = CONSOLE_PORT
+    console_address: str = LOOPBACK
+    console_tls: bool = False
+    console_users: list[dict[str, str]] = dataclasses.field(default_factory=list)
 
     @property
     def paths(self) -> StatePaths:
@@ -172,10 +179,11 @@ class ClusterSpec:
 
     @property
     def endpoints(self) -> dict[str, Endpoint]:
-        """Where the target itself reaches ``web``, ``dashboard`` and ``portainer``."""
+        """Where the target itself reaches ``web``, ``dashboard``, ``console`` and ``portainer``."""
         return {
             "web": published(self.web_address, self.web_port),
             "dashboard": published(self.dashboard_address, self.dashboard_port),
+            "console": published(self.console_address, self.console_port, "https" if self.console_tls else "http"),
             "portainer": published(self.portainer_address, self.portainer_port),
         }
 
@@ -183,6 +191,11 @@ class ClusterSpec:
     def balancer_image(self) -> str:
         """The name of the balancer's image, without a tag."""
         return image_name(self.name, BALANCER_IMAGE)
+
+    @property
+    def console_images(self) -> dict[str, str]:
+        """The names of the console's two images, ``web`` and ``agent``, without a tag."""
+        return {part: image_name(self.name, image) for part, image in CONSOLE_IMAGES.items()}
 
     @property
     def hold_image(self) -> str:
@@ -205,6 +218,7 @@ class ClusterSpec:
             **dataclasses.asdict(self),
             "balancer_image": self.balancer_image,
             "hold_image": self.hold_image,
+            "console_images": self.console_images,
             "former_images": self.former_images,
             "paths": self.paths.as_dict(),
             "endpoints": endpoints,

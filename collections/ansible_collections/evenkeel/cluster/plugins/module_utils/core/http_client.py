@@ -147,8 +147,11 @@ class _TlsSocket(ssl.SSLSocket):
         return super().recv_into(*arguments, **options)
 
 
-def _tls_context() -> ssl.SSLContext:
+def _tls_context(*, verify: bool) -> ssl.SSLContext:
     context = ssl.create_default_context()
+    if not verify:
+        context.check_hostname = False
+        context.verify_mode = ssl.CERT_NONE
     context.sslsocket_class = _TlsSocket
     return context
 
@@ -156,7 +159,8 @@ def _tls_context() -> ssl.SSLContext:
 class _Connection(http.client.HTTPConnection):
     """A connection to one server whose every step ends at the deadline."""
 
-    def __init__(self, parts: SplitResult, deadline: _Deadline) -> None:
+    def __init__(self, parts: SplitResult, deadline: _Deadline, *, verify: bool = True) -> None:
+        self._verify = verify
         self.default_port = _PORTS[parts.scheme]  # left out of the Host header
         super().__init__(parts.hostname or "", parts.port or self.default_port)
         self._tls = parts.scheme == "https"
@@ -181,7 +185,7 @@ class _Connection(http.client.HTTPConnection):
 
     def _secured(self, connection: _Socket) -> socket.socket:
         connection.settimeout(self._deadline.left())
-        secured = _tls_context().wrap_socket(connection, server_hostname=self.host)
+        secured = _tls_context(verify=self._verify).wrap_socket(connection, server_hostname=self.host)
         if isinstance(secured, _TlsSocket):
             secured.deadline = self._deadline
         return secured
@@ -197,6 +201,7 @@ class Client:
         limit: bytes of a body; an answer with more counts as none.
         headers: sent with each request.
         clock: tells the time.
+        verify: whether the server's certificate must be trusted, and name it; not for this machine's own addresses.
 
     Raises:
         ValueError: no request can be sent to this address.
@@ -209,6 +214,8 @@ class Client:
         limit: int = MAX_BODY_BYTES,
         headers: Mapping[str, str] | None = None,
         clock: Clock = SYSTEM_CLOCK,
+        *,
+        verify: bool = True,
     ) -> None:
         """Prepare; nothing is sent yet."""
         if not is_http_url(base_url):
@@ -219,7 +226,7 @@ class Client:
         self._limit = limit
         self._headers = dict(headers or {})
         self._deadline = _Deadline(clock)
-        self._connection = _Connection(parts, self._deadline)
+        self._connection = _Connection(parts, self._deadline, verify=verify)
         self._lock = threading.Lock()
         # A client that is dropped without close() closes, too.
         weakref.finalize(self, self._connection.close)
@@ -298,7 +305,14 @@ def _read(answer: http.client.HTTPResponse, limit: int) -> bytes:
     return body
 
 
-def get(url: str, seconds: float = PROBE_SECONDS, limit: int = MAX_BODY_BYTES, clock: Clock = SYSTEM_CLOCK) -> Answer:
+def get(
+    url: str,
+    seconds: float = PROBE_SECONDS,
+    limit: int = MAX_BODY_BYTES,
+    clock: Clock = SYSTEM_CLOCK,
+    *,
+    verify: bool = True,
+) -> Answer:
     """GET an address over a connection of its own.
 
     Args:
@@ -306,13 +320,15 @@ def get(url: str, seconds: float = PROBE_SECONDS, limit: int = MAX_BODY_BYTES, c
         seconds: for everything together: to connect, to send, and to receive.
         limit: bytes of the body; an answer with more counts as none.
         clock: tells the time.
+        verify: whether the server's certificate must be trusted, and name it.
 
     Returns:
         The answer, or why there was none; never raises.
     """
     try:
         parts = urlsplit(url)
-        client = Client(f"{parts.scheme}://{parts.netloc}", seconds, limit, {"Connection": "close"}, clock)
+        base = f"{parts.scheme}://{parts.netloc}"
+        client = Client(base, seconds, limit, {"Connection": "close"}, clock, verify=verify)
     except ValueError as error:
         return Answer(0, reason=failure_words(error))
     with contextlib.closing(client):
@@ -325,6 +341,8 @@ def first_answer(
     seconds: float = PROBE_SECONDS,
     clock: Clock = SYSTEM_CLOCK,
     headers: Mapping[str, str] | None = None,
+    *,
+    verify: bool = True,
 ) -> Answer:
     """GET an address over a connection of its own, and end it after the headers: the body may be of any length.
 
@@ -334,6 +352,7 @@ def first_answer(
         seconds: for everything together.
         clock: tells the time.
         headers: further headers.
+        verify: whether the server's certificate must be trusted, and name it.
 
     Returns:
         The answer without its body, or why there was none; never raises.
@@ -342,7 +361,7 @@ def first_answer(
         return Answer(0, reason=f"not an http(s) URL: {url!r}")
     parts, deadline = urlsplit(url), _Deadline(clock)
     deadline.begin(seconds)
-    with contextlib.closing(_Connection(parts, deadline)) as connection:
+    with contextlib.closing(_Connection(parts, deadline, verify=verify)) as connection:
         try:
             path = (parts.path or "/") + (f"?{parts.query}" if parts.query else "")
             sent = {"Connection": "close", **({"Host": host} if host else {}), **(headers or {})}

@@ -11,7 +11,7 @@ from dataclasses import dataclass, field
 
 from ..balancer.config import SLOTS
 from ..cluster import labels
-from ..cluster.names import balancer_name, edge_name, node_name, portainer_name
+from ..cluster.names import balancer_name, console_agent_name, console_name, edge_name, node_name, portainer_name
 from ..cluster.spec import ClusterSpec
 from ..core.errors import Problem, quote
 from ..engine.docker_facts import Container, Docker
@@ -44,6 +44,7 @@ class MachineFacts:
         engines: knob with a socket to the identifier of the engine there, see :func:`check_sockets`.
         proxies: the processes docker-proxy.
         resolved: the socket and each folder that a tier mounts -> where it really is.
+        certificate: why the console's certificate cannot be used.
     """
 
     machine: Machine
@@ -54,6 +55,7 @@ class MachineFacts:
     engines: Mapping[str, str | None] = field(default_factory=dict)
     proxies: tuple[PortProxy, ...] = ()
     resolved: Mapping[str, str] = field(default_factory=dict)
+    certificate: tuple[Problem, ...] = ()
 
 
 def version_numbers(text: str) -> tuple[int, int]:
@@ -240,6 +242,8 @@ def published_ports(spec: ClusterSpec) -> list[tuple[str, int, str]]:
         ("cluster_web_port", spec.web_port, edge_name(spec.name)),
         ("cluster_dashboard_port", spec.dashboard_port, edge_name(spec.name)),
     ]
+    if spec.console:
+        ports.append(("cluster_console_port", spec.console_port, console_name(spec.name)))
     if spec.portainer:
         ports.append(("cluster_portainer_port", spec.portainer_port, portainer_name(spec.name)))
     return ports
@@ -276,6 +280,10 @@ def check_names(spec: ClusterSpec, docker: Docker) -> list[Problem]:
     """No container or network that is not ours bears a name that we need."""
     names = {node_name(spec.name, tier.name, number) for tier in spec.tiers for number in range(1, tier.nodes + 1)}
     names |= {edge_name(spec.name), *(balancer_name(spec.name, slot) for slot in SLOTS)}
+    networks = [spec.network]
+    if spec.console:
+        names |= {console_name(spec.name), console_agent_name(spec.name)}
+        networks.append(console_name(spec.name))
     if spec.portainer:
         names.add(portainer_name(spec.name))
     problems = [
@@ -288,12 +296,16 @@ def check_names(spec: ClusterSpec, docker: Docker) -> list[Problem]:
         for container in sorted(docker.containers, key=lambda item: item.name)
         if container.name in names and not is_ours(container, spec)
     ]
-    network = docker.networks.get(spec.network)
-    if network is not None and network.get(labels.CLUSTER) != spec.name:
-        fix = f"docker network rm {spec.network}, or choose another cluster_name"
-        problems.append(
-            Problem(f"network {spec.network}", f"one that is not of cluster {spec.name}", "the name free", fix)
+    problems += [
+        Problem(
+            f"network {network}",
+            f"one that is not of cluster {spec.name}",
+            "the name free",
+            f"docker network rm {network}, or choose another cluster_name",
         )
+        for network in networks
+        if docker.networks.get(network, {labels.CLUSTER: spec.name}).get(labels.CLUSTER) != spec.name
+    ]
     return problems + _check_images(spec, docker)
 
 
@@ -302,7 +314,8 @@ def _check_images(spec: ClusterSpec, docker: Docker) -> list[Problem]:
     made = {
         tier.derived or tier.image: f"cluster_tiers.{tier.name}" for tier in spec.tiers if tier.derived or tier.context
     }
-    made[spec.balancer_image] = "cluster_name"
+    own = [spec.balancer_image, *(spec.console_images.values() if spec.console else ())]
+    made |= dict.fromkeys(own, "cluster_name")
     others = {tag.rpartition(":")[0]: by for tag, by in sorted(docker.builders.items()) if by != spec.name}
     return [
         Problem(
@@ -371,4 +384,5 @@ def check_all(declaration: Declaration, facts: MachineFacts) -> list[Problem]:
         *([] if docker.trouble else check_networks(spec, docker)),
         *check_mounts(spec, docker, facts.resolved),
         *check_sockets(docker, declaration.sockets, facts.engines),
+        *facts.certificate,
     ]

@@ -9,14 +9,15 @@ from dataclasses import dataclass
 from typing import Any
 
 from ..cluster import labels
-from ..cluster.endpoints import EVERY_ADDRESS
+from ..cluster.endpoints import EVERY_ADDRESS, LOOPBACK
 from ..cluster.paths import default_state_dir
 from ..cluster.secrets import unpack
-from ..cluster.spec import ClusterSpec
+from ..cluster.spec import CONSOLE_PORT, ClusterSpec
 from ..core.errors import InputError, Problem, quote
 from ..core.values import parse_size
 from ..engine.docker_facts import Docker
 from ..engine.docker_http import DEFAULT_SOCKET
+from ..inventory.console_options import DEFAULT_USERS
 from ..inventory.knobs import Variables, check_variables, node_variable
 from ..inventory.parse import DEFAULT_RETRY_ATTEMPTS, parse_cluster
 from ..inventory.reader import is_folder
@@ -37,7 +38,7 @@ KNOBS = (
     "tiers",
 )
 #: Options with a default, which is that of the knob in its role.
-OPTIONAL_KNOBS: dict[str, str | int] = {
+OPTIONAL_KNOBS: dict[str, str | int | list[Any]] = {
     "state_dir": "",
     "dashboard_user": "admin",
     "registry_prefix": "",
@@ -51,6 +52,15 @@ OPTIONAL_KNOBS: dict[str, str | int] = {
     "retry_attempts": DEFAULT_RETRY_ATTEMPTS,
     "docker_socket": DEFAULT_SOCKET,
     "portainer_docker_socket": DEFAULT_SOCKET,
+    "console": True,
+    "console_port": CONSOLE_PORT,
+    "console_address": LOOPBACK,
+    "console_users": list(DEFAULT_USERS),
+    "console_hosts": [],
+    "console_origins": [],
+    "console_certificate": "",
+    "console_key": "",
+    "console_docker_socket": DEFAULT_SOCKET,
 }
 
 
@@ -69,6 +79,7 @@ class Declaration:
         existing_files: the files on the controller that are there.
         named_files: knob to the path of a file on the controller, or empty.
         sockets: knob to the path of the engine's socket that it gives to a container.
+        certificate: the console's certificate and its key on the machine; empty without TLS.
     """
 
     spec: ClusterSpec | None
@@ -81,6 +92,7 @@ class Declaration:
     existing_files: tuple[str, ...]
     named_files: Mapping[str, str]
     sockets: Mapping[str, str]
+    certificate: tuple[str, ...] = ()
 
 
 def read_declaration(params: Mapping[str, Any], machine: Machine, docker: Docker) -> Declaration:
@@ -114,6 +126,8 @@ def read_declaration(params: Mapping[str, Any], machine: Machine, docker: Docker
     sockets = {"load_balancer_docker_socket": raw["docker_socket"]}
     if spec is not None and spec.portainer:
         sockets["portainer_docker_socket"] = raw["portainer_docker_socket"]
+    if spec is not None and spec.console:
+        sockets["console_docker_socket"] = raw["console_docker_socket"]
     for knob, path in sockets.items():
         if not isinstance(path, str) or not is_folder(path):
             want, fix = "the absolute path of a socket", f"-e {knob}={DEFAULT_SOCKET}"
@@ -130,6 +144,7 @@ def read_declaration(params: Mapping[str, Any], machine: Machine, docker: Docker
         existing_files=tuple(params.get("existing_files") or ()),
         named_files={knob: path for knob, path in named.items() if isinstance(path, str)},
         sockets={knob: path for knob, path in sockets.items() if isinstance(path, str) and is_folder(path)},
+        certificate=_certificate(spec, raw),
     )
 
 
@@ -148,6 +163,12 @@ def with_counts(tiers: object, counts: Mapping[str, Any]) -> object:
         else tier
         for name, tier in tiers.items()
     }
+
+
+def _certificate(spec: ClusterSpec | None, raw: Mapping[str, Any]) -> tuple[str, ...]:
+    if spec is None or not (spec.console and spec.console_tls):
+        return ()
+    return str(raw["console_certificate"]), str(raw["console_key"])
 
 
 def _unpacked(text: str) -> tuple[dict[str, Any], list[Problem]]:

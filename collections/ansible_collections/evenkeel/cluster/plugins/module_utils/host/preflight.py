@@ -11,11 +11,13 @@ from dataclasses import dataclass
 from typing import Any
 
 from ..cluster.labels import SWITCHED_PARTS
+from ..cluster.names import console_name
 from ..cluster.spec import ClusterSpec
 from ..cluster.volumes import shared_volume_advice
 from ..core.errors import Problem
 from ..engine.docker_facts import Docker, read_engine_id
 from .capacity import memory_advice
+from .certificate import certificate_problems
 from .checks import (
     MachineFacts,
     check_all,
@@ -77,7 +79,12 @@ def read_facts(declaration: Declaration, spec: ClusterSpec, machine: Machine, do
         engines={knob: read_engine_id(path) for knob, path in others.items()} if not docker.trouble else {},
         proxies=tuple(read_port_proxies()) if must_carry else (),
         resolved={path: os.path.realpath(path) for path in (docker.socket, *_mounted(spec))} if must_carry else {},
+        certificate=_certificate(declaration) if must_carry else (),
     )
+
+
+def _certificate(declaration: Declaration) -> tuple[Problem, ...]:
+    return tuple(certificate_problems(*declaration.certificate)) if declaration.certificate else ()
 
 
 def _mounted(spec: ClusterSpec) -> Iterable[str]:
@@ -157,6 +164,7 @@ def engine_facts(
         "socket": docker.socket,
         "socket_group": docker.socket_group,
         "network": spec.network in docker.networks,
+        "console_network": console_name(spec.name) in docker.networks,
         "images": dict(docker.images),
         "remains": remains(spec, docker),
         "live_restore": docker.live_restore,

@@ -14,7 +14,7 @@ from collections.abc import Container, Mapping, Sequence
 from typing import Any
 
 from ..cluster.labels import CONTENT, ROLE
-from .plan import BALANCER
+from .plan import BALANCER, DOCKERFILE
 
 _HASH = re.compile(r"-[0-9a-f]{12}$")
 
@@ -31,7 +31,7 @@ _ERROR_LENGTH = 300
 class Build:
     """One ``docker build``.
 
-    ``also`` is a second reference or empty, ``path`` the build context on the host.
+    ``also`` is a second reference or empty, ``path`` the build context on the host, ``dockerfile`` a path in it.
     """
 
     ref: str
@@ -39,6 +39,7 @@ class Build:
     path: str
     args: Mapping[str, Any]
     labels: Mapping[str, str]
+    dockerfile: str = DOCKERFILE
 
 
 @dataclasses.dataclass(frozen=True)
@@ -104,6 +105,7 @@ def _image_build(image: Mapping[str, Any], settings: BuildSettings) -> Build:
         path=f"{settings.directory}/image-{image['name']}",
         args=dict([*image["args"].items(), ("BASE", image["base"]), *settings.environment.items()]),
         labels={**dict(image["labels"].items()), CONTENT: image["ref"].rpartition(":")[2]},
+        dockerfile=image.get("dockerfile", DOCKERFILE),
     )
 
 

@@ -16,6 +16,8 @@ from typing import Any
 BALANCER = "_balancer"
 """The balancer's name in a plan. No tier has this name, because a tier's name begins with a letter."""
 
+DOCKERFILE = "Dockerfile"
+
 # These are added to a build context if its Dockerfile copies them.
 _COPIES_NODE = re.compile(r"^(COPY|ADD) (.*[ /])?node/", re.MULTILINE)
 _COPIES_CA_BUNDLE = re.compile(r"^(COPY|ADD) .*ca-bundle", re.MULTILINE)
@@ -26,7 +28,7 @@ class Source:
     """What an image is built from.
 
     ``image`` is the repository's name without a tag, ``context`` the build context on the controller, ``base`` the
-    reference that the build gets as its argument ``BASE``.
+    reference that the build gets as its argument ``BASE``, ``dockerfile`` the Dockerfile's path in the context.
     """
 
     name: str
@@ -35,6 +37,7 @@ class Source:
     base: str
     labels: Mapping[str, str]
     args: Mapping[str, Any]
+    dockerfile: str
 
 
 @dataclasses.dataclass(frozen=True)
@@ -65,7 +68,7 @@ def image_source(raw: Mapping[str, Any], root: str, base: str, args: Mapping[str
     """What the image of a tier, or of the balancer, is built from.
 
     Args:
-        raw: name, image, context and labels.
+        raw: name, image, context, labels, and the Dockerfile where it has another name.
         root: the folder that relative contexts start from.
         base: reference of the base image.
         args: build arguments besides ``BASE``.
@@ -77,6 +80,7 @@ def image_source(raw: Mapping[str, Any], root: str, base: str, args: Mapping[str
         base=base,
         labels=dict(raw["labels"].items()),
         args=dict(args.items()),
+        dockerfile=raw.get("dockerfile", DOCKERFILE),
     )
 
 

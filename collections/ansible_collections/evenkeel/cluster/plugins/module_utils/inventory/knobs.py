@@ -18,7 +18,8 @@ _COUNT = "_nodes"
 SAMPLE_TIERS = ("static", "dynamic")
 #: What the playbooks take besides the roles' knobs.
 PLAYBOOK_KNOBS = frozenset(
-    {"cluster_check_machine", "cluster_read_secrets", "prove_drills", "prove_thresholds", "status_strict"}
+    {"cluster_check_machine", "cluster_read_secrets", "console_reset", "prove_drills", "prove_thresholds"}
+    | {"status_strict"}
     | {"teardown_engine", "teardown_images", "teardown_portainer_data", "teardown_volumes", "tier"}
 )
 #: What roles set for each other. Inventories do not set these, but they are not foreign either.

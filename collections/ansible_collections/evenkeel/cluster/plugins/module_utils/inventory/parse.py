@@ -12,10 +12,11 @@ import re
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from ..cluster.endpoints import EVERY_ADDRESS
+from ..cluster.endpoints import EVERY_ADDRESS, LOOPBACK
 from ..cluster.engines import ENGINES
-from ..cluster.spec import ClusterSpec, Tier
+from ..cluster.spec import CONSOLE_PORT, ClusterSpec, Tier
 from ..core.errors import Problem, printable
+from .console_options import DEFAULT_USERS, check_places, read_tls, read_users
 from .reader import NAME, Reader, is_address, is_folder, is_host_name
 from .tiers import read_tiers
 
@@ -26,6 +27,7 @@ _REGISTRY_PREFIX = re.compile(
 )
 # A colon ends the user's name in a users file and in HTTP's basic authentication.
 _USER = re.compile(r"[A-Za-z0-9][A-Za-z0-9._@-]{0,63}", re.ASCII)
+_PORTS = {"web_port": 8080, "dashboard_port": 9000, "portainer_port": 9090, "console_port": CONSOLE_PORT}
 MAX_RETRY_ATTEMPTS = 1000
 DEFAULT_RETRY_ATTEMPTS = 128
 _MIRROR = re.compile(r"(?:(?:https?|file)://[A-Za-z0-9._~:/@%+-]+)?", re.ASCII)
@@ -34,18 +36,24 @@ _SYSTEM_FOLDERS = frozenset({"", "bin", "boot", "dev", "etc", "lib", "lib64", "p
 _MIN_FOLDERS = {"home": 3, "var": 3}
 
 
-def _ports(reader: Reader, raw: Mapping[str, Any]) -> tuple[int, int, int]:
+def _ports(reader: Reader, raw: Mapping[str, Any]) -> dict[str, int]:
     owners: dict[int, str] = {}
-    numbers = []
-    for knob, default in (("web_port", 8080), ("dashboard_port", 9000), ("portainer_port", 9090)):
+    numbers = {}
+    for knob, default in _PORTS.items():
         known = len(reader.problems)
-        number = reader.whole(f"cluster_{knob}", raw.get(knob), 1, 65535, f"-e cluster_{knob}={default}")
-        numbers.append(number)
+        number = reader.whole(
+            f"cluster_{knob}",
+            raw.get(knob, default if knob == "console_port" else None),
+            1,
+            65535,
+            f"-e cluster_{knob}={default}",
+        )
+        numbers[knob] = number
         if len(reader.problems) == known and owners.setdefault(number, knob) != knob:
             want = f"another port than cluster_{owners[number]}"
             free = next(port for port in (default, *range(8081, 8090)) if port not in owners)
             reader.problem(f"cluster_{knob}", number, want, f"-e cluster_{knob}={free}")
-    return numbers[0], numbers[1], numbers[2]
+    return numbers
 
 
 def _hosts(reader: Reader, raw: object, domain: object) -> list[str]:
@@ -86,11 +94,11 @@ def _sources(reader: Reader, raw: Mapping[str, Any]) -> None:
         reader.problem("cluster_ca_bundle", bundle, "the path of a file (empty = none)", "-e cluster_ca_bundle=")
 
 
-def _address(reader: Reader, knob: str, raw: object) -> str:
+def _address(reader: Reader, knob: str, raw: object, default: str = EVERY_ADDRESS) -> str:
     if not is_address(raw):
         want = f"an IP address of this machine ({EVERY_ADDRESS} = all)"
-        reader.problem(knob, raw, want, f"-e {knob}={EVERY_ADDRESS}")
-        return EVERY_ADDRESS
+        reader.problem(knob, raw, want, f"-e {knob}={default}")
+        return default
     return str(raw)
 
 
@@ -114,7 +122,8 @@ def parse_cluster(raw: Mapping[str, Any]) -> tuple[ClusterSpec | None, list[Prob
     Args:
         raw: the ``cluster_*`` knobs without their prefix (``name``, ``domain``, ``hosts``, ``tiers``, ...), and knobs
             of other roles that must agree with them: ``web_address``, ``dashboard_address``, ``portainer_address``,
-            ``retry_attempts``. ``tier_secrets`` has what the tiers keep secret, see :func:`tiers.read_tiers`.
+            ``retry_attempts``, and those of the console with their prefix ``console_``. ``tier_secrets`` has what the
+            tiers keep secret, see :func:`tiers.read_tiers`.
 
     Returns:
         The specification (``None`` when there are problems) and the problems.
@@ -133,20 +142,21 @@ def parse_cluster(raw: Mapping[str, Any]) -> tuple[ClusterSpec | None, list[Prob
     if not is_host_name(domain):
         reader.problem("cluster_domain", domain, "a host name", "-e cluster_domain=labo-http.res.ch")
     hosts = _hosts(reader, raw.get("hosts"), domain)
-    web_port, dashboard_port, portainer_port = _ports(reader, raw)
+    ports = _ports(reader, raw)
     tiers = read_tiers(reader, name, raw.get("tiers"), raw.get("tier_secrets") or {})
     _retries(reader, raw.get("retry_attempts", DEFAULT_RETRY_ATTEMPTS), tiers)
     _sources(reader, raw)
+    check_places(reader, raw.get("console_hosts", []), raw.get("console_origins", []))
     reader.choice("cluster_engine", raw.get("engine"), ENGINES)
     spec = ClusterSpec(
         name=name,
         domain=str(domain),
         hosts=hosts,
         network=name,
-        web_port=web_port,
-        dashboard_port=dashboard_port,
+        web_port=ports["web_port"],
+        dashboard_port=ports["dashboard_port"],
         portainer=reader.flag("cluster_portainer", raw.get("portainer")),
-        portainer_port=portainer_port,
+        portainer_port=ports["portainer_port"],
         image_source=reader.choice("cluster_image_source", raw.get("image_source"), IMAGE_SOURCES),
         state_dir=_state_dir(reader, raw.get("state_dir")),
         tiers=tiers,
@@ -162,5 +172,10 @@ def parse_cluster(raw: Mapping[str, Any]) -> tuple[ClusterSpec | None, list[Prob
             reader, "load_balancer_dashboard_address", raw.get("dashboard_address", EVERY_ADDRESS)
         ),
         portainer_address=_address(reader, "portainer_address", raw.get("portainer_address", EVERY_ADDRESS)),
+        console=reader.flag("cluster_console", raw.get("console", False)),
+        console_port=ports["console_port"],
+        console_address=_address(reader, "console_address", raw.get("console_address", LOOPBACK), LOOPBACK),
+        console_tls=read_tls(reader, raw),
+        console_users=read_users(reader, raw.get("console_users", DEFAULT_USERS)),
     )
     return (None if reader.problems else spec), reader.problems

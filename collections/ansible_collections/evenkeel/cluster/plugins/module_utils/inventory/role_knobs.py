@@ -29,6 +29,11 @@ _MIN_MEMORY = 6 * 1024**2  # Docker refuses less
 
 _NUMBERS: dict[str, dict[str, NumberOption]] = {
     "app_images": {"build_timeout": NumberOption(1, _DAY, 600), "keep": NumberOption(0, 1000, 1)},
+    "console": {
+        "log_files": NumberOption(1, MAX_LOG_FILES, LOG_FILES),
+        "pids": NumberOption(1, _PIDS, 100),
+        "ready_seconds": NumberOption(1, 3600, 60),
+    },
     "docker_engine": {"lock_timeout": NumberOption(0, _DAY, 300), "start_timeout": NumberOption(1, 3600, 60)},
     "evidence": {
         "balance_requests": NumberOption(0, 100_000, 0),
@@ -59,6 +64,9 @@ _NUMBERS: dict[str, dict[str, NumberOption]] = {
 }
 #: Knob -> its least size in bytes, the default, and whether 0 stands for none.
 _SIZES: dict[str, tuple[int, str, bool]] = {
+    "console_agent_memory": (_MIN_MEMORY, "256m", False),
+    "console_log_size": (MIN_LOG_SIZE, "10m", True),
+    "console_memory": (_MIN_MEMORY, "256m", False),
     "load_balancer_access_log_size": (MIN_LOG_SIZE, "200m", False),
     "load_balancer_log_size": (MIN_LOG_SIZE, "10m", True),
     "load_balancer_memory": (_MIN_MEMORY, "1g", False),
@@ -79,6 +87,8 @@ _TIMES = {
 }
 _FLAGS = {
     "app_images_remove": "false",
+    "console_keep": "false",
+    "console_remove_data": "false",
     "docker_engine_reconfigure": "false",
     "docker_engine_remove": "false",
     "load_balancer_all_metrics": "false",

@@ -10,7 +10,7 @@ from typing import Any
 
 from ..cluster.contract import STATS_PORT
 from ..cluster.leaving import HELD, OWN, probe_of
-from ..cluster.names import HOLD, derived_name, image_name, node_name
+from ..cluster.names import CONSOLE_IMAGES, HOLD, derived_name, image_name, node_name
 from ..cluster.spec import REPLACE, Tier
 from ..core.errors import printable
 from ..traefik.labels import policy_labels, service_name, tier_labels
@@ -32,7 +32,7 @@ RESERVED_TIERS = frozenset(
     | {"internal", "none", "portainer", "registry", "traefik"}
 )
 # Images that the project builds itself; a tier's image of the same name would replace them.
-RESERVED_IMAGES = frozenset({"evenkeel/base", "evenkeel/hold", "res/traefik"})
+RESERVED_IMAGES = frozenset({"evenkeel/base", "evenkeel/hold", "res/traefik", *CONSOLE_IMAGES.values()})
 _OURS = "evenkeel/"
 _IMAGE_LENGTH = 255
 _HOST_LABEL_LENGTH = 63  # the name of a node is its host name
