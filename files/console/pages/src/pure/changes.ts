@@ -1,0 +1,59 @@
+// What a viewer computes from the stream. Pure.
+import type { Change, Node, State } from "../contract";
+
+/** The state after a change; the former one stays as it was. Entries that did not change stay the same objects. */
+export function applied(before: State, change: Change): State {
+  const { tiers, nodes, ...rest } = change;
+  return {
+    ...before,
+    ...rest,
+    tiers: tiers ? merged(before.tiers, tiers) : before.tiers,
+    nodes: nodes ? merged(before.nodes, nodes) : before.nodes,
+  };
+}
+
+function merged<T>(before: Record<string, T>, change: Record<string, T | null>): Record<string, T> {
+  const found = { ...before };
+  for (const [key, value] of Object.entries(change)) {
+    if (value === null) delete found[key];
+    else found[key] = value;
+  }
+  return found;
+}
+
+/** Whether a change says more than other figures; then it is shown at once, and not at the next second. */
+export function isUrgent(before: State, change: Change): boolean {
+  const { tiers, nodes, ...rest } = change;
+  if (Object.keys(rest).length > 0) return true;
+  for (const [id, node] of Object.entries(nodes ?? {})) {
+    const old = before.nodes[id];
+    if (!old || !node || !sameState(old, node)) return true;
+  }
+  for (const [name, tier] of Object.entries(tiers ?? {})) {
+    const old = before.tiers[name];
+    if (!old || !tier) return true;
+    if (old.desired !== tier.desired || old.running !== tier.running || old.in_rotation !== tier.in_rotation)
+      return true;
+    if (old.guests !== tier.guests || old.drift.length !== tier.drift.length) return true;
+  }
+  return false;
+}
+
+function sameState(one: Node, other: Node): boolean {
+  return one.word === other.word && one.shape === other.shape && one.reason === other.reason;
+}
+
+/** When each node's word became what it is, as far as it was seen here. */
+export function wordsSince(
+  known: ReadonlyMap<string, { word: string; at: number | null }>,
+  nodes: Record<string, Node>,
+  at: number,
+): Map<string, { word: string; at: number | null }> {
+  const found = new Map<string, { word: string; at: number | null }>();
+  for (const [id, node] of Object.entries(nodes)) {
+    const old = known.get(id);
+    if (old && old.word === node.word) found.set(id, old);
+    else found.set(id, { word: node.word, at: known.size === 0 ? null : at });
+  }
+  return found;
+}

@@ -1,0 +1,132 @@
+// What the pages know: the state of the cluster, of the stream, and of the reader's session.
+import { batch, computed, signal } from "@preact/signals";
+import { get, linesOf } from "./api";
+import type { Action, Event, Me, Message, State } from "./contract";
+import { applied, isUrgent, wordsSince } from "./pure/changes";
+import { ended, Speaker, sentences } from "./pure/speak";
+import { blocked } from "./pure/words";
+
+const FIGURES_MS = 1000;
+const URGENT_MS = 100;
+const KEPT_EVENTS = 200;
+
+export const me = signal<Me | null>(null);
+export const state = signal<State | null>(null);
+export const live = signal(false);
+/** When the last word of the server came, in seconds since the epoch; 0 for never. */
+export const heardAt = signal(0);
+/** When the next try to connect is made, in seconds since the epoch; 0 for now. */
+export const tryAt = signal(0);
+export const clock = signal(Date.now() / 1000);
+export const events = signal<Event[]>([]);
+export const actions = signal<Record<string, Action>>({});
+export const since = signal<Map<string, { word: string; at: number | null }>>(new Map());
+/** The action of a click whose first progress has not come yet. */
+export const awaited = signal<{ id: string; title: string } | null>(null);
+export const announced = signal("");
+
+export const running = computed(() => Object.values(actions.value).find((one) => one.state === "running") ?? null);
+export const why = computed(() => blocked(live.value, state.value, running.value));
+
+/** Whether the reader may ask for a verb. */
+export function may(verb: string): boolean {
+  return me.value?.verbs.some((one) => one === verb) ?? false;
+}
+
+export function nodeName(id: string): string {
+  return state.value?.nodes[id]?.name ?? id.slice(0, 12);
+}
+
+const speaker = new Speaker();
+let pending: State | null = null;
+let spoken: State | null = null;
+let timer: ReturnType<typeof setTimeout> | undefined;
+let due = 0;
+let flushed = 0;
+
+/** Take in one message of the stream. Figures are shown once in a second, changes of state at once. */
+export function take(message: Message): void {
+  if ("state" in message) {
+    pending = message.state;
+    schedule(0);
+  } else if ("change" in message) {
+    const before = pending ?? state.value;
+    if (!before) return;
+    pending = applied(before, message.change);
+    if (message.at) pending.at = message.at;
+    schedule(isUrgent(before, message.change) ? URGENT_MS : FIGURES_MS);
+  } else if ("event" in message) {
+    events.value = [message.event, ...events.value].slice(0, KEPT_EVENTS);
+  } else if ("action" in message) {
+    takeAction(message.action);
+  }
+}
+
+function schedule(pause: number): void {
+  const now = performance.now();
+  const wanted = Math.max(now, flushed + pause);
+  if (timer !== undefined && due <= wanted) return;
+  clearTimeout(timer);
+  due = wanted;
+  timer = setTimeout(flush, wanted - now);
+}
+
+function flush(): void {
+  timer = undefined;
+  flushed = performance.now();
+  const now = pending;
+  if (!now) return;
+  pending = null;
+  batch(() => {
+    since.value = wordsSince(since.value, now.nodes, Date.now() / 1000);
+    state.value = now;
+  });
+  speaker.add(...sentences(spoken, now));
+  spoken = now;
+}
+
+export function takeAction(action: Action): void {
+  const old = actions.value[action.id];
+  if (old?.state === "running") speaker.add(ended(action));
+  batch(() => {
+    actions.value = { ...actions.value, [action.id]: action };
+    if (awaited.value?.id === action.id) awaited.value = null;
+  });
+}
+
+/** Say something as soon as the pause is over. */
+export function say(line: string): void {
+  speaker.add(line);
+}
+
+/** Once a second: the clock, and what is to be said. */
+export function tick(): void {
+  const now = Date.now() / 1000;
+  clock.value = now;
+  const line = speaker.next(performance.now() / 1000);
+  if (line) announced.value = line;
+}
+
+/** What the stream does not repeat: the reader's rights, the newest events and actions. */
+export async function catchUp(): Promise<void> {
+  const [reader, newest, recent] = await Promise.all([
+    get<Me>("/api/me"),
+    get<Event[]>("/api/events?count=50"),
+    get<Action[]>("/api/actions"),
+  ]);
+  batch(() => {
+    me.value = reader;
+    events.value = newest;
+    actions.value = Object.fromEntries(recent.map((action) => [action.id, action]));
+  });
+}
+
+/** The state at once, for what does not come by the stream. */
+export async function problemsOf(work: () => Promise<unknown>): Promise<string[]> {
+  try {
+    await work();
+    return [];
+  } catch (error) {
+    return linesOf(error);
+  }
+}
