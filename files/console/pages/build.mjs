@@ -10,7 +10,9 @@ if (tests) {
   rmSync("build-test", { recursive: true, force: true });
   await build({
     ...common,
-    entryPoints: readdirSync("test").map((name) => join("test", name)),
+    entryPoints: readdirSync("test")
+      .filter((name) => name.endsWith(".test.ts"))
+      .map((name) => join("test", name)),
     outdir: "build-test",
     outExtension: { ".js": ".mjs" },
     platform: "node",

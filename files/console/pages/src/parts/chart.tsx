@@ -15,7 +15,7 @@ export interface ChartMark {
   text: string;
 }
 
-const HEIGHT = 150;
+const HEIGHT = 130;
 const COLOURS = 6;
 
 function colours(element: HTMLElement): { ink: string; grid: string; mark: string; lines: string[] } {
@@ -107,7 +107,7 @@ function options(now: { current: ChartProps }, look: ReturnType<typeof colours>,
     scales: { y: { range: (_, _low, high) => [0, Math.max(high * 1.1, 0.001)] } },
     series: [{}, ...series],
     axes: [
-      { ...axis, values: (_, splits) => splits.map((at) => moment(at).slice(-8, -3)) },
+      { ...axis, size: 24, values: (_, splits) => splits.map((at) => moment(at).slice(-8, -3)) },
       { ...axis, size: 62, values: (_, splits) => splits.map((value) => now.current.format(value)) },
     ],
     hooks: {

@@ -278,7 +278,7 @@ function Row({ node, index, part, sample }: RowProps): JSX.Element {
         <Ago at={node.since} />
       </td>
       <td>
-        <code>{short(node.revision)}</code>
+        <code title={node.revision}>{short(node.revision).slice(0, 7)}</code>
       </td>
       <td class="col-do">
         <span class="row-buttons">

@@ -61,10 +61,9 @@ export const EVENT_KINDS = Object.keys(KINDS);
 
 /** What happened, with its cause. */
 export function eventWords(event: Event): string {
-  const what = KINDS[event.kind] ?? event.kind;
+  const what = event.signal ? `got signal ${event.signal}` : (KINDS[event.kind] ?? event.kind);
   const more = [];
   if (event.exit_code) more.push(`exit code ${event.exit_code}`);
-  if (event.signal) more.push(`signal ${event.signal}`);
   if (event.reason) more.push(event.reason);
   if (event.actor) more.push(`by ${event.actor}`);
   return more.length > 0 ? `${what}: ${more.join(", ")}` : what;
@@ -81,7 +80,10 @@ export function actionTitle(action: Pick<Action, "verb" | "tier" | "node" | "cou
 export interface Trouble {
   tier: string;
   text: string;
+  /** Those that have trouble, then those that should serve and are stopped. */
   nodes: string[];
+  /** Whether nodes of it have trouble. */
+  trouble: boolean;
 }
 
 /** What is wrong, in words: one entry for each tier that has trouble. */
@@ -91,11 +93,17 @@ export function troubles(state: State): Trouble[] {
     const nodes = Object.values(state.nodes).filter((node) => node.tier === name && node.shape === "trouble");
     const known = tier.in_rotation !== null;
     const few = known && (tier.in_rotation ?? 0) < tier.desired;
+    const stopped = Object.values(state.nodes).filter((node) => node.tier === name && node.shape === "stopped");
     if (nodes.length === 0 && tier.drift.length === 0 && tier.unknown_servers.length === 0 && !few) continue;
     const text = known ? `${tier.in_rotation} of ${tier.desired} in rotation` : `rotation unknown`;
     const more = [];
     if (tier.unknown_servers.length > 0) more.push(plural(tier.unknown_servers.length, "unknown server"));
-    found.push({ tier: name, text: [text, ...more].join(", "), nodes: nodes.map((node) => node.id) });
+    found.push({
+      tier: name,
+      text: [text, ...more].join(", "),
+      nodes: [...nodes, ...(few ? stopped : [])].map((node) => node.id),
+      trouble: nodes.length > 0,
+    });
   }
   return found;
 }

@@ -81,7 +81,7 @@ function TroubleBanner(): JSX.Element | null {
               );
             })}
             {one.nodes.length > MOST_NAMED && <span class="quiet">and {one.nodes.length - MOST_NAMED} more</span>}
-            <a class="button small" href={href("tier", one.tier, { trouble: one.nodes.length > 0 ? "1" : "" })}>
+            <a class="button small" href={href("tier", one.tier, { trouble: one.trouble ? "1" : "" })}>
               look<span class="sr"> at {one.tier}</span>
             </a>
           </li>
