@@ -68,7 +68,9 @@ class Console:
         deadline = time.monotonic() + _END_SECONDS
         while sum(node["shape"] == "serves" for node in self.nodes(tier)) != count:
             if time.monotonic() > deadline:
-                raise BenchError(f"tier {tier}: got {self.nodes(tier)}, want {count} in rotation (fix: see the console)")
+                raise BenchError(
+                    f"tier {tier}: got {self.nodes(tier)}, want {count} in rotation (fix: see the console)"
+                )
             time.sleep(_POLL_SECONDS)
 
     def do(self, verb: str, typed: str = "", **wish: Any) -> float:
@@ -89,7 +91,9 @@ class Console:
                 raise BenchError(f"{verb}: got no end in {_END_SECONDS:g} s, want one (fix: see the console)")
             time.sleep(_POLL_SECONDS)
         if found["state"] != "done":
-            raise BenchError(f"{verb} {wish}: got {found['state']}: {found['result']}, want it done (fix: see the console)")
+            raise BenchError(
+                f"{verb} {wish}: got {found['state']}: {found['result']}, want it done (fix: see the console)"
+            )
         return time.monotonic() - began
 
     def _begin(self, verb: str, typed: str, wish: dict[str, Any]) -> str:
@@ -100,5 +104,7 @@ class Console:
     def _post(self, path: str, body: dict[str, Any], headers: dict[str, str] | None = None) -> Any:
         answer = self._session.post(f"{self._url}{path}", json=body, headers=headers, timeout=_TIMEOUT_SECONDS)
         if not answer.ok:
-            raise BenchError(f"{path} {body}: got status {answer.status_code}: {answer.text[:200]}, want it done (fix: none)")
+            raise BenchError(
+                f"{path} {body}: got status {answer.status_code}: {answer.text[:200]}, want it done (fix: none)"
+            )
         return answer.json()
