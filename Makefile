@@ -21,7 +21,7 @@ PIP_COMPILE := CUSTOM_COMPILE_COMMAND="make lock" $(BIN)/pip-compile --quiet --g
 # What the ansible-test in .venv installs into its environments: it pins versions, which differ from ours, but no hashes.
 SANITY_PINS = $(filter-out %.changelog.txt,$(wildcard .venv/lib/python3*/site-packages/ansible_test/_data/requirements/sanity.*.txt))
 
-.PHONY: help venv venv-dev up down test lint sanity unit node hold browser molecule containers integration test-setup bench readmes lock clean
+.PHONY: help venv venv-dev up down test lint sanity unit node hold browser console molecule containers integration test-setup bench readmes lock clean
 
 help:  ## Show this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "%-12s %s\n", $$1, $$2}' Makefile
@@ -67,6 +67,10 @@ test-setup: venv-dev  ## Bring up the cluster and install what the tests below n
 browser: venv-dev  ## Check the report in Chromium
 	@echo '==> browser tests'
 	@$(BIN)/python -m pytest tests/browser $(ARGS)
+
+console: venv-dev  ## Use the console as people do, in Chromium; the cluster must be up
+	@echo '==> console tests'
+	@$(BIN)/python -m pytest tests/console $(ARGS)
 
 molecule: venv-dev  ## Test the roles on separate hosts
 	@PATH="$(CURDIR)/$(BIN):$$PATH" molecule test --all $(ARGS)

@@ -21,10 +21,10 @@ await_setup() {
 
 second_line() {
   make lint sanity unit node
-  if await_setup; then make hold browser containers; fi
+  if await_setup; then make hold browser console containers; fi
 }
 
-echo '==> lint, sanity, unit, node, hold, browser and containers run beside test-setup and molecule; their output follows'
+echo '==> lint, sanity, unit, node, hold, browser, console and containers run beside test-setup and molecule; their output follows'
 # With job control it is a process group of its own, which ends as a whole when this run is interrupted.
 set -m
 second_line >"$scratch/output" 2>&1 &
@@ -44,7 +44,7 @@ result=0
 wait "$second" || result=$?
 second=''
 cat "$scratch/output"
-if [ "$result" -ne 0 ]; then failed="${failed:+$failed; }lint, sanity, unit, node, hold, browser or containers"; fi
+if [ "$result" -ne 0 ]; then failed="${failed:+$failed; }lint, sanity, unit, node, hold, browser, console or containers"; fi
 if [ -n "$failed" ]; then
   printf 'test: got a failure of %s, want none (fix: see above)\n' "$failed" >&2
   exit 1
