@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import dataclasses
+import hashlib
 import http.client
 import json
 import os
@@ -19,7 +20,6 @@ import pytest
 import uvicorn
 from aiohttp import web
 from argon2 import PasswordHasher
-from evenkeel_agent.actions import Action
 from evenkeel_agent.agent import Agent
 from evenkeel_agent.server import application
 from evenkeel_console import passwords
@@ -27,6 +27,7 @@ from evenkeel_console.app import create_app
 from evenkeel_console.server import configured
 from evenkeel_console.settings import read_settings
 from tests.unit.console.test_actions import Desk
+from tests.unit.fakes.node import FakeNode
 
 from ansible_collections.evenkeel.cluster.plugins.module_utils.core.lock import discard_lock
 
@@ -156,6 +157,7 @@ class Console(Desk):
             (folder / name).mkdir()
         super().__init__(folder / "agent")
         self.settings = dataclasses.replace(self.settings, web_user=os.getuid(), api_url="http://127.0.0.1:9")
+        self._use_engine_ids()
         self.open()
         (self.settings.api_password_file).write_text("secret\n")
         (folder / "assets" / "index.html").write_bytes(PAGE)
@@ -186,12 +188,27 @@ class Console(Desk):
         self._started = threading.Event()
         self._thread = threading.Thread(target=lambda: asyncio.run(self._serve()), daemon=True)
 
+    def _use_engine_ids(self) -> None:
+        """Let nodes have identifiers of Docker's form."""
+        engine = self.cluster.engine
+        make = engine._made
+
+        def renamed(found: FakeNode) -> FakeNode:
+            del engine._nodes[found.node.id]
+            found.put(id=found.node.id[:4] + hashlib.sha256(found.node.id.encode()).hexdigest()[:60])
+            engine._nodes[found.node.id] = found
+            return found
+
+        engine._made = lambda *given, **named: renamed(make(*given, **named))  # type: ignore[method-assign]
+        for item in list(engine._nodes.values()):
+            renamed(item)
+
     def write_settings(self, **changed: Any) -> None:
         """As the role does."""
         self.web_settings |= changed
         self.path.write_text(json.dumps(self.web_settings))
 
-    def _changed(self, action: Action) -> None:
+    def _changed(self, action: Any) -> None:
         super()._changed(action)
         if self.agent is not None:
             self.agent._action_changed(action)
@@ -219,7 +236,9 @@ class Console(Desk):
         self.agent.audit = self.audit
         self.agent.streams = self.streams  # type: ignore[assignment]
         self.agent.changes.set(self.state())
-        self._runner = web.AppRunner(application(self.agent), access_log=None, handler_cancellation=True)
+        self._runner = web.AppRunner(
+            application(self.agent), access_log=None, handler_cancellation=True, shutdown_timeout=0.1
+        )
         await self._runner.setup()
         self.settings.socket.unlink(missing_ok=True)
         await web.UnixSite(self._runner, self.settings.socket).start()

@@ -17,6 +17,8 @@ from .server import MAX_BODY, application
 from .settings import Settings, read_settings
 
 _SOCKET_MODE = 0o660
+# Streams never end by themselves.
+_SHUTDOWN_SECONDS = 1.0
 
 
 async def serve(settings: Settings) -> None:
@@ -34,6 +36,7 @@ async def serve(settings: Settings) -> None:
         max_field_size=MAX_BODY,
         # A stream ends with its reader, also while nothing is to be sent.
         handler_cancellation=True,
+        shutdown_timeout=_SHUTDOWN_SECONDS,
     )
     await runner.setup()
     settings.socket.unlink(missing_ok=True)

@@ -157,8 +157,10 @@ class AgentClient:
         lines = found.get("problems") if isinstance(found, dict) else None
         if not isinstance(lines, list) or not lines:
             raise self._odd(f"status {status} without a reason")
-        holder = {"holder": str(found["holder"])} if "holder" in found else {}
+        more: dict[str, object] = {"holder": str(found["holder"])} if "holder" in found else {}
+        if isinstance(found.get("plan"), dict):
+            more["plan"] = found["plan"]
         if status == 403:
             # The agent does not take this process for the web process.
             status = 502
-        return RefusedError(status, *(printable(str(item)) for item in lines), more=holder)
+        return RefusedError(status, *(printable(str(item)) for item in lines), more=more)

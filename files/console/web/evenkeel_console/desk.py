@@ -43,7 +43,7 @@ class Desk:
         assets: the pages.
         wall: seconds since the epoch.
         wishes: plan to what was asked for.
-        requests: key of a request to its plan and, once there is one, its action.
+        requests: key of a request to its plan.
     """
 
     settings: Settings

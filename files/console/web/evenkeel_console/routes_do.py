@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 from dataclasses import dataclass
 from typing import Annotated, Any
 
@@ -34,16 +33,6 @@ class _Shown:
 
     user: str
     wish: dict[str, Any]
-    actions: list[str]
-    type_name: str
-
-
-@dataclass(frozen=True)
-class _Asked:
-    """A request, so that its repetition gets the same answer."""
-
-    plan: str
-    work: asyncio.Task[dict[str, Any]]
 
 
 @router.post("/api/plans", response_model=models.Plan)
@@ -56,8 +45,7 @@ async def plan(request: Request, body: models.Wish) -> Response:
 
 async def _planned(desk: Desk, identity: Identity, wish: dict[str, Any]) -> dict[str, Any]:
     found: dict[str, Any] = await desk.agent.post("/v1/plan", wish)
-    shown = _Shown(identity.name, wish, found["actions"], found["type_name"])
-    desk.wishes.keep(found["plan"], shown)
+    desk.wishes.keep(found["plan"], _Shown(identity.name, wish))
     return found
 
 
@@ -66,50 +54,32 @@ async def _planned(desk: Desk, identity: Identity, wish: dict[str, Any]) -> dict
 async def act(request: Request, body: models.Agreement, idempotency_key: _Key) -> Response:
     """Carry out a plan. If the cluster has moved on since, nothing is done, and the plan of now is in the answer."""
     desk, identity = desk_of(request), identity_of(request)
+    # The agent gives the first one's action for the same key.
     key = request_key(identity, idempotency_key)
-    asked: _Asked | None = desk.requests.get(key)
-    if asked is not None and asked.plan != body.plan:
+    if desk.requests.get(key, body.plan) != body.plan:
         got = "one of another plan"
         raise RefusedError(422, line("Idempotency-Key", got, "a new one for a new plan", "send another"))
-    if asked is None:
-        asked = _Asked(body.plan, asyncio.ensure_future(_begun(desk, identity, body, key)))
-        desk.requests.keep(key, asked)
-    try:
-        # It goes on when this client does not wait for it: a repetition finds it.
-        return JSONResponse(await asyncio.shield(asked.work), 202)
-    except RefusedError:
-        desk.requests.pop(key, None)
-        raise
-
-
-async def _begun(desk: Desk, identity: Identity, body: models.Agreement, key: str) -> dict[str, Any]:
     shown: _Shown | None = desk.wishes.get(body.plan)
-    if shown is not None:
-        if shown.user != identity.name:
-            raise RefusedError(404, line("plan", "one of another user", "one's own", "make a new one"))
-        await _check_moved(desk, identity, shown)
+    if shown is not None and shown.user != identity.name:
+        raise RefusedError(404, line("plan", "one of another user", "one's own", "make a new one"))
     question = {"plan": body.plan, "actor": identity.name, "request": key, "typed": body.typed}
     try:
-        found: dict[str, Any] = await desk.agent.post("/v1/do", question)
+        found = await desk.agent.post("/v1/do", question)
     except RefusedError as error:
         if error.status == 409 and "holder" not in error.more and shown is not None:
-            error.more["plan"] = await _planned(desk, identity, shown.wish)
+            await _add_plan(error, desk, identity, shown.wish)
         raise
-    desk.wishes.pop(body.plan, None)
-    return found
+    desk.requests.keep(key, body.plan)
+    return JSONResponse(found, 202)
 
 
-async def _check_moved(desk: Desk, identity: Identity, shown: _Shown) -> None:
-    """Refuse at once what the agent would refuse when it has the lock.
-
-    Raises:
-        RefusedError: the same wish leads to another plan now.
-    """
-    now = await _planned(desk, identity, shown.wish)
-    if (now["actions"], now["type_name"]) != (shown.actions, shown.type_name):
-        got = f"another plan now ({'; '.join(now['actions']) or 'nothing to do'})"
-        text = line("plan", got, "the one that was shown", "look at the new one and agree again")
-        raise RefusedError(409, text, more={"plan": now})
+async def _add_plan(error: RefusedError, desk: Desk, identity: Identity, wish: dict[str, Any]) -> None:
+    """Tell with the refusal what would be done now."""
+    given = error.more.get("plan")
+    if isinstance(given, dict):
+        desk.wishes.keep(str(given["plan"]), _Shown(identity.name, wish))
+    else:
+        error.more["plan"] = await _planned(desk, identity, wish)
 
 
 @router.get("/api/actions", response_model=list[dict[str, Any]])

@@ -1,0 +1,147 @@
+"""Changes: plans, actions, and the agent's refusals, through both processes."""
+
+from __future__ import annotations
+
+import pytest
+from evenkeel_agent.verbs import ChangedError
+from evenkeel_console.links import SECONDS
+from tests.unit.fakes.console import Browser, Console
+
+
+def test_a_plan_is_shown_and_done_and_on_record(console: Console) -> None:
+    alice = console.login()
+    plan = alice.plan("scale", tier="shop", count=3)
+    assert [console.bare(line) for line in plan.json["actions"]] == ["start shop-3 (scale up)"]
+    assert console.audit.page() == []
+    answer = alice.act(plan.json["plan"])
+    assert answer.status == 202
+    action = answer.json["action"]
+    console.ended(console.actions.action(action))
+    assert console.names() == ["shop-1", "shop-2", "shop-3"]
+    shown = alice.get(f"/api/actions/{action}").json
+    assert (shown["state"], shown["actor"]) == ("done", "alice")
+    assert [entry["kind"] for entry in alice.get("/api/audit").json] == ["result", "intent"]
+    assert alice.get("/api/actions").json[0]["id"] == action
+    assert alice.get("/api/audit?actor=bob").json == []
+    assert alice.post(f"/api/actions/{action}/halt").status == 422
+
+
+def test_the_same_key_twice_is_one_action(console: Console) -> None:
+    alice, bob = console.login("alice"), console.login("bob")
+    plan = alice.plan("scale", tier="shop", count=3).json["plan"]
+    first = alice.act(plan, key="click-0001").json["action"]
+    assert alice.act(plan, key="click-0001").json["action"] == first
+    console.ended(console.actions.action(first))
+    assert alice.act(plan, key="click-0001").json["action"] == first
+    assert alice.act(plan, key="click-0002").status == 404
+    other = bob.plan("scale", tier="shop", count=2).json["plan"]
+    second = bob.act(other, key="click-0001").json["action"]
+    assert second != first
+    third = alice.plan("roll", tier="dates").json["plan"]
+    refused = alice.act(third, key="click-0001")
+    assert (refused.status, "another plan" in refused.problems[0]) == (422, True)
+    console.ended(console.actions.action(second))
+
+
+def test_a_cluster_that_moved_gives_the_new_plan(console: Console, monkeypatch: pytest.MonkeyPatch) -> None:
+    alice = console.login()
+    plan = alice.plan("scale", tier="shop", count=3).json["plan"]
+    console.cluster.engine.remove(console.node("shop-2"))
+
+    def moved(*_arguments: object) -> None:
+        raise ChangedError("plan: got another plan now (start shop-2), want the one that was shown (fix: agree again)")
+
+    with monkeypatch.context() as patch:
+        patch.setattr(console.actions, "do", moved)
+        answer = alice.act(plan)
+    assert answer.status == 409
+    assert answer.problems[0].startswith("plan: got another plan now")
+    assert len(answer.json["plan"]["actions"]) == 2
+    action = alice.act(answer.json["plan"]["plan"]).json["action"]
+    console.ended(console.actions.action(action))
+    assert len(console.names()) == 3
+
+
+def test_the_last_node_wants_its_tier_typed(console: Console) -> None:
+    alice = console.login()
+    plan = alice.plan("scale", tier="shop", count=0).json
+    assert plan["type_name"] == "shop"
+    assert alice.act(plan["plan"]).status == 422
+    action = alice.act(plan["plan"], typed="shop").json["action"]
+    console.ended(console.actions.action(action))
+    assert console.names() == []
+
+
+def test_what_is_shown_of_tiers_and_nodes(console: Console) -> None:
+    vera = console.login("vera")
+    node = console.node("shop-1")
+    assert vera.get("/api/tiers").json["shop"]["desired"] == 2
+    tier = vera.get("/api/tiers/shop").json
+    assert (tier["name"], len(tier["nodes"]), node in tier["nodes"]) == ("shop", 2, True)
+    assert vera.get(f"/api/nodes/{node}").json["tier"] == "shop"
+    assert vera.get("/api/events?count=5").json == []
+
+
+def test_figures_for_prometheus(console: Console) -> None:
+    answer = console.login("vera").get("/metrics")
+    assert answer.headers["Content-Type"].startswith("text/plain; version=0.0.4")
+    lines = answer.content.decode().splitlines()
+    for line in ("evenkeel_agent_up 1", 'evenkeel_tier_desired{tier="shop"} 2', 'evenkeel_tier_drift{tier="dates"} 0'):
+        assert line in lines
+    assert Browser(console).get("/metrics").status == 401
+
+
+def test_a_report_is_opened_once_and_in_time_without_a_session(console: Console) -> None:
+    vera, other = console.login("vera"), Browser(console)
+    assert vera.get("/api/me").json["links"]["report"] is True
+    first = vera.post("/api/links", {"to": "report"})
+    assert first.status == 201
+    url = first.json["url"]
+    assert len(url) >= len("/r/") + 22
+    answer = other.get(url)
+    assert (answer.status, answer.content) == (200, b"<h1>Report</h1>")
+    policy = "sandbox; default-src 'none'; style-src 'unsafe-inline'; img-src data:"
+    assert answer.headers.get_all("Content-Security-Policy") == [policy]
+    assert answer.headers["Cache-Control"] == "no-store"
+    assert other.get(url).status == 404
+    late = vera.post("/api/links", {"to": "report"}).json["url"]
+    console.now.at += SECONDS + 1
+    assert other.get(late).status == 404
+    assert other.post("/api/links", {"to": "report"}).status == 401
+
+
+def test_the_page_and_its_parts(console: Console) -> None:
+    browser = Browser(console)
+    page = browser.get("/")
+    assert page.headers["Content-Type"] == "text/html; charset=utf-8"
+    assert page.headers["Cache-Control"] == "no-cache"
+    part = browser.get("/assets/app-A1B2C3D4.js")
+    assert part.headers["Cache-Control"] == "public, max-age=31536000, immutable"
+    assert "Content-Encoding" not in part.headers
+    zipped = browser.get("/assets/app-A1B2C3D4.js", **{"Accept-Encoding": "br, gzip;q=0.8"})
+    assert zipped.headers["Content-Encoding"] == "gzip"
+    assert len(zipped.content) < len(part.content)
+
+
+def test_a_full_disk_is_one_line(console: Console, monkeypatch: pytest.MonkeyPatch) -> None:
+    alice = console.login()
+
+    def full(*_arguments: object, **_options: object) -> None:
+        raise OSError(28, "No space left on device")
+
+    monkeypatch.setattr("evenkeel_console.tokens.write_json", full)
+    answer = alice.post("/api/tokens", {"name": "a"})
+    assert answer.status == 503
+    assert answer.problems == [
+        "data folder: got 'No space left on device', want room to write (fix: free space on the disk)"
+    ]
+    assert alice.get("/api/tokens").json == []
+
+
+def test_a_fault_is_one_line_without_details(console: Console, monkeypatch: pytest.MonkeyPatch) -> None:
+    alice = console.login()
+    monkeypatch.setattr("evenkeel_console.metrics.exposition", lambda _state: 1 / 0)
+    answer = alice.get("/metrics")
+    assert answer.status == 500
+    assert answer.problems[0].startswith("console: got a fault of its own (ZeroDivisionError)")
+    assert "default-src 'none'" in answer.headers["Content-Security-Policy"]
