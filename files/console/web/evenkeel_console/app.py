@@ -44,10 +44,19 @@ class Console(FastAPI):
             found = super().openapi()
             found.setdefault("components", {})["securitySchemes"] = _SCHEMES
             found["security"] = [{"token": []}, {"cookie": [], "key": []}]
-            for path in _PUBLIC_PATHS:
-                for operation in found["paths"][path].values():
-                    operation["security"] = []
+            for path, operations in found["paths"].items():
+                for operation in operations.values():
+                    _complete(operation, public=path in _PUBLIC_PATHS)
         return cast("dict[str, Any]", self.openapi_schema)
+
+
+def _complete(operation: dict[str, Any], *, public: bool) -> None:
+    if public:
+        operation["security"] = []
+    for status, answer in operation["responses"].items():
+        # FastAPI describes refusals as of the kind of the route's answer; they are JSON always.
+        if status >= "400":
+            answer["content"] = {"application/json": next(iter(answer["content"].values()))}
 
 
 def create_app(
