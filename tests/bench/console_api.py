@@ -1,6 +1,6 @@
 """Generated requests at the console's web process: none gets a 5xx, all get what the description says.
 
-    .venv/bin/python -m tests.bench.console_api [CASES]
+Command: ``PYTHONPATH=collections:files/console/agent:files/console/web python -m tests.bench.console_api [CASES]``
 
 The web process and the agent are the real ones; the cluster is in memory. CASES (default 120) is per operation and kind
 of request (valid, invalid).

@@ -68,7 +68,7 @@ def judge(console: Console, cases: int, seed: int) -> Judged:
 def _judge_one(
     browser: Browser, operation: Any, mode: GenerationMode, how_many: tuple[int, int], found: Judged
 ) -> None:
-    checks = [CHECKS.get_one(name) for name in _CHECKS]
+    checks: list[Any] = [CHECKS.get_one(name) for name in _CHECKS]
     if mode is GenerationMode.NEGATIVE:
         checks.append(CHECKS.get_one("negative_data_rejection"))
 
@@ -81,7 +81,7 @@ def _judge_one(
         suppress_health_check=list(HealthCheck),
     )
     @given(operation.as_strategy(generation_mode=mode))
-    def one(case: Case) -> None:
+    def one(case: Case[Any]) -> None:
         answer = case.call(headers=browser.headers, timeout=20)
         found.statuses[answer.status_code] += 1
         found.operations[operation.label] += 1
