@@ -215,6 +215,7 @@ def test_cookies_are_not_for_scripts_or_other_sites(console: Console) -> None:
     answer = Browser(console).post("/api/login", credentials)
     cookies = answer.headers.get_all("Set-Cookie") or []
     assert len(cookies) == 2
+    assert any("evenkeel_device" in cookie and "; Path=/api/login;" in cookie for cookie in cookies)
     for cookie in cookies:
         assert re.search(r"; HttpOnly", cookie)
         assert re.search(r"; SameSite=strict", cookie)

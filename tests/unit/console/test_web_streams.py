@@ -168,3 +168,13 @@ def test_an_agent_that_is_away_is_told_with_the_time_and_comes_back(console: Con
     console.call(console.stop_agent())
     assert "since 14:03:37" in alice.get("/api/state").problems[0]
     console.call(console.start_agent())
+
+
+def test_a_stop_does_not_wait_for_streams(console: Console, caplog: pytest.LogCaptureFixture) -> None:
+    with opened(console.login(), log_of(console), 2) as pair:
+        assert all(stream.line() for stream in pair)
+        console.server.should_exit = True
+        began = time.monotonic()
+        assert until(lambda: free(console) and console.streams.open == 0)
+        assert time.monotonic() - began < 2.9
+    assert "Exception" not in caplog.text

@@ -39,7 +39,8 @@ def _set_cookie(request: Request, answer: Response, name: str, value: str, secon
         HOST_PREFIX + name if secure else name,
         value,
         max_age=seconds,
-        path="/",
+        # Nodes of the tiers have the same host name: they need not get the device cookie with every request.
+        path="/" if secure or name == SESSION else "/api/login",
         secure=secure,
         httponly=True,
         samesite="strict",

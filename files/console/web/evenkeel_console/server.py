@@ -24,7 +24,8 @@ HEAD_SECONDS = 10.0
 #: Seconds that a client may leave what was sent to it unread.
 UNREAD_SECONDS = 10.0
 MOST_CONNECTIONS = 400
-_SHUTDOWN_SECONDS = 3
+# Until what goes on is ended, and until it is cancelled.
+_FINISH_SECONDS, _SHUTDOWN_SECONDS = 1.0, 3
 _CERTIFICATE_SECONDS = 60
 # Of TLS 1.2; all of 1.3 are good.
 _CIPHERS = "ECDHE+AESGCM:ECDHE+CHACHA20"
@@ -64,6 +65,18 @@ class ConsoleProtocol(H11Protocol):
                 self._head_timer = None
         elif self._head_timer is None and not self.transport.is_closing():
             self._await_head()
+
+    def shutdown(self) -> None:
+        """The process ends: answers may be finished, but streams have no end of their own."""
+        super().shutdown()
+        if not self.transport.is_closing():
+            self.loop.call_later(_FINISH_SECONDS, self._leave)
+
+    def _leave(self) -> None:
+        if self.cycle is not None and not self.cycle.response_complete:
+            self.cycle.disconnected = True
+            self.cycle.message_event.set()
+        self.transport.close()
 
     def _await_head(self) -> None:
         self._head_timer = self.loop.call_later(HEAD_SECONDS, self._head_is_late)
