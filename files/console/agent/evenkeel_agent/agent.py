@@ -35,6 +35,8 @@ _WATCHED_SECONDS, _IDLE_SECONDS, _GATHER_SECONDS = 1.0, 10.0, 0.1
 _AGAIN_SECONDS = 1.0
 # A viewer that is silent longer than this may have gone without a word.
 _BEAT_SECONDS = 5.0
+# Seconds in which a state that was asked for is asked for again.
+_ASKED_SECONDS = 5.0
 # Between two tellings of one action.
 _ACTION_SECONDS = 0.1
 _PAGE, _EVENTS_LOOKED_AT = 200, 5000
@@ -75,6 +77,7 @@ class Agent:
         self._keeper = Keeper(time.monotonic) if settings.keep else None
         self._action_news: dict[str, dict[str, Any]] = {}
         self._viewers = 0
+        self._asked = -_ASKED_SECONDS
         self._wake = asyncio.Event()
         self._acted = asyncio.Event()
         self._news = asyncio.Condition()
@@ -138,7 +141,7 @@ class Agent:
                 if self._keeper:
                     await asyncio.to_thread(self._keep, self._keeper, state)
             await asyncio.to_thread(self.actions.write_again)
-            interval = _WATCHED_SECONDS if self._viewers else _IDLE_SECONDS
+            interval = _WATCHED_SECONDS if self._is_watched() else _IDLE_SECONDS
             with contextlib.suppress(TimeoutError):
                 await asyncio.wait_for(self._wake.wait(), interval)
                 await asyncio.sleep(_GATHER_SECONDS)
@@ -174,6 +177,16 @@ class Agent:
             plan = self.actions.plan(Wish(KEEP, tier, node))
             if plan.lines:
                 self.actions.do(plan.id, CONSOLE, new_id())
+
+    def state(self) -> dict[str, Any]:
+        """The state now with its number; for some seconds from now on, looks are as frequent as for a viewer."""
+        if time.monotonic() - self._asked > _WATCHED_SECONDS:
+            self._wake.set()
+        self._asked = time.monotonic()
+        return self.changes.state
+
+    def _is_watched(self) -> bool:
+        return self._viewers > 0 or time.monotonic() - self._asked < _ASKED_SECONDS
 
     # -- telling ---------------------------------------------------------------------
 

@@ -181,11 +181,17 @@ class Look:
         up: Mapping[str, bool] | None,
         ports: Ports,
     ) -> Seen:
-        state, since = record.get("State") or {}, _since(record, running=node.running)
         # Why a silent one is silent: whether it answers at all.
         health = health_of(ports.engine, node, build.tier) if node.silent and build else None
+        status, running = node.condition, node.running
+        if health == 0:  # it may have ended since this look began
+            self._client.forget(node.id)
+            record = self._record(node.id)
+            status = str((record.get("State") or {}).get("Status") or status)
+            running = status == node.condition
+        state, since = record.get("State") or {}, _since(record, running=running)
         return Seen(
-            status=node.condition,
+            status=status,
             age=time.time() - since if since else None,
             health=_LEAVING if node.leaving else health,
             listed=None if up is None else item["balancer_status"].replace("not listed", ""),

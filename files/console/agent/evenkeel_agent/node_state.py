@@ -102,15 +102,21 @@ def _running(seen: Seen) -> NodeState:
     return _out(seen)
 
 
+def _is_new(seen: Seen) -> bool:
+    return seen.age is not None and seen.age < NEW_SECONDS
+
+
 def _listed(seen: Seen) -> NodeState:
     if seen.up is not False:
         return NodeState("in rotation", SERVES)
+    if _is_new(seen):  # the balancer remembers the end of the one that had its address before
+        return NodeState("starting", MOVES)
     return NodeState("out for failures", TROUBLE, "the last probe was not answered", "see its answers of 5xx")
 
 
 def _out(seen: Seen) -> NodeState:
     """It runs, and the balancer sends it nothing."""
-    if seen.age is not None and seen.age < NEW_SECONDS:
+    if _is_new(seen):
         return NodeState("starting", MOVES)
     if seen.health == _NONE:
         return NodeState("hangs", TROUBLE, "no answer to its health check", "read its log, then restart it")

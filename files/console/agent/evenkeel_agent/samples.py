@@ -109,15 +109,16 @@ def reading(stats: Mapping[str, Any]) -> Reading | None:
         at = moment(stats["read"])
         busy = float(stats["cpu_stats"]["cpu_usage"]["total_usage"]) / 1e9
         memory = stats.get("memory_stats") or {}
-        if at is None or "usage" not in memory:
-            return None
-        return Reading(at, busy, _memory(memory))
+        # A container that runs has used some.
+        return Reading(at, busy, _memory(memory)) if at is not None and busy > 0 else None
     except (KeyError, TypeError, ValueError):
         return None
 
 
-def _memory(memory: Mapping[str, Any]) -> int:
+def _memory(memory: Mapping[str, Any]) -> int | None:
     """Without the page cache that is free to go, as the command ``docker stats`` shows it."""
+    if "usage" not in memory:
+        return None
     usage, details = int(memory["usage"]), memory.get("stats") or {}
     for name in ("total_inactive_file", "inactive_file"):  # of control groups v1 and v2
         inactive = int(details.get(name) or 0)

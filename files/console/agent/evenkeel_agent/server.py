@@ -143,7 +143,7 @@ def _number(request: web.Request, name: str, default: int, low: int, high: int) 
 
 
 async def _state(request: web.Request) -> web.Response:
-    return web.json_response(request.app[_AGENT].changes.state)
+    return web.json_response(request.app[_AGENT].state())
 
 
 async def _streamed(request: web.Request, items: AsyncIterator[Any]) -> web.StreamResponse:
