@@ -50,7 +50,7 @@ class Desk:
     def status(self, path: str, sent: str) -> int:
         if self.down:
             return 502
-        if self.open:
+        if self.open or path == "/healthz":
             return 200
         right = sent == "Basic " + base64.b64encode(f"admin:{ENTRY}".encode()).decode()
         return 200 if right or (sent and self.wrong_lets_in and path != "/api/endpoints") else 401
@@ -100,6 +100,19 @@ def test_portainer_is_asked_where_it_is_wanted(run: Run, desk: Desk, tmp_path: P
     result = run(portainer_url=desk.url, portainer_password_file=str(tmp_path / "password"))
     assert "dashboard, API, Portainer let the password in; 5 of 5" in result["message"]
     assert run(portainer_url=desk.url)["verdict"] == "pass"
+
+
+def test_the_console_is_well_and_shows_nothing_without_a_login(run: Run, desk: Desk) -> None:
+    result = run(console_url=desk.url)
+    assert "dashboard, API let the password in; 5 of 5" in result["message"]
+    assert [(check["credentials"], check["got"]) for check in result["checks"] if check["what"] == "console"] == [
+        ("not needed", 200),
+        ("none", 401),
+    ]
+    desk.open = True
+    assert f"got status 200 from {desk.url}/api/tiers without a password" in str(run(console_url=desk.url)["aspects"])
+    desk.open, desk.down = False, True
+    assert f"got status 502 from {desk.url}/healthz as its health check" in str(run(console_url=desk.url)["aspects"])
 
 
 def test_a_dashboard_that_is_open_to_all_fails_its_control_only(run: Run, desk: Desk) -> None:

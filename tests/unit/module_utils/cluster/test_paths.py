@@ -16,13 +16,13 @@ def test_all_paths_are_below_the_folder_and_travel_by_name() -> None:
         "balancer_config": "/srv/shop/balancer",
         "dynamic_config": "/srv/shop/balancer/dynamic",
         "routes_file": "/srv/shop/balancer/dynamic/tiers.yml",
+        "console_dir": "/srv/shop/console",
         "log_dir": "/srv/shop/log",
         "access_log": "/srv/shop/log/access.log",
         "build_dir": "/srv/shop/build",
         "evidence_dir": "/srv/shop/evidence",
         "declaration": "/srv/shop/declaration.json",
         "overrides": "/srv/shop/overrides.json",
-        "console_dir": "/srv/shop/console",
     }
     assert paths.console_password("alice") == "/srv/shop/secrets/console_alice"
     properties = {name for name in dir(StatePaths) if isinstance(getattr(StatePaths, name), property)}

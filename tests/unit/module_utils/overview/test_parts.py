@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 from typing import Any
 
 import pytest
@@ -13,6 +14,7 @@ from ansible_collections.evenkeel.cluster.plugins.module_utils.engine.docker_par
 )
 from ansible_collections.evenkeel.cluster.plugins.module_utils.overview.parts import (
     Announced,
+    console_parts,
     container_parts,
     network_part,
     portainer_parts,
@@ -73,6 +75,23 @@ def test_a_portainer_that_is_switched_off_and_still_there_is_drift() -> None:
         }
     ]
     assert portainer_parts("", []) == []
+
+
+def test_the_console_is_two_containers() -> None:
+    names = ["shop-console-agent", "shop-console"]
+    agent, web = (PartContainer(name[-1], name, "console") for name in names)
+    assert [part["to_do"] for part in console_parts(names, [agent, web])] == [[]]
+    paused = dataclasses.replace(agent, state="paused")
+    assert console_parts(names, [paused]) == [
+        {
+            "part": "console",
+            "state": "shop-console-agent paused",
+            "lines": [],
+            "to_do": ["start shop-console-agent", "start shop-console"],
+        }
+    ]
+    assert console_parts([], [web])[0]["to_do"] == ["remove shop-console (cluster_console is false)"]
+    assert console_parts([], []) == []
 
 
 def test_a_provider_that_hears_the_engine() -> None:

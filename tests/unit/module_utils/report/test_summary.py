@@ -52,6 +52,24 @@ def test_without_a_page_there_is_no_line_of_it() -> None:
 
 
 @pytest.mark.parametrize(
+    "users, shown",
+    [
+        (["admin"], "user admin, password in /var/lib/evenkeel/shop/secrets/console_admin"),
+        (["ann", "bob"], "users ann, bob, passwords in /var/lib/evenkeel/shop/secrets/console_<user>"),
+    ],
+)
+def test_the_console_is_shown_with_its_users(users: list[str], shown: str) -> None:
+    console = {
+        "console": True,
+        "console_port": 9080,
+        "console_tls": True,
+        "console_users": [{"name": n} for n in users],
+    }
+    measured = dataclasses.replace(measurements(), spec={**spec(), **console})
+    assert f"  Console    https://localhost:9080/  ({shown})" in summary(measured)
+
+
+@pytest.mark.parametrize(
     "file, shown",
     [("", "/var/lib/evenkeel/shop/secrets/portainer_password"), ("/etc/mine", "/etc/mine")],
 )

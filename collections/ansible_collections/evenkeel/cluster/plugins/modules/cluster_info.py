@@ -62,10 +62,19 @@ options:
         description: Whether a node must answer. If not, any answer will do.
         type: bool
         default: false
+      tls:
+        description: Whether it speaks HTTPS. Its certificate is not checked.
+        type: bool
+        default: false
   secrets:
     description: Files that must exist and be readable for the user of this run only.
     type: list
     elements: path
+    default: []
+  console:
+    description: Names of the console's two containers; none if it is not declared.
+    type: list
+    elements: str
     default: []
   portainer:
     description: Name of Portainer's container; empty if it is not declared.

@@ -7,13 +7,20 @@ from __future__ import annotations
 
 DOCUMENTATION = r"""
 module: management_check
-short_description: Check that dashboard, API and Portainer answer, and only with the password
+short_description: Check that dashboard, API, console and Portainer answer, and only with the password
 version_added: 0.1.0
 description:
-  - Sends requests to the balancer's dashboard and API, and to Portainer if O(portainer_url) is set. Changes nothing.
+  - Sends requests to the balancer's dashboard and API, to the console if O(console_url) is set, and to Portainer if
+    O(portainer_url) is set. Changes nothing.
   - With the password they must answer. The control repeats the requests without a password and with a wrong one; these
     must be refused.
 options:
+  console_url:
+    description:
+      - Address of the console, such as V(http://127.0.0.1:9080). Empty means that it is not checked.
+      - It must answer its health check, and refuse to show anything without a login. Its certificate is not checked.
+    type: str
+    default: ""
   portainer_url:
     description: Address of Portainer, such as V(http://127.0.0.1:9090). Empty means that it is not checked.
     type: str
@@ -64,8 +71,8 @@ aspects:
   sample: {access: [], control: []}
 checks:
   description: >-
-    Each request with its credentials (V(right), V(wrong) or V(none)), the status wanted and got (null if there was no
-    answer), and whether it belongs to the control.
+    Each request with its credentials (V(right), V(wrong), V(none) or V(not needed)), the status wanted and got (null if
+    there was no answer), and whether it belongs to the control.
   returned: after a measurement, also when it fails
   type: list
   elements: dict
@@ -90,6 +97,7 @@ def argument_spec() -> dict[str, Any]:
         "api_user": {"type": "str", "default": "admin"},
         # The path is no secret, what is in the file is.
         "api_password_file": {"type": "path", "required": True, "no_log": False},
+        "console_url": {"type": "str", "default": ""},
         "portainer_url": {"type": "str", "default": ""},
         "portainer_password_file": {"type": "path", "no_log": False},
         **number_specs(MANAGEMENT_NUMBERS, raw=False),

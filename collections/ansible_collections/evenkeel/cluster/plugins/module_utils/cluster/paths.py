@@ -62,6 +62,11 @@ class StatePaths:
         return f"{self.dynamic_config}/tiers.yml"
 
     @property
+    def console_dir(self) -> str:
+        """The folder of the console: settings, and what its two processes keep."""
+        return f"{self.state_dir}/console"
+
+    @property
     def log_dir(self) -> str:
         """The folder with the balancer's logs."""
         return f"{self.state_dir}/log"
@@ -80,11 +85,6 @@ class StatePaths:
     def overrides(self) -> str:
         """The numbers of nodes that were set in the console."""
         return f"{self.state_dir}/overrides.json"
-
-    @property
-    def console_dir(self) -> str:
-        """The folder of the console: settings, and what its two processes keep."""
-        return f"{self.state_dir}/console"
 
     @property
     def build_dir(self) -> str:
@@ -107,13 +107,13 @@ class StatePaths:
             "balancer_config": self.balancer_config,
             "dynamic_config": self.dynamic_config,
             "routes_file": self.routes_file,
+            "console_dir": self.console_dir,
             "log_dir": self.log_dir,
             "access_log": self.access_log,
             "build_dir": self.build_dir,
             "evidence_dir": self.evidence_dir,
             "declaration": self.declaration,
             "overrides": self.overrides,
-            "console_dir": self.console_dir,
         }
 
 

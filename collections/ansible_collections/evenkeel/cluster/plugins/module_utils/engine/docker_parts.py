@@ -1,6 +1,6 @@
 # Copyright: Evenkeel contributors
 # SPDX-License-Identifier: MIT
-"""What one Docker Engine tells of a cluster beside its nodes: edge, balancers, Portainer, the network. Reads only."""
+"""What one Docker Engine tells of a cluster beside its nodes: its other containers, and the network. Reads only."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from .docker_client import DockerClient
 from .docker_errors import DockerNotFoundError
 from .docker_nodes import container_name
 
-_ROLES = {labels.EDGE, labels.BALANCER, labels.PORTAINER}
+_ROLES = {labels.EDGE, labels.BALANCER, labels.CONSOLE, labels.PORTAINER}
 # The balancer leaves out what Docker's own health check has not found healthy.
 _UNHEALTHY = ("(health: starting)", "(unhealthy)")
 
@@ -49,7 +49,7 @@ class EngineParts:
     """What an engine tells of a cluster beside its nodes.
 
     Attributes:
-        containers: edge, balancers and Portainer, in whatever state.
+        containers: edge, balancers, console and Portainer, in whatever state.
         network: whether the cluster's network is there.
         gateway: the machine's own address in it; empty when there is none.
         data_root: the folder of Docker's data.

@@ -22,11 +22,14 @@ MANAGEMENT_NUMBERS = {"timeout": TIMEOUT}
 NONE = "none"
 WRONG = "wrong"
 RIGHT = "right"
+#: Asked without credentials, and wants none.
+PUBLIC = "not needed"
 _LET_IN = (int(HTTPStatus.OK),)
 _REFUSED = (int(HTTPStatus.UNAUTHORIZED), int(HTTPStatus.FORBIDDEN))
 # Where both answer: a page for people, and one for programs.
 _DASHBOARD = (("dashboard", "/dashboard/"), ("API", "/api/version"))
 _PORTAINER = "Portainer"
+_CONSOLE = "console"
 _MAX_BODY_BYTES = 8 * 1024 * 1024
 
 
@@ -37,7 +40,7 @@ class Check:
     Attributes:
         what: what was asked.
         url: where.
-        credentials: ``right``, ``wrong`` or ``none``.
+        credentials: ``right``, ``wrong``, ``none`` or ``not needed``.
         want: statuses that are as they must be.
         got: the status; None when nothing answered.
         error: why nothing answered.
@@ -58,7 +61,7 @@ class Check:
     @property
     def control(self) -> bool:
         """It was asked without the right credentials, and had to be refused."""
-        return self.credentials != RIGHT
+        return self.credentials in {NONE, WRONG}
 
     def as_result(self) -> ManagementQuestion:
         """As the module returns it."""
@@ -76,11 +79,18 @@ class Check:
     def problem(self) -> Finding:
         """What is wrong with the answer."""
         got = f"status {self.got}" if self.got is not None else self.error
-        asked = {NONE: "without a password", WRONG: "with a wrong password", RIGHT: "with the password"}
+        asked = {
+            NONE: "without a password",
+            WRONG: "with a wrong password",
+            RIGHT: "with the password",
+            PUBLIC: "as its health check",
+        }
         return Finding(
             f"{got} from {self.url} {asked[self.credentials]}",
             f"status {' or '.join(map(str, self.want))}",
-            "check the password file" if not self.control and self.got in _REFUSED else "ansible-playbook site.yml",
+            "check the password file"
+            if self.credentials == RIGHT and self.got in _REFUSED
+            else "ansible-playbook site.yml",
         )
 
 
@@ -90,7 +100,7 @@ def judge(checks: Sequence[Check]) -> ManagementResult:
         "access": [check.problem() for check in checks if not check.control and not check.ok],
         "control": [check.problem() for check in checks if check.control and not check.ok],
     }
-    asked = list(dict.fromkeys(check.what for check in checks if not check.control))
+    asked = list(dict.fromkeys(check.what for check in checks if check.credentials == RIGHT))
     refused = [check for check in checks if check.control]
     text = (
         f"{', '.join(asked)} let the password in; {sum(check.ok for check in refused)} of {len(refused)} questions"
@@ -130,6 +140,17 @@ def portainer_checks(url: str, password: str, seconds: float) -> list[Check]:
     return found
 
 
+def console_checks(url: str, seconds: float) -> list[Check]:
+    """Ask the console whether it is well, and for what it shows to people who have logged in."""
+    health, listing = "/healthz", "/api/tiers"
+    # Its certificate names another address than the machine's own.
+    with contextlib.closing(Client(url, seconds, _MAX_BODY_BYTES, verify=False)) as client:
+        return [
+            _asked(_CONSOLE, url + health, PUBLIC, _LET_IN, client.get(health)),
+            _asked(_CONSOLE, url + listing, NONE, _REFUSED, client.get(listing)),
+        ]
+
+
 def check(params: Mapping[str, Any]) -> ManagementResult:
     """Ask, judge, and give the module's result.
 
@@ -139,10 +160,13 @@ def check(params: Mapping[str, Any]) -> ManagementResult:
     """
     check_numbers(params, MANAGEMENT_NUMBERS)
     check_url(params["api_url"], "api_url")
-    if params["portainer_url"]:
-        check_url(params["portainer_url"], "portainer_url")
+    for name in ("portainer_url", "console_url"):
+        if params[name]:
+            check_url(params[name], name)
     password = read_password(params["api_password_file"])
     checks = dashboard_checks(params["api_url"].rstrip("/"), params["api_user"], password, params["timeout"])
+    if params["console_url"]:
+        checks += console_checks(params["console_url"].rstrip("/"), params["timeout"])
     if params["portainer_url"]:
         file = params["portainer_password_file"]
         secret = read_password(file) if file else ""

@@ -32,6 +32,7 @@ class Question:
         path: what to ask for.
         host: the Host header; empty for that of the address.
         serves: whether a node must answer.
+        tls: whether it speaks HTTPS.
     """
 
     name: str
@@ -40,11 +41,12 @@ class Question:
     path: str = "/"
     host: str = ""
     serves: bool = False
+    tls: bool = False
 
     @property
     def url(self) -> str:
         """Where the machine itself asks."""
-        return published(self.address, self.port).at(self.path)
+        return published(self.address, self.port, "https" if self.tls else "http").at(self.path)
 
     @property
     def is_local(self) -> bool:
@@ -65,6 +67,7 @@ def questions_of(raw: Iterable[Mapping[str, Any]]) -> list[Question]:
             str(item.get("path") or "/"),
             str(item.get("host") or ""),
             bool(item.get("serves")),
+            bool(item.get("tls")),
         )
         for item in raw
     ]

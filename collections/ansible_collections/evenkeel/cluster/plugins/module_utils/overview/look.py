@@ -32,6 +32,7 @@ from .neighbour import ask_as_neighbour
 from .parts import (
     SITE,
     Announced,
+    console_parts,
     container_parts,
     network_part,
     part,
@@ -100,6 +101,7 @@ class Overview:
         return [
             *self._addresses,
             *container_parts(params["cluster"], found, actions, told),
+            *console_parts(params["console"], found.of(labels.CONSOLE)),
             *portainer_parts(params["portainer"], found.of(labels.PORTAINER)),
             network_part(params["network"], found),
             self._routes(pool, found),
@@ -153,12 +155,13 @@ def _edge_text(request: BalancerRequest | None) -> dict[Path, str]:
 def _address_parts(questions: Sequence[Question], gateway: str, fix: str) -> list[PartView]:
     if not questions:
         return []
-    outside = [item for item in questions if not item.is_local]
+    # A neighbour asks without TLS.
+    outside = [item for item in questions if not item.is_local and not item.tls]
     way, answers = ask_as_neighbour(outside, gateway)
     # Without a way to ask there are no answers.
     heard = dict(zip((item.name for item in outside), answers, strict=False))
     with ThreadPoolExecutor(len(questions)) as pool:
-        machine = list(pool.map(lambda item: first_answer(item.url, item.host), questions))
+        machine = list(pool.map(lambda item: first_answer(item.url, item.host, verify=False), questions))
     return [
         address_part(item, answer, heard.get(item.name), way, fix)
         for item, answer in zip(questions, machine, strict=True)

@@ -27,10 +27,12 @@ def overview_arguments() -> dict[str, dict[str, Any]]:
                 "path": {"type": "str", "default": "/"},
                 "host": {"type": "str", "default": ""},
                 "serves": {"type": "bool", "default": False},
+                "tls": {"type": "bool", "default": False},
             },
         },
         # The paths are no secret, what is in the files is.
         "secrets": {"type": "list", "elements": "path", "default": [], "no_log": False},
+        "console": {"type": "list", "elements": "str", "default": []},
         "portainer": {"type": "str", "default": ""},
         "state_dir": {"type": "path"},
         "min_free_disk": {"type": "str", "default": ""},

@@ -86,6 +86,22 @@ def portainer_parts(name: str, containers: Sequence[PartContainer]) -> list[Part
     return [part("portainer", _states(containers), (), [] if running else [f"start {name}"])]
 
 
+def console_parts(names: Sequence[str], containers: Sequence[PartContainer]) -> list[PartView]:
+    """The console, when it is declared or there.
+
+    Args:
+        names: of its two containers; none when it is switched off.
+        containers: what there is of it.
+    """
+    if not names and not containers:
+        return []
+    running = {item.name for item in containers if item.running}
+    to_do = [f"start {name}" for name in names if name not in running]
+    if not names:
+        to_do = [f"remove {item.name} (cluster_console is false)" for item in containers]
+    return [part("console", _states(containers), (), to_do)]
+
+
 # --------------------------------------------------------------------------
 # What the balancer knows
 # --------------------------------------------------------------------------

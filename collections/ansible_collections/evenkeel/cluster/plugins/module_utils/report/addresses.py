@@ -5,7 +5,7 @@
 from __future__ import annotations
 
 import shlex
-from collections.abc import Collection, Mapping
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -60,6 +60,8 @@ class ClusterAddresses:
         user: user of the dashboard.
         dashboard_password: file with the password of this user.
         access_log: the balancer's access log.
+        console: the console; None without one.
+        console_login: its users, and the files with their passwords.
         portainer: Portainer; None without one.
         portainer_password: file with the password of Portainer's user.
     """
@@ -72,6 +74,8 @@ class ClusterAddresses:
     user: str
     dashboard_password: str
     access_log: str
+    console: Endpoint | None
+    console_login: str
     portainer: Endpoint | None
     portainer_password: str
 
@@ -104,13 +108,22 @@ def addresses_of(
         user=user,
         dashboard_password=paths.dashboard_password,
         access_log=paths.access_log,
+        # Earlier reports have no console.
+        console=_local(spec["console_port"], tls=bool(spec["console_tls"])) if spec.get("console") else None,
+        console_login=_console_login([str(user["name"]) for user in spec.get("console_users") or ()], paths),
         portainer=_local(spec["portainer_port"]) if spec["portainer"] else None,
         portainer_password=portainer_password or f"{paths.state_dir}/secrets/portainer_password",
     )
 
 
-def _local(port: int) -> Endpoint:
-    return Endpoint("http", "localhost", int(port))
+def _local(port: int, *, tls: bool = False) -> Endpoint:
+    return Endpoint("https" if tls else "http", "localhost", int(port))
+
+
+def _console_login(users: Sequence[str], paths: StatePaths) -> str:
+    if len(users) == 1:
+        return f"user {users[0]}, password in {paths.console_password(users[0])}"
+    return f"users {', '.join(users)}, passwords in {paths.console_password('<user>')}"
 
 
 def _tier_addresses(cluster: str, web: Endpoint, tier: Mapping[str, Any], unnamed: Collection[str]) -> TierAddresses:

@@ -117,10 +117,12 @@ def _one_node_more(builder: ClaimBuilder, pool: PoolResult, name: str) -> None:
 
 
 def management_claim(measured: Measurements, addresses: ClusterAddresses) -> Claim:
-    """Dashboard, API and Portainer answer with the password, and refuse without."""
+    """Dashboard, API, console and Portainer answer with the password, and refuse without."""
     builder = ClaimBuilder("management", addresses)
     result = measured.management
     builder.thresholds.append("with the password every page answers 200; without it, and with a wrong one, 401 or 403")
+    if addresses.console is None:
+        builder.notes.append("the console is not part of this cluster (cluster_console: false)")
     if addresses.portainer is None:
         builder.notes.append("Portainer is not part of this cluster (cluster_portainer: false)")
     if "verdict" not in result:

@@ -278,6 +278,14 @@ def management_steps(addresses: ClusterAddresses) -> list[Step]:
             "401, twice.",
         ),
     ]
+    if addresses.console is not None:
+        steps.append(
+            Step(
+                "Send a request to the console without a login:",
+                (f"curl -sk -o /dev/null -w '{_STATUS}' {addresses.console.at('/api/tiers')}",),
+                f"401. In a browser: {addresses.console.at('/')}, {addresses.console_login}",
+            )
+        )
     if addresses.portainer is not None:
         steps.append(
             Step(

@@ -66,6 +66,8 @@ def _address_lines(domain: str, addresses: ClusterAddresses) -> list[str]:
         f"Dashboard  {addresses.dashboard.at('/dashboard/')}  (user {addresses.user}, password in"
         f" {addresses.dashboard_password})",
     ]
+    if addresses.console is not None:
+        lines.append(f"Console    {addresses.console.at('/')}  ({addresses.console_login})")
     if addresses.portainer is not None:
         lines.append(
             f"Portainer  {addresses.portainer.at('/')}  (user admin, password in {addresses.portainer_password})"
