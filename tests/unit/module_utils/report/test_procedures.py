@@ -32,7 +32,11 @@ def default_addresses() -> ClusterAddresses:
             "web_port": defaults["cluster_web_port"],
             "dashboard_port": defaults["cluster_dashboard_port"],
             "hosts": ["labo-http.res.ch", "localhost", "127.0.0.1"],
-            "portainer": False,
+            "console": defaults["cluster_console"],
+            "console_port": defaults["cluster_console_port"],
+            "console_tls": False,
+            "console_users": [{"name": "admin", "role": "operator"}],
+            "portainer": defaults["cluster_portainer"],
             "state_dir": "/var/lib/evenkeel/evenkeel",
             "tiers": tiers,
         }
