@@ -23,7 +23,7 @@ if (tests) {
   const result = await build({
     ...common,
     entryPoints: { console: "src/main.tsx", early: "src/early.ts", icon: "src/icon.svg" },
-    outdir: "dist/assets",
+    outdir: "dist",
     entryNames: "[name]-[hash]",
     assetNames: "[name]-[hash]",
     loader: { ".svg": "copy" },

@@ -109,6 +109,9 @@ export interface Event {
   signal?: string;
   actor?: string;
   reason?: string;
+  /** Of an event of kind "state": the words. */
+  before?: string;
+  after?: string;
 }
 
 export interface Step {

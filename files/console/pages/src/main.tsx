@@ -53,10 +53,10 @@ function App(): JSX.Element {
       </button>
       <Header />
       <main id="main">{me.value ? <Page key={`${page}/${name}`} /> : <Heading>Evenkeel</Heading>}</main>
-      <div class="status-bar">
+      <section class="status-bar" aria-label="Now">
         <NotLive />
         <Strip />
-      </div>
+      </section>
       <Ask />
       <Sheet />
       <Help />

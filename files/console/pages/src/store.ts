@@ -1,14 +1,15 @@
 // What the pages know: the state of the cluster, of the stream, and of the reader's session.
 import { batch, computed, signal } from "@preact/signals";
-import { get, linesOf } from "./api";
+import { get } from "./api";
 import type { Action, Event, Me, Message, State } from "./contract";
-import { applied, isUrgent, wordsSince } from "./pure/changes";
+import { applied, isUrgent, shownOf, sinceEvents, whole, wordsSince } from "./pure/changes";
 import { ended, Speaker, sentences } from "./pure/speak";
 import { blocked } from "./pure/words";
 
 const FIGURES_MS = 1000;
 const URGENT_MS = 100;
 const KEPT_EVENTS = 200;
+const ACTIVE_SECONDS = 60;
 
 export const me = signal<Me | null>(null);
 export const state = signal<State | null>(null);
@@ -23,6 +24,8 @@ export const actions = signal<Record<string, Action>>({});
 export const since = signal<Map<string, { word: string; at: number | null }>>(new Map());
 /** The action of a click whose first progress has not come yet. */
 export const awaited = signal<{ id: string; title: string } | null>(null);
+/** Why the last try to connect was refused. */
+export const refusedBy = signal("");
 export const announced = signal("");
 
 export const running = computed(() => Object.values(actions.value).find((one) => one.state === "running") ?? null);
@@ -39,6 +42,9 @@ export function nodeName(id: string): string {
 
 const speaker = new Speaker();
 let pending: State | null = null;
+// As the stream has it; what is shown may have parts that were known last.
+let raw: State | null = null;
+let activeAt = 0;
 let spoken: State | null = null;
 let timer: ReturnType<typeof setTimeout> | undefined;
 let due = 0;
@@ -47,10 +53,10 @@ let flushed = 0;
 /** Take in one message of the stream. Figures are shown once in a second, changes of state at once. */
 export function take(message: Message): void {
   if ("state" in message) {
-    pending = message.state;
+    pending = whole(message.state);
     schedule(0);
   } else if ("change" in message) {
-    const before = pending ?? state.value;
+    const before = pending ?? raw;
     if (!before) return;
     pending = applied(before, message.change);
     if (message.at) pending.at = message.at;
@@ -77,12 +83,14 @@ function flush(): void {
   const now = pending;
   if (!now) return;
   pending = null;
+  raw = now;
+  const shown = shownOf(state.value, now);
   batch(() => {
-    since.value = wordsSince(since.value, now.nodes, Date.now() / 1000);
-    state.value = now;
+    since.value = wordsSince(since.value, shown.nodes, Date.now() / 1000);
+    state.value = shown;
   });
-  speaker.add(...sentences(spoken, now));
-  spoken = now;
+  speaker.add(...sentences(spoken, shown));
+  spoken = shown;
 }
 
 export function takeAction(action: Action): void {
@@ -107,26 +115,27 @@ export function tick(): void {
   if (line) announced.value = line;
 }
 
-/** What the stream does not repeat: the reader's rights, the newest events and actions. */
+/** Ask for the reader's rights; this prolongs the session, so only a person at the page asks for it. */
+export async function identify(): Promise<void> {
+  activeAt = Date.now() / 1000;
+  me.value = await get<Me>("/api/me");
+}
+
+/** A person is at the page. */
+export function active(): void {
+  if (me.value && Date.now() / 1000 - activeAt > ACTIVE_SECONDS) identify().catch(() => {});
+}
+
+/** What the stream does not repeat: the newest events and actions. */
 export async function catchUp(): Promise<void> {
-  const [reader, newest, recent] = await Promise.all([
-    get<Me>("/api/me"),
+  const [newest, recent, words] = await Promise.all([
     get<Event[]>("/api/events?count=50"),
     get<Action[]>("/api/actions"),
+    get<Event[]>("/api/events?count=200&kind=state"),
   ]);
   batch(() => {
-    me.value = reader;
+    since.value = sinceEvents(since.value, words);
     events.value = newest;
     actions.value = Object.fromEntries(recent.map((action) => [action.id, action]));
   });
-}
-
-/** The state at once, for what does not come by the stream. */
-export async function problemsOf(work: () => Promise<unknown>): Promise<string[]> {
-  try {
-    await work();
-    return [];
-  } catch (error) {
-    return linesOf(error);
-  }
 }

@@ -1,7 +1,7 @@
 // The one stream of a visible page. A hidden page closes it, and resumes by number.
 import { loginNeeded, Refused, request, session, values } from "./api";
 import type { Message } from "./contract";
-import { catchUp, clock, heardAt, live, say, state, take, tick, tryAt } from "./store";
+import { active, catchUp, clock, heardAt, identify, live, me, refusedBy, say, state, take, tick, tryAt } from "./store";
 
 const CONNECT_SECONDS = 4;
 // The server is never silent longer than its beat of 5 seconds.
@@ -22,6 +22,7 @@ function seconds(): number {
 function heard(): void {
   heardAt.value = seconds();
   tryAt.value = 0;
+  refusedBy.value = "";
   if (!live.value) {
     live.value = true;
     if (shown) say("live again");
@@ -34,6 +35,7 @@ async function follow(abort: AbortController): Promise<void> {
   const answer = await request(`/api/stream?since=${number}`, { signal: abort.signal }, false);
   clearTimeout(late);
   heard();
+  if (!me.value) identify().catch(() => {});
   catchUp().catch(() => {});
   let alive = performance.now();
   const watchdog = setInterval(() => {
@@ -81,7 +83,7 @@ async function keepFollowing(): Promise<never> {
       await follow(current);
     } catch (error) {
       if (error instanceof Refused && error.status === 401) loginNeeded.value = true;
-      if (error instanceof Refused && error.status === 400) number = -1;
+      if (error instanceof Refused) refusedBy.value = error.problems[0] ?? "";
     }
     current = null;
     if (document.hidden || loginNeeded.value) continue;
@@ -110,6 +112,7 @@ export function startStream(): void {
   });
   window.addEventListener("offline", () => current?.abort());
   window.addEventListener("pageshow", again);
+  for (const name of ["pointerdown", "keydown"]) document.addEventListener(name, active, { passive: true });
   session.subscribe(() => again());
   loginNeeded.subscribe((needed) => {
     if (needed) live.value = false;
@@ -132,6 +135,7 @@ export function startStream(): void {
 export function forget(): void {
   number = -1;
   state.value = null;
+  me.value = null;
   current?.abort();
   again();
 }

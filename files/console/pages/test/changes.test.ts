@@ -1,7 +1,7 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import type { Change } from "../src/contract";
-import { applied, isUrgent, wordsSince } from "../src/pure/changes";
+import { applied, isUrgent, shownOf, sinceEvents, whole, wordsSince } from "../src/pure/changes";
 import { node, state, tier } from "./made";
 
 test("a change sets entries, and null takes them away", () => {
@@ -41,4 +41,23 @@ test("since when a word holds is known for changes that were seen", () => {
   assert.equal(other.get("a")?.at, 120);
   assert.equal(other.get("b")?.at, 120);
   assert.equal(wordsSince(other, { b: node("b") }, 130).has("a"), false);
+});
+
+test("an agent that has not looked yet gives a whole state, and what cannot be read stays as it was known", () => {
+  assert.deepEqual(whole({}).nodes, {});
+  assert.equal(whole({ lock: "x" }).lock, "x");
+  const before = state([node("a")], { static: tier() });
+  const unread = { ...whole({}), trouble: ["Docker does not answer"] };
+  assert.deepEqual(shownOf(before, unread).nodes, before.nodes);
+  assert.deepEqual(shownOf(before, unread).trouble, unread.trouble);
+  assert.deepEqual(shownOf(before, whole({ at: 1 })).nodes, {}, "a cluster without tiers is no trouble");
+  assert.equal(shownOf(null, unread), unread);
+});
+
+test("events tell since when a word holds", () => {
+  const event = { kind: "state", node: "a", name: "a", tier: "", at: 50, before: "in rotation", after: "hangs" };
+  const known = new Map([["a", { word: "hangs", at: null }]]);
+  assert.equal(sinceEvents(known, [event]).get("a")?.at, 50);
+  assert.equal(sinceEvents(known, [{ ...event, after: "in rotation" }, event]).get("a")?.at, null);
+  assert.equal(sinceEvents(known, [{ ...event, kind: "die" }]).get("a")?.at, null);
 });

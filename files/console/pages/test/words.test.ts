@@ -13,6 +13,8 @@ test("an event has its cause", () => {
     [{ kind: "oom" }, "out of memory"],
     [{ kind: "stop", actor: "alice" }, "stopped: by alice"],
     [{ kind: "other" }, "other"],
+    [{ kind: "state", before: "in rotation", after: "hangs", reason: "no answer" }, "in rotation → hangs: no answer"],
+    [{ kind: "state", before: "", after: "starting" }, "starting"],
   ];
   for (const [event, wanted] of cases) assert.equal(eventWords(event as Event), wanted);
 });

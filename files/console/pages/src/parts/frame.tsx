@@ -6,7 +6,7 @@ import { switchTheme, theme } from "../media";
 import { moment, utc } from "../pure/format";
 import { byName } from "../pure/rows";
 import { href, route } from "../router";
-import { announced, clock, heardAt, live, me, state, tryAt } from "../store";
+import { announced, clock, heardAt, live, me, refusedBy, state, tryAt } from "../store";
 import { RunningStrip } from "../views/actions";
 import { Mark, Problems } from "./bits";
 import { helpOpen } from "./help";
@@ -157,7 +157,11 @@ export function NotLive(): JSX.Element | null {
   if (live.value || loginNeeded.value) return null;
   if (heardAt.value === 0) {
     const wait = tryAt.value > 0 ? `; trying again in ${Math.max(1, Math.ceil(tryAt.value - clock.value))} s` : "…";
-    return <p class="not-live">Connecting to the cluster's agent{wait}</p>;
+    return (
+      <p class="not-live">
+        Connecting to the cluster's agent{wait} <Why />
+      </p>
+    );
   }
   const left = Math.ceil(tryAt.value - clock.value);
   return (
@@ -167,9 +171,13 @@ export function NotLive(): JSX.Element | null {
         {moment(heardAt.value)}
       </time>
       , last known state below; {left > 0 ? `trying again in ${left} s` : "trying again now"}. Changes are off until
-      then.
+      then. <Why />
     </p>
   );
+}
+
+function Why(): JSX.Element | null {
+  return refusedBy.value ? <span class="quiet selectable">{refusedBy.value}</span> : null;
 }
 
 /** For screen readers: changes of state only. */

@@ -1,5 +1,29 @@
 // What a viewer computes from the stream. Pure.
-import type { Change, Node, State } from "../contract";
+import type { Change, Event, Node, State } from "../contract";
+
+const NOTHING: State = {
+  cluster: "",
+  at: 0,
+  trouble: [],
+  tiers: {},
+  nodes: {},
+  undeclared: {},
+  drift: [],
+  balancer: { reachable: false, version: "", reason: "" },
+  lock: "",
+  sampled: false,
+};
+
+/** A snapshot with all its parts: an agent that has not looked yet has none. */
+export function whole(found: Partial<State>): State {
+  return { ...NOTHING, ...found };
+}
+
+/** What is shown: while the cluster cannot be read, the tiers and nodes that were known last. */
+export function shownOf(before: State | null, now: State): State {
+  const unread = now.trouble.length > 0 && Object.keys(now.tiers).length === 0;
+  return unread && before ? { ...now, tiers: before.tiers, nodes: before.nodes } : now;
+}
 
 /** The state after a change; the former one stays as it was. Entries that did not change stay the same objects. */
 export function applied(before: State, change: Change): State {
@@ -54,6 +78,22 @@ export function wordsSince(
     const old = known.get(id);
     if (old && old.word === node.word) found.set(id, old);
     else found.set(id, { word: node.word, at: known.size === 0 ? null : at });
+  }
+  return found;
+}
+
+/** The same, completed by events that tell when a node's word came. `events` are the newest first. */
+export function sinceEvents(
+  known: ReadonlyMap<string, { word: string; at: number | null }>,
+  events: readonly Event[],
+): Map<string, { word: string; at: number | null }> {
+  const found = new Map(known);
+  const told = new Set<string>();
+  for (const event of events) {
+    if (event.kind !== "state" || !event.node || told.has(event.node)) continue;
+    told.add(event.node);
+    const old = found.get(event.node);
+    if (old && old.word === event.after) found.set(event.node, { word: old.word, at: event.at });
   }
   return found;
 }

@@ -55,12 +55,17 @@ const KINDS: Record<string, string> = {
   update: "changed",
   destroy: "removed",
   restart: "restarted",
+  state: "changed its state",
 };
 
 export const EVENT_KINDS = Object.keys(KINDS);
 
 /** What happened, with its cause. */
 export function eventWords(event: Event): string {
+  if (event.after) {
+    const why = event.reason ? `: ${event.reason}` : "";
+    return `${event.before ? `${event.before} → ` : ""}${event.after}${why}`;
+  }
   const what = event.signal ? `got signal ${event.signal}` : (KINDS[event.kind] ?? event.kind);
   const more = [];
   if (event.exit_code) more.push(`exit code ${event.exit_code}`);
@@ -111,6 +116,7 @@ export function troubles(state: State): Trouble[] {
 /** Why nothing can be changed now; empty if it can. */
 export function blocked(live: boolean, state: State | null, running: Action | null): string {
   if (!live || !state) return "Not live: what is shown may be old.";
+  if (state.trouble.length > 0 && !state.balancer.reachable) return state.trouble[0] ?? "";
   if (!state.balancer.reachable) return "The balancer's API does not answer: the rotation is unknown.";
   if (running) return `${verbWord(running.verb)} ${running.tier} of ${running.actor} runs: one change at a time.`;
   return "";

@@ -2,7 +2,7 @@
 import type { JSX } from "preact";
 import { useState } from "preact/hooks";
 import { linesOf, send } from "../api";
-import type { Action, Verdict } from "../contract";
+import type { Action, Shape, Verdict } from "../contract";
 import { Empty, Heading, Mark, Problems, Time } from "../parts/bits";
 import { useLoaded } from "../parts/load";
 import { duration, plural } from "../pure/format";
@@ -49,7 +49,7 @@ export function RunningStrip(): JSX.Element | null {
           ? `halts after this wave, asked by ${action.halted_by}`
           : last
             ? `${last.node || action.tier} ${stepWord(last.step)}`
-            : (action.verdicts?.at(-1)?.line ?? "begins…")}
+            : (action.verdicts?.at(-1)?.check ?? "begins…")}
       </span>
       <span class="row">
         <Halt action={action} />
@@ -152,7 +152,7 @@ export function ActionPage(): JSX.Element {
           {line}
         </p>
       ))}
-      {action.verdicts && <Verdicts all={action.verdicts} runs={action.state === "running"} />}
+      {action.verb === "verify" && <Verdicts all={action.verdicts ?? []} runs={action.state === "running"} />}
       <Steps action={action} />
       <section aria-labelledby="agreed">
         <h2 id="agreed">What was agreed to</h2>
@@ -187,7 +187,7 @@ function CopyLink(): JSX.Element {
 /** One row for each node, with the times of its steps. */
 function Steps({ action }: { action: Action }): JSX.Element | null {
   if (action.steps.length === 0) {
-    if (action.verdicts) return null;
+    if (action.verb === "verify") return null;
     return <Empty>{action.state === "running" ? "No step yet." : "No step was reached."}</Empty>;
   }
   const nodes = new Map<string, { text: string; at: number }[]>();
@@ -224,16 +224,26 @@ function Steps({ action }: { action: Action }): JSX.Element | null {
   );
 }
 
+function verdictShape(verdict: Verdict, runs: boolean): Shape {
+  if (verdict.ok !== null) return verdict.ok ? "serves" : "trouble";
+  return runs ? "moves" : "stopped";
+}
+
+function verdictWord(verdict: Verdict, runs: boolean): string {
+  if (verdict.ok !== null) return verdict.ok ? "passed" : "failed";
+  return runs ? "runs" : "not measured";
+}
+
 function Verdicts({ all, runs }: { all: Verdict[]; runs: boolean }): JSX.Element {
   return (
     <section aria-labelledby="verdicts">
       <h2 id="verdicts">Checks</h2>
       {all.length === 0 && <Empty>{runs ? "The first check begins." : "No check was made."}</Empty>}
-      {all.map((verdict) => (
+      {all.map((verdict, index) => (
         <div key={verdict.check} class="verdict">
           <h3>
-            <Mark shape={verdict.ok === null ? "moves" : verdict.ok ? "serves" : "trouble"} /> {verdict.check}
-            <span class="quiet"> {verdict.ok === null ? "runs" : verdict.ok ? "passed" : "failed"}</span>
+            <Mark shape={verdictShape(verdict, runs && index === all.length - 1)} /> {verdict.check}
+            <span class="quiet"> {verdictWord(verdict, runs && index === all.length - 1)}</span>
           </h3>
           <p class="selectable">{verdict.line}</p>
           <Counts counts={verdict.counts ?? {}} />

@@ -8,7 +8,7 @@ import { moment } from "../pure/format";
 import { byName } from "../pure/rows";
 import { actionTitle, EVENT_KINDS, eventWords } from "../pure/words";
 import { amend, href, route } from "../router";
-import { actions, events as fresh, nodeName, state } from "../store";
+import { actions, events as fresh, me, nodeName, state } from "../store";
 
 const PAGE = 100;
 // Around a moment: what happened in these seconds before and after it.
@@ -19,7 +19,11 @@ export function EventLine({ event, around = false }: { event: Event; around?: bo
     <li data-row-box>
       <Time at={event.at} />
       <span class="actor">
-        {event.role && event.role !== "node" ? event.name : <NodeLink id={event.node} name={event.name} />}
+        {event.node && (event.role ?? "node") === "node" ? (
+          <NodeLink id={event.node} name={event.name} />
+        ) : (
+          event.name || event.role
+        )}
       </span>
       <span class="what">{eventWords(event)}</span>
       {around && (
@@ -168,6 +172,8 @@ export function Choice(props: {
   options: string[][];
   set: (value: string) => void;
   filter?: boolean;
+  /** The word for no choice. */
+  first?: string;
 }): JSX.Element {
   const value = props.value ?? "";
   const known = value === "" || props.options.some(([key]) => key === value);
@@ -179,7 +185,7 @@ export function Choice(props: {
         onChange={(event) => props.set(event.currentTarget.value)}
         {...(props.filter ? { "data-filter": true } : {})}
       >
-        <option value="">all</option>
+        <option value="">{props.first ?? "all"}</option>
         {!known && <option value={value}>{value.slice(0, 12)}</option>}
         {props.options.map(([key, text]) => (
           <option key={key} value={key}>
@@ -197,7 +203,7 @@ export function Audit(): JSX.Element {
   const [whole, setWhole] = useState(false);
   const [problems, setProblems] = useState<string[]>([]);
   const asked = route.value.query;
-  const wanted = Object.fromEntries(["tier", "actor", "verb"].map((name) => [name, asked.get(name) ?? ""]));
+  const wanted = Object.fromEntries(["tier", "actor", "verb", "source"].map((name) => [name, asked.get(name) ?? ""]));
   const search = Object.entries(wanted)
     .filter(([, value]) => value)
     .map(([name, value]) => `&${name}=${encodeURIComponent(value)}`)
@@ -233,6 +239,15 @@ export function Audit(): JSX.Element {
           set={set("actor")}
           filter
         />
+        {me.value?.role === "operator" && (
+          <Choice
+            name="of"
+            value={wanted.source}
+            options={[["access", "logins"]]}
+            set={set("source")}
+            first="changes"
+          />
+        )}
         <Choice name="verb" value={wanted.verb} options={verbs.map((one) => [one, one])} set={set("verb")} />
         <Choice name="tier" value={wanted.tier} options={tiers.map((one) => [one, one])} set={set("tier")} />
       </form>

@@ -93,6 +93,8 @@ function TroubleBanner(): JSX.Element | null {
 
 function Tiers(): JSX.Element {
   const all = Object.entries(state.value?.tiers ?? {}).sort(([one], [other]) => byName(one, other));
+  if (all.length === 0 && !state.value?.at) return <Empty>The agent looks at the cluster for the first time…</Empty>;
+  if (all.length === 0 && (state.value?.trouble.length ?? 0) > 0) return <Empty>The tiers cannot be read now.</Empty>;
   if (all.length === 0) {
     return (
       <Empty>

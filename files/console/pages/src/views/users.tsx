@@ -71,7 +71,7 @@ function Password(): JSX.Element {
           aria-label="Your name"
         />
         {field("Password now", old, setOld, "current-password")}
-        {field("New password", fresh, setFresh, "new-password")}
+        {field("New password, 12 characters or more", fresh, setFresh, "new-password")}
         {field("New password again", again, setAgain, "new-password")}
         <button type="submit">Change password</button>
       </form>
@@ -124,6 +124,8 @@ function Tokens(): JSX.Element {
             value={name}
             required
             maxLength={64}
+            pattern="[A-Za-z0-9][A-Za-z0-9 ._\-]*"
+            title="letters, digits, space . _ -"
             autocomplete="off"
             onInput={(event) => setName(event.currentTarget.value)}
           />
