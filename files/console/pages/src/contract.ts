@@ -202,7 +202,8 @@ export interface Series {
 export interface History {
   step: number;
   until: number;
-  tier: Series & { in_rotation: (number | null)[] };
+  /** Empty for a tier that was not measured yet. */
+  tier: Partial<Series & { in_rotation: (number | null)[] }>;
   nodes: Record<string, Series>;
 }
 

@@ -5,6 +5,7 @@ import "./style.css";
 import { startKeys } from "./keys";
 import { Ask } from "./parts/ask";
 import { Empty, Heading } from "./parts/bits";
+import { Fence } from "./parts/fence";
 import { Header, LiveRegion, NotLive, Strip } from "./parts/frame";
 import { Help } from "./parts/help";
 import { Login } from "./parts/login";
@@ -52,7 +53,9 @@ function App(): JSX.Element {
         To the page
       </button>
       <Header />
-      <main id="main">{me.value ? <Page key={`${page}/${name}`} /> : <Heading>Evenkeel</Heading>}</main>
+      <main id="main">
+        <Fence key={`${page}/${name}`}>{me.value ? <Page /> : <Heading>Evenkeel</Heading>}</Fence>
+      </main>
       <section class="status-bar" aria-label="Now">
         <NotLive />
         <Strip />

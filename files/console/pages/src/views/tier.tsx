@@ -121,7 +121,9 @@ function Charts({ name, nodes }: { name: string; nodes: Node[] }): JSX.Element {
 }
 
 function Drawn({ name, history, nodes }: { name: string; history: History; nodes: Node[] }): JSX.Element {
-  const { step, until, tier } = history;
+  const { step, until } = history;
+  const tier = { rate: [], p95: [], in_rotation: [], ...history.tier };
+  if (tier.rate.length === 0) return <Empty>Nothing was measured yet.</Empty>;
   const times = tier.rate.map((_, index) => until - (tier.rate.length - 1 - index) * step);
   const first = times[0] ?? until;
   const marks: ChartMark[] = events.value
