@@ -4,17 +4,17 @@ from __future__ import annotations
 
 import json
 import socket
-import threading
 import time
 from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
-import docker
 import pytest
 
 from .conftest import play, played
 
 _CHUNKED = "Transfer-Encoding: chunked"
+_LENGTHS = ("Content-Length: LENGTH", _CHUNKED)
 
 
 def site(**variables: Any) -> None:
@@ -41,36 +41,41 @@ def upload(seconds: float, length: str) -> str:
             return repr(error)
 
 
-@pytest.mark.parametrize("length", ["Content-Length: LENGTH", _CHUNKED], ids=["length", "chunked"])
-def test_the_limit_for_uploads_is_the_knobs(cluster: docker.DockerClient, length: str) -> None:
+def uploads(seconds: float) -> dict[str, str]:
+    """Both kinds of upload at once; what became of each."""
+    with ThreadPoolExecutor(len(_LENGTHS)) as threads:
+        return dict(zip(_LENGTHS, threads.map(lambda length: upload(seconds, length), _LENGTHS), strict=True))
+
+
+@pytest.mark.usefixtures("cluster")
+def test_the_limit_for_uploads_is_the_knobs() -> None:
     """There is none unless the knob says so; with one, a slow upload is cut, which is the control."""
     try:
         site(load_balancer_read_timeout="2s")
-        limited = upload(4, length)
-        played("site.yml", "--tags", "balancer")
-        free = upload(4, length)
+        limited = uploads(4)
     finally:
         played("site.yml", "--tags", "balancer")
-    assert "504" in limited or "499" in limited or not limited.startswith("HTTP"), limited
-    assert free.split()[1] == "200", free
+    for line in limited.values():
+        assert "504" in line or "499" in line or not line.startswith("HTTP"), limited
+    free = uploads(4)
+    assert [line.split()[1] for line in free.values()] == ["200"] * len(_LENGTHS), free
 
 
-def lasting(seconds: float, answers: list[str]) -> Callable[[], None]:
-    return lambda: answers.append(upload(seconds, "Content-Length: LENGTH"))
+def outlasted(replace: Callable[[], None]) -> str:
+    """What became of an upload that begins at the old balancer, and ends after that would have to have ended."""
+    with ThreadPoolExecutor(1) as threads:
+        asking = threads.submit(upload, 20, _LENGTHS[0])
+        replace()
+        return asking.result()
 
 
-@pytest.mark.parametrize("grace, survives", [("1s", False), ("60s", True)])
-def test_a_replaced_balancer_finishes_for_as_long_as_the_knob_says(
-    cluster: docker.DockerClient, grace: str, survives: bool
-) -> None:
-    answers: list[str] = []
+@pytest.mark.usefixtures("cluster")
+def test_a_replaced_balancer_finishes_for_as_long_as_the_knob_says() -> None:
+    """The knob is that of the balancer that leaves."""
     try:
-        site(load_balancer_finish_grace=grace)
-        # It begins at the old balancer, and ends after that would have to have ended.
-        asking = threading.Thread(target=lasting(20, answers))
-        asking.start()
-        site(load_balancer_finish_grace=grace, load_balancer_pids=513)
-        asking.join()
+        site(load_balancer_finish_grace="1s")
+        cut = outlasted(lambda: site(load_balancer_finish_grace="60s"))
     finally:
-        played("site.yml", "--tags", "balancer")
-    assert answers[0].startswith("HTTP/1.1 200") is survives, answers
+        whole = outlasted(site)
+    assert not cut.startswith("HTTP/1.1 200"), cut
+    assert whole.startswith("HTTP/1.1 200"), whole
