@@ -235,12 +235,13 @@ def test_a_folder_that_cannot_be_written_is_one_line(cluster: docker.DockerClien
 
 
 def test_the_whole_proof_is_one_report(cluster: docker.DockerClient, tmp_path: Path) -> None:
-    drills = [{"scenario": "stop", "events": 2, "rate": 100}, {"scenario": "guest", "events": 2, "rate": 100}]
+    drills = [{"scenario": "stop", "events": 2, "rate": 200}, {"scenario": "guest", "events": 2, "rate": 200}]
     patient = {"join_p95": 30, "leave_p95": 30, "out": 30, "late_p99": 5, "rate_share": 0.5}
     variables = {
         "prove_drills": drills,
         # Both together ask often enough for what the report wants to prove.
-        "drill_duration": 16,
+        "drill_duration": 8,
+        "drill_interval": 2,
         "drill_thresholds": patient,
         "evidence_folder": str(tmp_path),
     }
