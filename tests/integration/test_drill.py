@@ -43,7 +43,15 @@ def newest_report() -> dict[str, Any]:
 
 def test_everything_at_once_loses_nothing_and_the_control_does(cluster: docker.DockerClient) -> None:
     before = pool(cluster)
-    variables = {"drill_events": 12, "drill_interval": 2, "drill_rate": 200, "drill_thresholds": PATIENT}
+    variables = {
+        "drill_events": 12,
+        # An event that is due before the one before has ended begins as soon as that has.
+        "drill_interval": 1,
+        # Three nodes in two waves instead of three.
+        "drill_surge_percent": 50,
+        "drill_rate": 200,
+        "drill_thresholds": PATIENT,
+    }
     done = play("playbooks/drill.yml", "-e", json.dumps(variables))
     assert done.returncode == 0, done.stdout[-4000:]
     report = newest_report()
@@ -70,6 +78,8 @@ def test_a_tier_with_another_policy_serves_until_it_has_its_own_again(cluster: d
     variables = {
         "drill_scenario": "policy",
         "drill_events": 1,
+        # Ends with its last event.
+        "drill_duration": 6,
         "drill_rate": 200,
         "drill_control": False,
         "drill_thresholds": PATIENT,
@@ -88,7 +98,7 @@ def test_a_drill_that_is_interrupted_leaves_the_pool_as_declared(cluster: docker
         str(Path(sys.executable).parent / "ansible-playbook"),
         "playbooks/drill.yml",
         "-e",
-        "drill_scenario=roll",
+        json.dumps({"drill_scenario": "roll", "drill_surge_percent": 100}),
     ]
     reports = set(EVIDENCE.glob("roll-drill-*.json"))
     with subprocess.Popen(
