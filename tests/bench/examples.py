@@ -16,6 +16,7 @@ import shutil
 import subprocess
 import tempfile
 from collections.abc import Callable, Iterator, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
@@ -151,6 +152,15 @@ def arguments(folder: Path, example: Example, more: Mapping[str, Any]) -> list[s
     return ["-i", str(folder / "hosts.yml"), "-e", json.dumps(own)]
 
 
+def built(folder: str) -> None:
+    """Build an image of the zoo.
+
+    Raises:
+        BenchError: that fails.
+    """
+    docker("build", "--quiet", "--tag", f"zoo-{folder}:1", str(ZOO / folder))
+
+
 @contextmanager
 def database(example: Example) -> Iterator[Path]:
     """Build the images, copy the inventory and run its database; at the end nothing of it is left.
@@ -158,8 +168,8 @@ def database(example: Example) -> Iterator[Path]:
     Raises:
         BenchError: it does not come up, or a second run changes something.
     """
-    for folder in (example.name, example.database):
-        docker("build", "--quiet", "--tag", f"zoo-{folder}:1", str(ZOO / folder))
+    with ThreadPoolExecutor() as threads:
+        list(threads.map(built, (example.name, example.database)))
     name = f"{example.name}-database"
     with tempfile.TemporaryDirectory() as base:
         copy = Path(base) / example.name
