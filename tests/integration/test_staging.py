@@ -30,9 +30,18 @@ STAGING = (
 def staging(cluster: docker.DockerClient) -> Iterator[docker.DockerClient]:
     cluster.volumes.create(FOREIGN)
     yield cluster
-    played("playbooks/teardown.yml", *STAGING, "-e", "teardown_volumes=true")
+    # Nothing is left unless the test has failed.
+    if left(cluster):
+        played("playbooks/teardown.yml", *STAGING, "-e", "teardown_volumes=true")
     for name in volumes(cluster):
         cluster.volumes.get(name).remove()
+
+
+def left(engine: docker.DockerClient) -> list[str]:
+    """What Docker has of the staging cluster, beside volumes."""
+    containers = engine.containers.list(all=True, filters={"label": "evenkeel.cluster=staging"})
+    images = engine.images.list(filters={"label": "evenkeel.cluster=staging"})
+    return [str(each.id) for each in (*containers, *images)]
 
 
 def volumes(engine: docker.DockerClient) -> set[str]:
@@ -50,7 +59,7 @@ def test_a_staging_cluster_runs_beside_production(staging: docker.DockerClient) 
     before = {tier: {name: node.id for name, node in nodes(staging, tier).items()} for tier in ("static", "dynamic")}
     built = images(staging)
     with Watcher() as watcher:
-        played("site.yml", *STAGING)
+        played("site.yml", "--skip-tags", "verify", *STAGING)
         found = staging.containers.list(filters={"label": ["evenkeel.cluster=staging", "evenkeel.role=node"]})
         assert {node.name for node in found} == {"staging-static-1", "staging-dynamic-1", "staging-dynamic-2"}
         answers = [requests.get("http://localhost:8180/api/dates/", timeout=5) for _ in range(4)]
@@ -65,7 +74,7 @@ def test_a_staging_cluster_runs_beside_production(staging: docker.DockerClient) 
     after = {tier: {name: node.id for name, node in nodes(staging, tier).items()} for tier in ("static", "dynamic")}
     assert after == before
     assert images(staging) == built
-    assert staging.containers.list(all=True, filters={"label": "evenkeel.cluster=staging"}) == []
+    assert left(staging) == []
 
 
 def assert_only_own_volumes_go(engine: docker.DockerClient) -> None:
