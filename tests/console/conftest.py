@@ -1,11 +1,14 @@
 """The console of a running cluster, in Debian's Chromium.
 
-Needs the pages' development packages for axe (``npm ci --ignore-scripts`` in files/console/pages), and a console:
+Needs the pages' development packages for axe (``make node`` brings them), and a console, that of this machine's cluster
+(``make console``) or another one:
 ``pytest tests/console --console-url http://127.0.0.1:9080 --console-secrets /var/lib/evenkeel/evenkeel/secrets``.
 """
 
 from __future__ import annotations
 
+import json
+import subprocess
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
@@ -42,6 +45,24 @@ def url(pytestconfig: pytest.Config) -> str:
 def _password(config: pytest.Config, name: str) -> str | None:
     file = Path(config.getoption("--console-secrets")) / f"console_{name}"
     return file.read_text().strip() if file.is_file() else None
+
+
+@pytest.fixture(scope="session", autouse=True)
+def users(pytestconfig: pytest.Config) -> Iterator[None]:
+    """Gives the console a viewer beside its operator, if it has none, and takes it away again."""
+    viewer = str(pytestconfig.getoption("--console-viewer"))
+    if _password(pytestconfig, viewer) is not None:
+        yield
+        return
+    operator = str(pytestconfig.getoption("--console-operator"))
+    wanted = [{"name": operator, "role": "operator"}, {"name": viewer, "role": "viewer"}]
+    _deploy("-e", json.dumps({"console_users": wanted}))
+    yield
+    _deploy()
+
+
+def _deploy(*arguments: str) -> None:
+    subprocess.run([ROOT / "scripts/play.sh", "playbooks/console.yml", *arguments], check=True, cwd=ROOT)
 
 
 @pytest.fixture(scope="session")
