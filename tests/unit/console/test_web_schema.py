@@ -13,6 +13,8 @@ def test_generated_requests_get_what_the_description_says(console: Console) -> N
     assert len(found.operations) >= 25
     assert not [status for status in found.statuses if status >= 500 and status != 503]
     assert {200, 201, 404, 422} <= found.statuses.keys()
+    # Only logins with made-up passwords.
+    assert found.statuses[401] < found.total / 10
     assert console.audit.page() == []
 
 
@@ -27,3 +29,11 @@ def test_the_description_tells_how_to_log_in_and_every_status(console: Console) 
                 "responses"
             ].keys()
             assert operation["summary"]
+
+
+def test_what_the_description_does_not_say_is_found(console: Console) -> None:
+    described = console.app.openapi()
+    del described["paths"]["/api/tiers/{tier}"]["get"]["responses"]["404"]
+    described["paths"] = {"/api/tiers/{tier}": described["paths"]["/api/tiers/{tier}"]}
+    found = judge(console, cases=2, seed=13)
+    assert any("404" in line for line in found.failures)
