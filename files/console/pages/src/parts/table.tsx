@@ -1,6 +1,6 @@
 // The nodes of a tier. Only rows that can be seen are drawn: a thousand nodes stay fluent.
 import type { JSX, RefObject } from "preact";
-import { useEffect, useLayoutEffect, useRef, useState } from "preact/hooks";
+import { useEffect, useLayoutEffect, useMemo, useRef, useState } from "preact/hooks";
 import { get } from "../api";
 import type { Node, Sample } from "../contract";
 import { narrow } from "../media";
@@ -16,6 +16,7 @@ const ROW_NARROW = 84;
 // The API samples this many at once.
 const MOST_SAMPLES = 60;
 const SAMPLE_MS = 3000;
+const NO_SAMPLES: Record<string, Sample> = {};
 
 interface Head {
   column: Column;
@@ -108,18 +109,19 @@ function useFocusKept(place: RefObject<HTMLElement | null>, ids: readonly string
 export function NodeTable({ nodes, all }: { nodes: Node[]; all: Node[] }): JSX.Element {
   const [order, setOrder] = useState<Order>({ column: "name", descending: false });
   const kept = useRef<Record<string, Sample>>({});
-  const rows = sorted(nodes, order, kept.current);
+  const bySample = order.column === "cpu" || order.column === "memory";
+  const samples = bySample ? kept.current : NO_SAMPLES;
+  // Scrolling alone draws other rows of the same order.
+  const rows = useMemo(() => sorted(nodes, order, samples), [nodes, order, samples]);
+  const ids = useMemo(() => rows.map((node) => node.id), [rows]);
   const place = useRef<HTMLElement | null>(null);
   const height = narrow.value ? ROW_NARROW : ROW;
   const seen = useVisible(place, rows.length, height);
   const shown = rows.slice(seen.first, seen.last);
   // By any other column the rows in sight are enough; by CPU or memory, the first ones of all.
   kept.current = useSamples(shown.map((node) => node.id));
-  useFocusKept(
-    place,
-    rows.map((node) => node.id),
-  );
-  const parts = shares(all);
+  useFocusKept(place, ids);
+  const parts = useMemo(() => shares(all), [all]);
   const before = seen.first * height;
   const behind = (rows.length - seen.last) * height;
   const common = { shown, first: seen.first, parts, samples: kept.current };
