@@ -99,7 +99,9 @@ class Agent:
         while True:
             try:
                 async for event in self.streams.events(since):
-                    self._engine_trouble = ""
+                    if self._engine_trouble:
+                        self._engine_trouble = ""
+                        self._wake.set()
                     since = await self._happened(event) or since
             except StreamError as error:
                 self._engine_trouble = f"Docker's events: got '{error}', want them to go on (trying again)"

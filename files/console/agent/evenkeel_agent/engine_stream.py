@@ -48,7 +48,7 @@ class EngineStreams:
         )
 
     async def events(self, since: float | None = None) -> AsyncGenerator[dict[str, Any], None]:
-        """What happens to the cluster's containers, from a moment on.
+        """What happens to the cluster's containers, from a moment on; at first an empty event: Docker listens.
 
         Args:
             since: seconds since the epoch; None for now. Docker keeps the last 256 events.
@@ -63,6 +63,7 @@ class EngineStreams:
                 async with session.get(f"{_DAEMON}/events", params=query) as answer:
                     if answer.status != 200:
                         raise StreamError(f"status {answer.status} for events")
+                    yield {}
                     async for line in answer.content:
                         if line.strip():
                             yield json.loads(line)

@@ -34,6 +34,10 @@ from .settings import Settings
 _TEXT_LENGTH = 200
 _LEAVING = 503
 _NO_FIGURES = Figures(0)
+# A balancer that is silent must be told as such soon.
+_API_SECONDS = 2.0
+# One that drained a moment ago and does not answer any more is at its end, and does not hang.
+_ENDS_SECONDS = 15.0
 
 
 def text(value: object) -> str:
@@ -55,8 +59,9 @@ class Look:
         self._settings = settings
         self._client = client
         self._drained_by = drained_by
-        self._balancer = balancer_of(settings)
+        self._balancer = balancer_of(settings, _API_SECONDS)
         self._tail = AccessTail(settings.access_log)
+        self._left_at: dict[str, float] = {}
 
     def take(self) -> dict[str, Any]:
         """The cluster now.
@@ -92,16 +97,20 @@ class Look:
         now = time.monotonic()
         self._tail.read(now, services)
         up = self._probed(services)
-        self._client.keep_only({node["id"] for node in view["nodes"]})
+        there = {node["id"] for node in view["nodes"]}
+        self._client.keep_only(there)
+        self._left_at = {node: at for node, at in self._left_at.items() if node in there}
         servers = self._tail.servers(now)
         members = {node.id: node for node in state.nodes}
         reachable = view["balancer"]["reachable"]
-        found["nodes"] = {
-            item["id"]: {
-                **self._node(item, members[item["id"]], declaration, up if reachable else None, ports),
-                **_shown(servers.get(item["url"], _NO_FIGURES)),
-            }
+        shown = {
+            item["id"]: (self._node(item, members[item["id"]], declaration, up if reachable else None, ports), item)
             for item in view["nodes"]
+        }
+        found["nodes"] = {
+            node: {**state, **_shown(servers.get(item["url"], _NO_FIGURES))}
+            for node, (state, item) in shown.items()
+            if state is not None
         }
         found["tiers"] = self._tiers(view, pool, found["nodes"], self._tail.tiers(now))
         found["undeclared"] = {text(name): list(lines) for name, lines in view["undeclared"].items()}
@@ -145,10 +154,13 @@ class Look:
         declaration: Declaration,
         up: Mapping[str, bool] | None,
         ports: Ports,
-    ) -> dict[str, Any]:
+    ) -> dict[str, Any] | None:
+        """The node as it is shown; None if it has gone meanwhile."""
         record = self._record(node.id)
         build = declaration.builds.get(node.tier)
         seen = self._seen(item, node, build, record, up, ports)
+        if seen is None:
+            return None
         shown = node_state(seen)
         limits = record.get("HostConfig") or {}
         return {
@@ -180,15 +192,21 @@ class Look:
         record: Mapping[str, Any],
         up: Mapping[str, bool] | None,
         ports: Ports,
-    ) -> Seen:
+    ) -> Seen | None:
         # Why a silent one is silent: whether it answers at all.
         health = health_of(ports.engine, node, build.tier) if node.silent and build else None
         status, running = node.condition, node.running
         if health == 0:  # it may have ended since this look began
             self._client.forget(node.id)
             record = self._record(node.id)
-            status = str((record.get("State") or {}).get("Status") or status)
+            if not record:
+                return None
+            status = str(record["State"]["Status"])
             running = status == node.condition
+        if node.leaving:
+            self._left_at[node.id] = time.monotonic()
+        elif health == 0 and time.monotonic() - self._left_at.get(node.id, -_ENDS_SECONDS) < _ENDS_SECONDS:
+            health = _LEAVING  # it has closed its door, and finishes what is in flight
         state, since = record.get("State") or {}, _since(record, running=running)
         return Seen(
             status=status,

@@ -15,7 +15,11 @@ from ansible_collections.evenkeel.cluster.plugins.module_utils.engine.port impor
 from ansible_collections.evenkeel.cluster.plugins.module_utils.pool.context import Ports, read_tiers
 from ansible_collections.evenkeel.cluster.plugins.module_utils.pool.overrides import Override, read_overrides
 from ansible_collections.evenkeel.cluster.plugins.module_utils.pool.reconcile import PoolRequest
-from ansible_collections.evenkeel.cluster.plugins.module_utils.traefik.api import TraefikApi, read_password
+from ansible_collections.evenkeel.cluster.plugins.module_utils.traefik.api import (
+    DEFAULT_TIMEOUT,
+    TraefikApi,
+    read_password,
+)
 from ansible_collections.evenkeel.cluster.plugins.module_utils.traefik.route_file import RouteFile
 
 from .settings import Settings
@@ -92,10 +96,14 @@ def ports_of(settings: Settings, pool: Pool, client: DockerClient, balancer: Bal
     return Ports(engine, RouteFile(settings.routes_file, engine.provider), lambda: balancer)
 
 
-def balancer_of(settings: Settings) -> TraefikApi:
+def balancer_of(settings: Settings, timeout: float = DEFAULT_TIMEOUT) -> TraefikApi:
     """A client of the balancer's API with one kept connection.
+
+    Args:
+        settings: the agent's.
+        timeout: seconds for each request.
 
     Raises:
         TraefikApiError: its password cannot be read.
     """
-    return TraefikApi(settings.api_url, settings.api_user, read_password(settings.api_password_file))
+    return TraefikApi(settings.api_url, settings.api_user, read_password(settings.api_password_file), timeout)
