@@ -5,18 +5,24 @@ from __future__ import annotations
 import http.client
 import json
 import os
-import re
 import socket
 import subprocess
 import sys
 import threading
-import time
 import uuid
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 from tests.integration.conftest import DASHBOARD, ROOT, STATE, WEB, until
+
+
+def _link(path: Path) -> str:
+    try:
+        return os.readlink(path)
+    except FileNotFoundError:
+        return ""
+
 
 _OVER = {"done", "failed", "halted", "unfinished"}
 
@@ -107,6 +113,12 @@ class AgentProcess:
         """What it wrote to its standard error."""
         return (self.folder / "agent.log").read_text()
 
+    @property
+    def sockets(self) -> int:
+        """How many sockets it has open: two for each stream, one of them at Docker."""
+        assert self._process is not None
+        return sum("socket" in _link(item) for item in Path(f"/proc/{self._process.pid}/fd").iterdir())
+
     # -- questions -------------------------------------------------------------------
 
     def ask(self, path: str, body: object = None) -> tuple[int, Any]:
@@ -142,7 +154,7 @@ class AgentProcess:
 
     def node(self, name: str) -> str:
         """The identifier of a node."""
-        return next(node for node, item in self.state()["nodes"].items() if item["name"] == name)
+        return next(str(node) for node, item in self.state()["nodes"].items() if item["name"] == name)
 
     def words(self, tier: str) -> list[str]:
         """The states of its nodes."""
@@ -172,14 +184,3 @@ class AgentProcess:
         found = self.ended(self.begin(typed, **wish))
         assert (found["state"], found["result"]) == ("done", "done"), found
         return found
-
-
-def open_streams(pattern: str) -> int:
-    """How many connections to Docker's socket are open whose request matches: dockerd's handlers tell by their number."""
-    text = subprocess.run(["ss", "-xpH"], capture_output=True, text=True, check=True).stdout
-    return len(re.findall(pattern, text))
-
-
-def pause(seconds: float) -> None:
-    """Let time pass that no fact tells."""
-    time.sleep(seconds)

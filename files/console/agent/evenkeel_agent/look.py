@@ -35,7 +35,7 @@ _TEXT_LENGTH = 200
 _LEAVING = 503
 _NO_FIGURES = Figures(0)
 # A balancer that is silent must be told as such soon.
-_API_SECONDS = 2.0
+_API_SECONDS = 1.0
 # One that drained a moment ago and does not answer any more is at its end, and does not hang.
 _ENDS_SECONDS = 15.0
 

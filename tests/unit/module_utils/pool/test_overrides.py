@@ -46,6 +46,7 @@ def test_a_run_goes_back_to_the_declared_number_and_says_so(cluster: FakeCluster
     outcome = reconcile(cluster.request(overrides_file=str(file)), cluster.ports, clock=cluster.clock)
     assert outcome.settled == [f"shop: {SET}, declared 2: back to 2"]
     assert as_result(outcome, changed=outcome.changed)["settled"] == outcome.settled
+    assert outcome.settled[0] in pool_table(as_result(outcome, changed=True))  # type: ignore[arg-type]
     assert outcome.changed, "the file went"
     assert not file.exists()
     again = reconcile(cluster.request(overrides_file=str(file)), cluster.ports, clock=cluster.clock)

@@ -273,10 +273,15 @@ class PartView(TypedDict):
 
 class _Parts(TypedDict, total=False):
     parts: list[PartView]
+    settled: list[str]
 
 
 class PoolView(_Parts):
-    """The pool as declared, as Docker has it, and as the balancer sees it; with ``parts`` where all was looked at."""
+    """The pool as declared, as Docker has it, and as the balancer sees it; with ``parts`` where all was looked at.
+
+    Keys:
+        settled: the numbers set in the console that a run took back, one line each; of a run alone.
+    """
 
     tiers: dict[str, TierView]
     nodes: list[NodeView]

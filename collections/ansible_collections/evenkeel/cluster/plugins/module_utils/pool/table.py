@@ -37,6 +37,7 @@ def pool_table(pool: PoolView) -> list[str]:
         if reachable and not node["in_rotation"]
     ]
     lines += [node["remark"] for node in pool["nodes"] if node["remark"]]
+    lines += pool.get("settled", [])
     for name, tier in pool["tiers"].items():
         if override := tier.get("override", ""):
             lines.append(f"{name}: {override}, declared {tier['desired']}")
