@@ -123,6 +123,7 @@ class AgentProcess:
 
     def ask(self, path: str, body: object = None) -> tuple[int, Any]:
         """Status and content of an answer."""
+        assert self.lives, self.log
         connection = _Connection(self.socket, 30)
         try:
             content = None if body is None else json.dumps(body)

@@ -343,3 +343,12 @@ def test_one_that_ended_is_replaced_without_being_asked(desk: Desk) -> None:
     assert [entry["actor"] for entry in desk.audit.page()] == ["console", "console"]
     with pytest.raises(RefusedError, match="verb: got 'keep'"):
         read_wish({"verb": "keep", "tier": "shop", "node": node})
+
+
+def test_what_waits_for_the_disk_is_written_once_by_many_threads(desk: Desk) -> None:
+    entries = [{"kind": "halt", "at": 1.0, "action": f"a{number}"} for number in range(300)]
+    with ThreadPoolExecutor(8) as threads:
+        list(threads.map(desk.actions._record, entries))
+        list(threads.map(lambda _: desk.actions.write_again(), range(300)))
+    written = [entry["action"] for entry in desk.audit.page(count=1000)]
+    assert sorted(written) == sorted(entry["action"] for entry in entries)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import os
 import signal
 import sys
@@ -51,7 +52,8 @@ async def serve(settings: Settings) -> None:
     waiting.cancel()
     work.cancel()
     await runner.cleanup()
-    await asyncio.gather(work, return_exceptions=True)
+    with contextlib.suppress(asyncio.CancelledError):
+        await work
 
 
 def main() -> int:

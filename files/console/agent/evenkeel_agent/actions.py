@@ -83,6 +83,7 @@ class Actions:
         self._nodes = NodeWork(hands, drained_by, settings.limits.ready_timeout, clock)
         self._clock = clock
         self._begins = threading.Lock()
+        self._writes = threading.Lock()
         self._lock = threading.Lock()
         self._plans: OrderedDict[str, Plan] = OrderedDict()
         self._requests: OrderedDict[str, str] = OrderedDict()
@@ -224,12 +225,13 @@ class Actions:
 
     def write_again(self) -> None:
         """Write what the audit log could not take, for example because the disk was full."""
-        while self._unwritten:
-            try:
-                self._audit.add(self._unwritten[0])
-            except OSError:
-                return
-            self._unwritten.popleft()
+        with self._writes:
+            while self._unwritten:
+                try:
+                    self._audit.add(self._unwritten[0])
+                except OSError:
+                    return
+                self._unwritten.popleft()
 
     def _record(self, entry: Mapping[str, Any]) -> None:
         """Write an entry, now or later: what has happened is not undone by a full disk."""
