@@ -15,7 +15,8 @@ import pytest
 from .conftest import STATE, balancer, play, played
 
 DYNAMIC = STATE / "balancer/dynamic"
-PARTS = ["web address", "dashboard address", "edge", "balancer", "network", "routes", "provider", "secrets", "files"]
+PARTS = ["web address", "dashboard address", "console address", "edge", "balancer", "console", "network", "routes"]
+PARTS += ["provider", "secrets", "files"]
 
 
 def drift(folder: Path, playbook: str = "playbooks/status.yml", *arguments: str) -> dict[str, Any]:
