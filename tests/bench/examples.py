@@ -32,7 +32,7 @@ ZOO = ROOT / "tests/zoo"
 PORT = 8180
 URL = f"http://localhost:{PORT}"
 # Beside the cluster that is there.
-APART = {"cluster_web_port": PORT, "cluster_dashboard_port": 9100}
+APART = {"cluster_web_port": PORT, "cluster_dashboard_port": 9100, "cluster_console_port": 9180}
 RATE = 10.0
 SECONDS = 20
 

@@ -99,6 +99,7 @@ def playing(client: DockerClient, folder: Path) -> Iterator[Play]:
         "cluster_name": CLUSTER,
         "cluster_web_port": web_port,
         "cluster_dashboard_port": dashboard_port,
+        "cluster_console": False,
         "cluster_state_dir": str(state),
         "cluster_min_free_disk": "1m",
         "cluster_tiers": TIERS,

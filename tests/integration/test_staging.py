@@ -21,6 +21,7 @@ STAGING = (
     *("-e", "cluster_name=staging"),
     *("-e", "cluster_web_port=8180"),
     *("-e", "cluster_dashboard_port=9100"),
+    *("-e", "cluster_console_port=9180"),
     *("-e", "static_nodes=1"),
     *("-e", "dynamic_nodes=2"),
 )
