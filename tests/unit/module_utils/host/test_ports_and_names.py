@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 from pathlib import Path
+from typing import Any
 
 import pytest
 from tests.unit.module_utils.host.machines import DOCKER, MACHINE, MIB, NODE, OURS, PARAMS, ROOT, container, spec_of
@@ -13,7 +14,8 @@ from ansible_collections.evenkeel.cluster.plugins.module_utils.core.errors impor
 from ansible_collections.evenkeel.cluster.plugins.module_utils.engine.docker_facts import Docker
 from ansible_collections.evenkeel.cluster.plugins.module_utils.host import capacity, checks
 from ansible_collections.evenkeel.cluster.plugins.module_utils.host import preflight as whole
-from ansible_collections.evenkeel.cluster.plugins.module_utils.host.facts import Listener
+from ansible_collections.evenkeel.cluster.plugins.module_utils.host.checks import MachineFacts
+from ansible_collections.evenkeel.cluster.plugins.module_utils.host.facts import Disk, Listener
 
 
 def lines(problems: list[Problem]) -> list[str]:
@@ -213,6 +215,31 @@ def test_parts_that_are_switched_off_and_still_there(
         )
         if found
         else ()
+    )
+
+
+@pytest.mark.parametrize(
+    "changes, told",
+    [
+        ({}, False),
+        ({"console_address": "0.0.0.0"}, True),
+        ({"console_address": "::1"}, False),
+        ({"console_address": "0.0.0.0", "console": False}, False),
+    ],
+)
+def test_a_console_for_others_without_tls_is_told(changes: dict[str, Any], told: bool) -> None:
+    disk = Disk("/var/lib", 1 << 40, 1, writable=True)
+    found = whole.preflight(
+        {**PARAMS, "console": True, **changes}, ROOT, DOCKER, lambda *_: MachineFacts(ROOT, DOCKER, disk, disk, {})
+    )
+    lines = [line for line in found.advice if line.startswith("console_address:")]
+    assert lines == (
+        [
+            "console_address: got 0.0.0.0 without a certificate, so passwords cross the network in clear text, want"
+            " TLS, or this machine only (fix: set console_certificate and console_key, or -e console_address=127.0.0.1)"
+        ]
+        if told
+        else []
     )
 
 

@@ -5,6 +5,7 @@
 from __future__ import annotations
 
 import dataclasses
+import ipaddress
 import os
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
@@ -115,12 +116,21 @@ def preflight(params: Mapping[str, Any], machine: Machine, docker: Docker, read:
         facts = read(declaration, spec, machine, docker)
         problems += check_all(declaration, facts)
         if declaration.must_carry:
-            lacks = [*memory_advice(spec, machine), *_shared_volumes(spec), *advice(machine, docker, facts.proxies)]
+            own = [*_console_in_clear_text(spec), *_shared_volumes(spec)]
+            lacks = [*memory_advice(spec, machine), *own, *advice(machine, docker, facts.proxies)]
             full = check_disk_for_images(declaration, facts)
         spec, first, cannot = settle_leaving(spec, docker)
         problems += cannot
         lacks = [*_left_over(spec, docker), *lacks, *first]
     return Preflight(spec, tuple(problems), declaration.warnings, tuple(lacks), tuple(full))
+
+
+def _console_in_clear_text(spec: ClusterSpec) -> list[str]:
+    if not spec.console or spec.console_tls or ipaddress.ip_address(spec.console_address).is_loopback:
+        return []
+    got = f"{spec.console_address} without a certificate, so passwords cross the network in clear text"
+    fix = "set console_certificate and console_key, or -e console_address=127.0.0.1"
+    return [str(Problem("console_address", got, "TLS, or this machine only", fix))]
 
 
 def _shared_volumes(spec: ClusterSpec) -> list[str]:
