@@ -37,7 +37,9 @@ class Desk:
         self.name = f"c{uuid.uuid4().hex[:8]}"
         self.cluster = FakeCluster(folder, cluster=self.name)
         self.cluster.clock.sleep(5)
-        paths = {name: folder / name for name in ("declaration", "overrides", "routes_file", "access_log", "socket")}
+        paths: dict[str, Any] = {
+            name: folder / name for name in ("declaration", "overrides", "routes_file", "access_log", "socket")
+        }
         self.settings = Settings(
             cluster=self.name,
             network=self.name,
@@ -346,7 +348,7 @@ def test_one_that_ended_is_replaced_without_being_asked(desk: Desk) -> None:
 
 
 def test_what_waits_for_the_disk_is_written_once_by_many_threads(desk: Desk) -> None:
-    entries = [{"kind": "halt", "at": 1.0, "action": f"a{number}"} for number in range(300)]
+    entries: list[dict[str, Any]] = [{"kind": "halt", "at": 1.0, "action": f"a{number}"} for number in range(300)]
     with ThreadPoolExecutor(8) as threads:
         list(threads.map(desk.actions._record, entries))
         list(threads.map(lambda _: desk.actions.write_again(), range(300)))
