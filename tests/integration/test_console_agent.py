@@ -20,7 +20,7 @@ from tests.integration.conftest import STATE, Declared, Watcher, balancer, until
 
 from ansible_collections.evenkeel.cluster.plugins.module_utils.core.lock import cluster_lock
 
-FRAMES = int(os.environ.get("EVENKEEL_FRAMES", "500"))
+FRAMES = int(os.environ.get("EVENKEEL_FRAMES", "5000"))
 _SEED = 20261128
 
 
@@ -102,6 +102,8 @@ def test_another_holder_of_the_lock_is_named(agent: AgentProcess) -> None:
         status, answer = agent.ask("/v1/do", body)
     assert (status, "drill" in answer["holder"]) == (409, True)
     assert "drill" in answer["problems"][0]
+    status, answer = agent.ask("/v1/do", body | {"actor": "console"})
+    assert (status, answer["problems"][0][:22]) == (422, "actor: got 'console', ")
 
 
 def test_a_plan_that_is_not_true_any_more_comes_back_as_a_new_one(

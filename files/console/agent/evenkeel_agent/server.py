@@ -18,6 +18,7 @@ from ansible_collections.evenkeel.cluster.plugins.module_utils.core.errors impor
 from ansible_collections.evenkeel.cluster.plugins.module_utils.core.lock import LockBusyError
 
 from . import samples, verbs
+from .actions import CONSOLE
 from .agent import Agent
 from .engine_stream import StreamError
 from .history import SPANS
@@ -27,6 +28,8 @@ from .verbs import BusyError, ChangedError, Plan, RefusedError, UnknownError
 MAX_BODY, MAX_CONNECTIONS, MAX_TAIL, MAX_PAGE = 4096, 40, 1000, 200
 #: Lines of a log that one viewer gets in a second.
 MAX_LINES_PER_SECOND = 500
+# A reader that takes nothing for so long is dropped.
+_STALLED_SECONDS = 20.0
 # Who is at the other end of a Unix socket: pid, uid, gid (unix(7), SO_PEERCRED).
 _PEER = struct.Struct("3i")
 _NODE = re.compile(r"[0-9a-f]{64}", re.ASCII)
@@ -147,13 +150,29 @@ async def _state(request: web.Request) -> web.Response:
 
 
 async def _streamed(request: web.Request, items: AsyncIterator[Any]) -> web.StreamResponse:
-    """One JSON value per line, until the reader goes."""
+    """One JSON value per line, until the reader goes, or takes nothing any more.
+
+    When the source breaks off, the last line is an object with ``problems``.
+    """
     answer = web.StreamResponse(headers={"Content-Type": "application/x-ndjson"})
     await answer.prepare(request)
-    async for item in items:
-        await answer.write(json.dumps(item, separators=(",", ":")).encode() + b"\n")
-    await answer.write_eof()
+    try:
+        try:
+            async for item in items:
+                await _write(answer, item)
+        except (EvenkeelError, StreamError) as error:
+            await _write(answer, {"problems": str(error).splitlines()})
+        await answer.write_eof()
+    except TimeoutError:
+        # Else a few stalled readers would take all places.
+        if request.transport is not None:
+            request.transport.abort()
     return answer
+
+
+async def _write(answer: web.StreamResponse, item: object) -> None:
+    async with asyncio.timeout(_STALLED_SECONDS):
+        await answer.write(json.dumps(item, separators=(",", ":")).encode() + b"\n")
 
 
 async def _watch(request: web.Request) -> web.StreamResponse:
@@ -261,6 +280,8 @@ async def _do(request: web.Request) -> web.Response:
     if not isinstance(typed, str) or len(typed) > 100:
         raise RefusedError(Problem("typed", quote(typed), "a tier's name, or nothing", "type the name"))
     arguments = _text(body, "plan", _NAME), _text(body, "actor", _ACTOR), _text(body, "request", _NAME)
+    if arguments[1] == CONSOLE:
+        raise RefusedError(Problem("actor", quote(CONSOLE), "a person's name", "the agent acts under this one"))
     action = await asyncio.to_thread(request.app[_AGENT].actions.do, *arguments, typed)
     return web.json_response({"action": action.id}, status=202)
 
