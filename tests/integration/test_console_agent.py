@@ -207,4 +207,7 @@ def test_it_serves_after_all_that(agent: AgentProcess) -> None:
     connection.request("GET", "/")
     assert connection.getresponse().status == 200
     connection.close()
+    told = json.dumps([agent.state(), *(agent.ask(f"/v1/{what}")[1] for what in ("events", "audit", "actions"))])
+    assert "environment" not in told
+    assert (STATE / "secrets/dashboard_password").read_text().strip() not in told
     assert Path(agent.data / "audit.jsonl").stat().st_mode & 0o777 == 0o600
