@@ -153,9 +153,9 @@ class AgentProcess:
         found: dict[str, Any] = answer["state"]
         return found
 
-    def node(self, name: str) -> str:
-        """The identifier of a node."""
-        return next(str(node) for node, item in self.state()["nodes"].items() if item["name"] == name)
+    def node(self, tier: str) -> str:
+        """The identifier of one of its nodes; their numbers are what earlier rolls have left."""
+        return min(str(node) for node, item in self.state()["nodes"].items() if item["tier"] == tier)
 
     def words(self, tier: str) -> list[str]:
         """The states of its nodes."""

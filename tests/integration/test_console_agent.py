@@ -50,7 +50,7 @@ def test_every_verb_but_kill_loses_no_request(agent: AgentProcess) -> None:
         assert agent.state()["tiers"]["dynamic"]["override"]["by"] == "alice"
         agent.done(verb="settle", tier="dynamic")
         assert agent.state()["tiers"]["dynamic"]["override"] is None
-        node = agent.node("dynamic-1")
+        node = agent.node("dynamic")
         agent.done(verb="drain", node=node)
         until(lambda: agent.state()["nodes"][node]["word"] == "draining", 5, "draining")
         assert agent.state()["nodes"][node]["reason"] == "by alice"
@@ -66,7 +66,7 @@ def test_every_verb_but_kill_loses_no_request(agent: AgentProcess) -> None:
 
 def test_a_killed_node_comes_back(agent: AgentProcess) -> None:
     serving(agent, "static", 3)
-    found = agent.done(verb="kill", node=agent.node("static-1"))
+    found = agent.done(verb="kill", node=agent.node("static"))
     assert [step["step"] for step in found["steps"]] == ["started", "ready", "in_rotation"]
 
 
@@ -153,7 +153,7 @@ def settled(agent: AgentProcess) -> bool:
 def test_a_log_ends_at_the_engine_with_its_reader(agent: AgentProcess) -> None:
     before = agent.sockets
     ended = threading.Event()
-    streams = [agent.stream(f"/v1/nodes/{agent.node('static-1')}/log?tail=5&follow=1", ended) for _ in range(5)]
+    streams = [agent.stream(f"/v1/nodes/{agent.node('static')}/log?tail=5&follow=1", ended) for _ in range(5)]
     assert all(len(next(stream)) == 2 for stream in streams)
     assert agent.sockets >= before + 10
     for stream in streams:
