@@ -8,6 +8,7 @@ import pytest
 from tests.unit.servers import ScriptedServer, ok, say
 
 from ansible_collections.evenkeel.cluster.plugins.module_utils.core.http_client import Answer, first_answer, health
+from ansible_collections.evenkeel.cluster.plugins.module_utils.overview import look
 from ansible_collections.evenkeel.cluster.plugins.module_utils.overview.addresses import (
     NAMESPACE,
     OWN_ADDRESS,
@@ -91,3 +92,15 @@ def test_a_neighbour_gets_an_answer_or_none(monkeypatch: pytest.MonkeyPatch) -> 
     way, answers = ask_as_neighbour(questions, "127.0.0.1")
     assert (way, [answer.reason for answer in answers]) == (OWN_ADDRESS, ["connection refused"] * 2)
     assert ask_as_neighbour(questions, "") == ask_as_neighbour([], "127.0.0.1") == ("", [])
+
+
+def test_what_the_edge_does_not_publish_is_not_mended_by_its_restart() -> None:
+    questions = [Question(name, "127.0.0.1", 1) for name in ("web", "console", "portainer")]
+    lines = [part["lines"][0] for part in look._address_parts(questions, "", "docker restart shop-edge")]
+    fixes = ["docker restart shop-edge", "ansible-playbook site.yml", "ansible-playbook site.yml"]
+    assert [line.partition("(fix: ")[2].removesuffix(")") for line in lines] == fixes
+
+
+def test_a_console_with_a_certificate_is_asked_over_tls() -> None:
+    (question,) = questions_of([{"name": "console", "address": "::", "port": 9080, "path": "/healthz", "tls": True}])
+    assert question.url == "https://[::1]:9080/healthz"

@@ -42,6 +42,9 @@ from .parts import (
     routes_part,
 )
 
+# The addresses that the edge publishes; the others are their containers' own.
+_OF_EDGE = ("web", "dashboard")
+
 
 class Overview:
     """Looks at a cluster, once or several times until it is settled.
@@ -163,6 +166,6 @@ def _address_parts(questions: Sequence[Question], gateway: str, fix: str) -> lis
     with ThreadPoolExecutor(len(questions)) as pool:
         machine = list(pool.map(lambda item: first_answer(item.url, item.host, verify=False), questions))
     return [
-        address_part(item, answer, heard.get(item.name), way, fix)
+        address_part(item, answer, heard.get(item.name), way, fix if item.name in _OF_EDGE else SITE)
         for item, answer in zip(questions, machine, strict=True)
     ]
