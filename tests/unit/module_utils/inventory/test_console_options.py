@@ -42,6 +42,13 @@ def test_what_may_be_declared() -> None:
             [f"console_users[0].name: got 'Bob', want {_RULE} (fix: console_users[0].name: admin)"],
         ),
         (
+            {"console_users": [{"name": "console", "role": "viewer"}]},
+            [
+                "console_users[0].name: got 'console', want another name: the console's own acts bear this one"
+                " (fix: console_users[0].name: admin)"
+            ],
+        ),
+        (
             {"console_users": [{"name": "bob", "role": "root"}]},
             ["console_users[0].role: got 'root', want one of viewer, operator (fix: console_users[0].role: viewer)"],
         ),

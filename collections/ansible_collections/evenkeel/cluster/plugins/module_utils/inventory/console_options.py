@@ -12,6 +12,8 @@ from .reader import Reader, is_folder, is_host_name
 
 ROLES = ("viewer", "operator")
 DEFAULT_USERS = ({"name": "admin", "role": "operator"},)
+#: What the audit log calls the console where it acts by itself.
+ITSELF = "console"
 _USER = re.compile(r"[a-z0-9][a-z0-9._-]{0,63}", re.ASCII)
 _ORIGIN = re.compile(r"https?://([^/:\s]+)(?::([0-9]{1,5}))?", re.ASCII)
 _USERS_FIX = "console_users: [{name: admin, role: operator}]"
@@ -46,6 +48,8 @@ def _user(reader: Reader, what: str, raw: object) -> dict[str, str] | None:
     reader.known_keys(what, raw, ("name", "role"))
     rule = "lower-case letters, digits and . _ -, at most 64 characters"
     name = reader.text(f"{what}.name", raw.get("name"), _USER, rule, f"{what}.name: admin")
+    if name == ITSELF:
+        reader.problem(f"{what}.name", name, "another name: the console's own acts bear this one", f"{what}.name: admin")
     role = reader.choice(f"{what}.role", raw.get("role"), ROLES)
     return {"name": name, "role": role} if len(reader.problems) == known else None
 
