@@ -60,7 +60,7 @@ class Console:
         return sorted((node for node in found if node["managed"]), key=lambda node: str(node["name"]))
 
     def await_serving(self, tier: str, count: int) -> None:
-        """Wait until so many nodes of the tier are in rotation.
+        """Wait until this number of nodes of the tier is in rotation.
 
         Raises:
             BenchError: not in time.

@@ -102,7 +102,7 @@ def events(page: Page, count: int) -> list[float]:
 
 
 def cut(count: int) -> int:
-    """How many of so many events a page shows in time whose stream is cut."""
+    """How many of *count* events a page shows in time whose stream is cut."""
     console, shown = Console(), 0
     with browser() as found:
         page = found.new_page()

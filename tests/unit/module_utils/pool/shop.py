@@ -5,6 +5,7 @@ from __future__ import annotations
 import dataclasses
 from collections.abc import Mapping
 from pathlib import Path
+from typing import Any
 
 from tests.unit.fakes.cluster import TIERS, FakeCluster
 
@@ -15,6 +16,11 @@ from ansible_collections.evenkeel.cluster.plugins.module_utils.pool.reconcile im
     reconcile_locked,
 )
 from ansible_collections.evenkeel.cluster.plugins.module_utils.pool.rollout_parts import RolloutLimits
+from ansible_collections.evenkeel.cluster.plugins.module_utils.traefik.labels import (
+    policy_labels,
+    service_name,
+    tier_labels,
+)
 from ansible_collections.evenkeel.cluster.plugins.module_utils.traefik.routes import active_routes
 
 LIMITS = RolloutLimits(workers=2, surge_percent=1, ready_timeout=6.0)
@@ -34,11 +40,11 @@ def renewed(cluster: FakeCluster) -> Mapping[str, Tier]:
 
 
 def reconciled(
-    cluster: FakeCluster, tiers: Mapping[str, Tier], images: Mapping[str, str] | None = None
+    cluster: FakeCluster, tiers: Mapping[str, Tier], images: Mapping[str, str] | None = None, **options: Any
 ) -> tuple[Outcome, str]:
     try:
         request = cluster.request(tiers=tiers, images=images or {}, limits=LIMITS)
-        return reconcile_locked(request, cluster.ports, clock=cluster.clock), ""
+        return reconcile_locked(request, cluster.ports, clock=cluster.clock, **options), ""
     except RunFailedError as error:
         return error.outcome, str(error)
 
@@ -54,5 +60,18 @@ def sets(cluster: FakeCluster) -> list[list[str]]:
     return found
 
 
+def states(cluster: FakeCluster, tier: str = "shop") -> dict[str, str]:
+    return {node.name: node.state for node in cluster.engine.nodes() if node.tier == tier}
+
+
 def order(cluster: FakeCluster, *beginnings: str) -> list[str]:
     return [call for call in cluster.engine.calls if call.startswith(beginnings)]
+
+
+def new_policy(cluster: FakeCluster) -> dict[str, Tier]:
+    """The tier ``dates``, whose image has no labels of ours, with sticky sessions."""
+    tier = cluster.tiers["dates"]
+    policy = policy_labels(True, tier.strategy, tier.cookie, tier.health, tier.max_failures)
+    service = service_name(tier.name, tier.port, policy)
+    labels = tier_labels(cluster.name, tier.name, service, policy)
+    return {**cluster.tiers, "dates": dataclasses.replace(tier, sticky=True, service=service, labels=labels)}

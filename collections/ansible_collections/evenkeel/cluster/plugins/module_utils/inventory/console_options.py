@@ -49,7 +49,9 @@ def _user(reader: Reader, what: str, raw: object) -> dict[str, str] | None:
     rule = "lower-case letters, digits and . _ -, at most 64 characters"
     name = reader.text(f"{what}.name", raw.get("name"), _USER, rule, f"{what}.name: admin")
     if name == ITSELF:
-        reader.problem(f"{what}.name", name, "another name: the console's own acts bear this one", f"{what}.name: admin")
+        reader.problem(
+            f"{what}.name", name, "another name: the console's own acts bear this one", f"{what}.name: admin"
+        )
     role = reader.choice(f"{what}.role", raw.get("role"), ROLES)
     return {"name": name, "role": role} if len(reader.problems) == known else None
 
