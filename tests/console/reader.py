@@ -136,9 +136,9 @@ class Reader:
             if action["state"] == "running":
                 self.ended(action["id"])
 
-    def live(self) -> None:
-        """Wait until the page is."""
-        expect(self.page.locator(".live")).to_contain_text("s ago")
+    def live(self, patience_ms: float | None = None) -> None:
+        """Wait until the page is; by default as long as for anything else."""
+        expect(self.page.locator(".live")).to_contain_text("s ago", timeout=patience_ms)
         expect(self.page.locator("main h1")).not_to_have_text("Evenkeel")
 
     def row(self, name: str) -> Locator:
