@@ -46,6 +46,65 @@ def test_the_process_with_the_port_has_no_socket(engine: docker.DockerClient) ->
     assert not any(mount["Source"] == "/run" or "docker" in mount["Source"] for mount in web["Mounts"])
 
 
+# Runs in the web process's container, as whatever has taken it over would.
+REACHES = """
+import json, os, pathlib, socket, sys, http.client
+found = []
+for host, port in json.loads(sys.argv[1]):
+    try:
+        socket.create_connection((host, port), 1).close()
+        found.append(f"{host}:{port}")
+    except OSError:
+        pass
+for path in ("/var/run/docker.sock", "/run/docker.sock", "/host/run/docker.sock", sys.argv[2], "/run/lock"):
+    if os.path.exists(path):
+        found.append(path)
+own = os.getuid()
+for entry in pathlib.Path("/proc").iterdir():
+    if entry.name.isdigit() and entry.stat().st_uid != own:
+        found.append(str(entry))
+for name in ("/etc/written", "/opt/evenkeel/written"):
+    try:
+        open(name, "w")
+        found.append(name)
+    except OSError:
+        pass
+
+class Agent(http.client.HTTPConnection):
+    def connect(self):
+        self.sock = socket.socket(socket.AF_UNIX)
+        self.sock.settimeout(10)
+        self.sock.connect("/run/evenkeel/agent.sock")
+
+for verb in ("create", "exec", "pull", "scale ", "", None, ["scale"], {"verb": "roll"}):
+    agent = Agent("agent")
+    agent.request("POST", "/v1/plan", json.dumps({"verb": verb, "tier": "static", "count": 1}))
+    answer = agent.getresponse()
+    if answer.status < 400:
+        found.append(f"verb {verb!r}")
+    answer.read()
+for path in ("/v1/containers", "/containers/json", "/v1/../containers/json", "/v1/nodes/" + "0" * 64 + "/log"):
+    agent = Agent("agent")
+    agent.request("GET", path)
+    if agent.getresponse().status < 400:
+        found.append(path)
+print(json.dumps(found))
+"""
+
+
+def test_what_runs_in_the_web_process_reaches_nothing_but_the_agents_verbs(engine: docker.DockerClient) -> None:
+    nodes = engine.containers.list(filters={"label": "evenkeel.role=node"})
+    addresses = [net["IPAddress"] for node in nodes for net in node.attrs["NetworkSettings"]["Networks"].values()]
+    edge = engine.containers.get("evenkeel-edge").attrs["NetworkSettings"]["Networks"]
+    places = [(address, port) for address in addresses for port in (80, 3000, 9180)]
+    places += [(net["IPAddress"], port) for net in edge.values() for port in (8000, 9000)]
+    assert addresses
+    script = ["/opt/evenkeel/venv/bin/python", "-c", REACHES, json.dumps(places), str(STATE)]
+    done = engine.containers.get(WEB).exec_run(script)
+    assert done.exit_code == 0, done.output.decode()
+    assert json.loads(done.output) == []
+
+
 def test_a_run_mends_what_was_removed_and_tells_it_before(engine: docker.DockerClient) -> None:
     engine.containers.get(AGENT).remove(force=True)
     engine.containers.get(WEB).stop()
