@@ -15,8 +15,19 @@ enum leave_step leave_step(const struct leave *leave, long drain_ms, long finish
     if (passed >= finish_ms) return LEAVE_LATE;
     /* Only what is seen after the drain counts: before, the balancer may still open connections. */
     if (passed < drain_ms) return LEAVE_WAIT;
-    if (leave->quiet >= 0 && now - leave->quiet >= QUIET_MS) return LEAVE_IDLE;
+    if (leave->quiet >= 0 && now - leave->quiet >= QUIET_MS) {
+        /* Whenever the balancer reads another configuration, it takes this node for one that is up until its next probe.
+         * Right after that probe, it sends nothing here for as long as its configuration stays. */
+        long since_told = now - leave->told;
+        if (leave->told == 0 || since_told >= SILENT_MS) return LEAVE_IDLE;
+        if (since_told <= TOLD_MS) return leave->counted >= leave->told ? LEAVE_IDLE : LEAVE_COUNT;
+    }
     return now - leave->counted >= COUNT_MS ? LEAVE_COUNT : LEAVE_WAIT;
+}
+
+void leave_told(struct leave *leave, long now)
+{
+    if (leave->leaving) leave->told = now;
 }
 
 void leave_counted(struct leave *leave, int connections, long now)

@@ -36,6 +36,7 @@ static bool draining(void)
 static bool ready(const struct address *local)
 {
     asked = true;
+    leave_told(&leave, now_ms());
     return !leave.leaving && look_ready(local, now_ms()) && !leave.drained;
 }
 
@@ -94,6 +95,8 @@ static void step(long now)
     switch (leave_step(&leave, options.drain_ms, options.finish_ms, now)) {
     case LEAVE_COUNT:
         leave_counted(&leave, sockets_look(options.port, options.listen, &found) ? found.connections : -1, now);
+        /* What was counted may be the last that was missing. */
+        if (leave_step(&leave, options.drain_ms, options.finish_ms, now) == LEAVE_IDLE) stop_app();
         break;
     case LEAVE_LATE:
         if (!sockets_look(options.port, options.listen, &found)) {

@@ -186,6 +186,7 @@ static void leaving(void)
     long now = 1000 + made(1000), drain = made(3000), finish = drain + made(3000);
     leave_begin(&leave, now);
     for (long passed = 0, quiet = 0;; passed = now - leave.since) {
+        if (made(4) == 0) leave_told(&leave, now);
         enum leave_step step = leave_step(&leave, drain, finish, now);
         if (step == LEAVE_LATE) {
             check(passed >= finish, "late", "", 0);

@@ -51,6 +51,26 @@ def test_an_idle_node_leaves_after_its_drain(start: Start, asked: int, stop: str
     assert hold.said == f"got {int(number)}\n".encode()
 
 
+def test_it_ends_right_after_the_balancer_was_told_so(start: Start) -> None:
+    """Until its next configuration, the balancer sends nothing to a node whose probe was answered 503."""
+    hold = start()
+    began = leave(hold)
+    for at in (0.1, 0.5, 0.95):
+        time.sleep(max(began + at - time.monotonic(), 0))
+        assert hold.ready() == 503
+    told = time.monotonic() - began
+    # Without a probe to wait for, it had ended at DRAIN + QUIET.
+    assert DRAIN + QUIET < told <= until_end(hold, began) < told + 0.3
+
+
+def test_a_balancer_that_asks_no_more_is_not_waited_for(start: Start) -> None:
+    hold = start()
+    began = leave(hold)
+    time.sleep(0.5)
+    assert hold.ready() == 503
+    assert 0.5 + 0.75 <= until_end(hold, began) < 0.5 + 0.75 + SLACK
+
+
 def test_sigquit_ends_at_once(start: Start) -> None:
     hold = start()
     hold.await_ready()
