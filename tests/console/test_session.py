@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from urllib.parse import urlsplit
+
+import requests
 from playwright.sync_api import expect
 from tests.console.conftest import Open
 from tests.console.reader import Reader
@@ -62,6 +65,24 @@ def test_one_half_of_a_session_opens_nothing(reader: Reader) -> None:
     expect(reader.page.locator("main")).to_have_text("Evenkeel")
     reader.log_in()
     reader.live()
+
+
+def test_what_the_applications_get_of_a_session_opens_nothing(reader: Reader) -> None:
+    """Cookies ignore ports: a page of a tier, opened in the same browser, gets the console's."""
+    page = reader.page.context.new_page()
+    with page.expect_request("**/*") as got:
+        page.goto(f"http://{urlsplit(reader.url).hostname}:8080/")
+    cookie = got.value.all_headers().get("cookie", "")
+    assert "evenkeel_session=" in cookie
+    paths = requests.get(f"{reader.url}/api/openapi.json", timeout=10).json()["paths"]
+    asked = [(verb, path.replace("{", "").replace("}", "")) for path, verbs in paths.items() for verb in verbs]
+    private = [(verb, path) for verb, path in asked if path not in {"/api/login", "/healthz"}]
+    assert len(private) > 20
+    for verb, path in private:
+        headers = {"Cookie": cookie, "Content-Type": "application/json", "Idempotency-Key": "replayed-1"}
+        body = None if verb == "get" else "{}"
+        answer = requests.request(verb, f"{reader.url}{path}", headers=headers, data=body, timeout=10)
+        assert answer.status_code == (404 if path.startswith("/r/") else 401), (verb, path, answer.text)
 
 
 def test_a_viewer_has_no_buttons_and_knows_why(viewer: Reader) -> None:
