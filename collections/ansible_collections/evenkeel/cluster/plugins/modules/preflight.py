@@ -350,6 +350,8 @@ def argument_spec() -> dict[str, Any]:
     return {
         **{knob: {"type": "raw"} for knob in KNOBS},
         **{knob: {"type": "raw", "default": default} for knob, default in OPTIONAL_KNOBS.items()},
+        # The path is no secret, what is in the file is.
+        "console_key": {"type": "raw", "default": OPTIONAL_KNOBS["console_key"], "no_log": False},
         "tier_secrets": {"type": "str", "default": "", "no_log": True},
         "root": {"type": "path"},
         "variables": {"type": "dict", "default": {}, "options": variables},
