@@ -181,3 +181,10 @@ def test_an_image_that_nothing_can_be_derived_from_is_one_line(config: dict[str,
 def test_other_images_are_not_refused(machine: str) -> None:
     assert refusal("web", inspected(), machine) is None
     assert refusal("web", inspected(Entrypoint=None), machine) is None
+
+
+def test_what_is_derived_is_built_by_the_file_that_is_written_for_it() -> None:
+    """An image that is built says by this key which file of its context it is built by."""
+    found = derived(TIER, original("nginx:1", {"Id": "sha256:aa", "Config": {"Cmd": ["nginx"]}}), HOLD)
+    assert "dockerfile" not in dataclasses.asdict(found)
+    assert found.text.startswith("FROM sha256:aa\n")

@@ -46,7 +46,7 @@ class Derived:
         tag: a hash of all that goes into it.
         ref: both.
         latest: the second reference.
-        dockerfile: the text that it is built by.
+        text: the Dockerfile that it is built by.
         labels: of the image.
         base: the image below.
         args: none; as the images that are built have it.
@@ -57,7 +57,7 @@ class Derived:
     tag: str
     ref: str
     latest: str
-    dockerfile: str
+    text: str
     labels: Mapping[str, str]
     base: str
     args: Mapping[str, str] = dataclasses.field(default_factory=dict)
