@@ -16,6 +16,7 @@ import docker
 import pytest
 import yaml
 from tests.bench import any_image
+from tests.bench.console_client import Console
 from tests.bench.load import Load, Target
 
 from .conftest import ROOT, STATE, WEB, Declared, nodes, play, played, until
@@ -103,6 +104,18 @@ def test_a_plain_stop_of_a_held_node_or_guest_loses_nothing(zoo: docker.DockerCl
     finally:
         for guest in guests:
             guest.remove(force=True)
+    assert failed == Counter()
+
+
+@pytest.mark.parametrize("tier", ["node", "s6"])
+def test_the_console_changes_them_without_a_loss(zoo: docker.DockerClient, tier: str) -> None:
+    """Its agent is root without capabilities, and writes the set of servers that may be asked."""
+    console = Console()
+    count = len(nodes(zoo, tier))
+    with lost(tier) as failed:
+        console.do("scale", tier=tier, count=count + 1)
+        console.do("restart", node=console.nodes(tier)[0]["id"])
+        console.do("settle", tier=tier)
     assert failed == Counter()
 
 
