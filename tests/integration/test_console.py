@@ -56,7 +56,7 @@ for host, port in json.loads(sys.argv[1]):
         found.append(f"{host}:{port}")
     except OSError:
         pass
-for path in ("/var/run/docker.sock", "/run/docker.sock", "/host/run/docker.sock", sys.argv[2], "/run/lock"):
+for path in ("/var/run/docker.sock", "/run/docker.sock", "/host/run/docker.sock", sys.argv[2]):
     if os.path.exists(path):
         found.append(path)
 own = os.getuid()
