@@ -230,8 +230,9 @@ class Agent:
             while True:
                 news = self.changes.since(since)
                 if news is None:
-                    yield self.changes.state
-                    since = self.changes.number
+                    whole = self.changes.state
+                    yield whole
+                    since = whole["number"]  # not the newest: something may have come while this was written
                     continue
                 for item in news:
                     yield item
