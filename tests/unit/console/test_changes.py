@@ -44,3 +44,15 @@ def test_one_that_was_away_too_long_gets_the_whole() -> None:
     assert changes.since(5) is None
     assert len(changes.since(changes.number - KEPT) or []) == KEPT
     assert changes.state["state"] == {"lock": str(KEPT + 9)}
+
+
+def test_a_number_of_a_former_agent_is_too_old() -> None:
+    former = Changes()
+    for number in range(500):
+        former.set({"lock": str(number)})
+    changes = Changes(former.number + 1)
+    for number in range(800):
+        changes.set({"lock": str(number)})
+    assert changes.since(former.number) is None
+    assert changes.since(500) is None
+    assert 10**15 < Changes().number < 2**53, "a page takes it as a number"

@@ -213,7 +213,7 @@ def test_moments(text: object, seconds: float | None) -> None:
 
 
 def test_news_of_one_action_replace_each_other() -> None:
-    changes = Changes()
+    changes = Changes(0)
     for number in range(3 * KEPT):
         changes.tell({"action": {"id": "a", "steps": number}})
         if number == 10:

@@ -7,6 +7,7 @@ a whole again.
 from __future__ import annotations
 
 import copy
+import time
 from collections import deque
 from collections.abc import Mapping
 from typing import Any
@@ -54,14 +55,20 @@ def applied(before: Mapping[str, Any], change: Mapping[str, Any]) -> dict[str, A
 
 
 class Changes:
-    """The state now, and how it came about."""
+    """The state now, and how it came about.
 
-    def __init__(self) -> None:
-        """There is no state yet; its number is 0."""
+    Args:
+        start: the number before the first change; None for the microseconds since the epoch. No agent tells a million
+            changes in a second, so what a former one has given out is always lower, and too old. A page takes numbers
+            below 2**53.
+    """
+
+    def __init__(self, start: int | None = None) -> None:
+        """There is no state yet."""
         self._state: dict[str, Any] = {}
         self._kept: deque[dict[str, Any]] = deque()
-        self._lost = 0
-        self.number = 0
+        self.number = time.time_ns() // 1000 if start is None else start
+        self._lost = self.number
 
     @property
     def state(self) -> dict[str, Any]:
