@@ -69,6 +69,20 @@ def test_the_clock_goes_back_and_old_values_do_not_come_again() -> None:
     assert sum(value is not None for value in values) <= 1
 
 
+def test_after_the_clock_was_set_back_there_is_a_history_again() -> None:
+    found = History()
+    for at in (10_000.0, 10_005.0):
+        found.add(state(at, a=node(), b=node()))
+    for at in (6_000.0, 6_005.0, 6_010.0):
+        found.add(state(at, a=node()))
+    for span in (300, 3600):
+        told = found.of("web", span, 6_030.0)
+        assert 1 <= sum(value is not None for value in told["tier"]["rate"]) <= 3
+        assert sorted(told["nodes"]) == ["a"], "the other one was there in another time"
+    found.add(state(6_004.0, a=node(rate=4)))
+    assert sum(value is not None for value in found.of("web", 300, 6_015.0)["nodes"]["a"]["rate"]) == 3, "a small step"
+
+
 def test_nodes_that_are_gone_take_no_memory(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(history, "MAX_NODES", 3)
     found = History()

@@ -13,6 +13,7 @@ from evenkeel_agent.node_state import MOVES, SERVES, STOPPED, TROUBLE, Seen, nod
         (Seen("running", 60, listed="UP"), "in rotation", SERVES, ""),
         (Seen("running", 1, listed=""), "starting", MOVES, ""),
         (Seen("running", 1, listed="DOWN", health=0, ready=False), "starting", MOVES, ""),
+        (Seen("running", -3600, listed="DOWN", health=0, ready=False), "hangs", TROUBLE, "no answer"),
         (Seen("running", 60, listed="", health=200), "not listed", TROUBLE, "it answers"),
         (Seen("running", 60, listed="DOWN", health=503), "draining", MOVES, "503"),
         (Seen("running", 60, listed="UP", health=503, draining_by="alice"), "draining", MOVES, "by alice"),

@@ -20,13 +20,14 @@ class _Ring:
 
     def __init__(self, step: int, size: int) -> None:
         self._step = step
-        self._values = array("f", [math.nan] * size)
-        self._counts = array("H", [0] * size)
+        self._values, self._counts = array("f", [math.nan] * size), array("H", [0] * size)
         self._newest = 0
 
     def add(self, at: float, value: float | None) -> None:
         number = int(at // self._step)
         size = len(self._values)
+        if number < self._newest - math.ceil(_GAP_SECONDS / self._step):
+            self._clear()  # the clock was set back: what is newer was never measured
         if number <= self._newest - size:
             return
         for gone in range(max(self._newest + 1, number - size + 1), number + 1):
@@ -39,6 +40,11 @@ class _Ring:
         before = 0.0 if count == 0 else self._values[place]
         self._values[place] = (before * count + value) / (count + 1)
         self._counts[place] = min(count + 1, 60_000)
+
+    def _clear(self) -> None:
+        size = len(self._values)
+        self._values, self._counts = array("f", [math.nan] * size), array("H", [0] * size)
+        self._newest = 0
 
     def values(self, until: int) -> list[float | None]:
         """Oldest first, up to the step of this number, without it."""
@@ -102,7 +108,8 @@ class History:
         return [*(number * step for number in range(first, int(at // step))), at]
 
     def _forget(self, now: float) -> None:
-        old = [name for name, at in self._seen.items() if now - at > max(SPANS)]
+        # One that was seen later than now is of the time before the clock was set back.
+        old = [name for name, at in self._seen.items() if not -_GAP_SECONDS <= now - at <= max(SPANS)]
         if len(self._seen) > MAX_NODES:
             old += sorted(self._seen, key=lambda name: self._seen[name])[: len(self._seen) - MAX_NODES]
         for name in old:

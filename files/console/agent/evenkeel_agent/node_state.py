@@ -23,7 +23,7 @@ class Seen:
 
     Attributes:
         status: Docker's word for its state.
-        age: seconds since its last start; None if it has none.
+        age: seconds since its last start; None if it has none. Negative after the clock was set back.
         health: the status of its health answer; 0 for no answer, None if it was not asked.
         listed: ``UP`` or ``DOWN`` at the balancer, empty when it is not listed, None when the balancer was not asked.
         up: whether the balancer's last probe was answered; None before the first one.
@@ -103,7 +103,7 @@ def _running(seen: Seen) -> NodeState:
 
 
 def _is_new(seen: Seen) -> bool:
-    return seen.age is not None and seen.age < NEW_SECONDS
+    return seen.age is not None and 0 <= seen.age < NEW_SECONDS
 
 
 def _listed(seen: Seen) -> NodeState:
