@@ -31,7 +31,6 @@ class Seen:
         out_of_memory: the kernel ended it for want of memory.
         restarts: how often Docker has started it again by itself.
         draining_by: the person that told it to drain; empty for none.
-        since: seconds that it has been in this state; None if that is not known.
         ready: whether a health answer of this status means that it takes requests.
         apart: why the balancer cannot reach it; empty if it can.
     """

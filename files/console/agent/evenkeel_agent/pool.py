@@ -12,7 +12,7 @@ from ansible_collections.evenkeel.cluster.plugins.module_utils.core.errors impor
 from ansible_collections.evenkeel.cluster.plugins.module_utils.engine.docker_client import DockerClient
 from ansible_collections.evenkeel.cluster.plugins.module_utils.engine.docker_nodes import DockerEngine
 from ansible_collections.evenkeel.cluster.plugins.module_utils.engine.port import BalancerView
-from ansible_collections.evenkeel.cluster.plugins.module_utils.pool.context import Ports, read_tiers
+from ansible_collections.evenkeel.cluster.plugins.module_utils.pool.context import PoolInputError, Ports, read_tiers
 from ansible_collections.evenkeel.cluster.plugins.module_utils.pool.overrides import Override, read_overrides
 from ansible_collections.evenkeel.cluster.plugins.module_utils.pool.reconcile import PoolRequest
 from ansible_collections.evenkeel.cluster.plugins.module_utils.traefik.api import (
@@ -54,19 +54,19 @@ def read_pool(settings: Settings) -> Pool:
     """Read the declaration and the overrides.
 
     Raises:
-        UndeclaredError: there is no declaration, or it is not one.
-        EvenkeelError: its tiers or the overrides cannot be used.
+        UndeclaredError: there is no declaration, or it is not one of this version.
+        EvenkeelError: the overrides cannot be used.
     """
     try:
         found: Any = json.loads(settings.declaration.read_text(encoding="utf-8"))
-        cluster, hosts, images, tiers = (found[key] for key in ("cluster", "hosts", "images", "tiers"))
+        cluster, hosts, images = (found[key] for key in ("cluster", "hosts", "images"))
+        declared = read_tiers(found["tiers"])
     except FileNotFoundError:
         raise UndeclaredError(Problem("declaration", "none", "one that a run has left", _FIX)) from None
     except OSError as error:
         raise UndeclaredError(Problem("declaration", f"'{error.strerror}'", "a file to read", _FIX)) from error
-    except (ValueError, KeyError, TypeError) as error:
+    except (ValueError, KeyError, TypeError, PoolInputError) as error:
         raise UndeclaredError(Problem("declaration", "one of another version", "this version's", _FIX)) from error
-    declared = read_tiers(tiers)
     overrides = {name: each for name, each in read_overrides(settings.overrides).items() if name in declared}
     with_overrides = {
         name: dataclasses.replace(tier, nodes=overrides[name].nodes) if name in overrides else tier
