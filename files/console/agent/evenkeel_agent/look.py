@@ -28,7 +28,7 @@ from .access_tail import AccessTail, Figures
 from .engine import CachingClient
 from .moments import moment
 from .node_state import Seen, node_state
-from .pool import Pool, balancer_of, ports_of, read_pool
+from .pool import Pool, RenewedBalancer, ports_of, read_pool
 from .settings import Settings
 
 _TEXT_LENGTH = 200
@@ -59,7 +59,8 @@ class Look:
         self._settings = settings
         self._client = client
         self._drained_by = drained_by
-        self._balancer = balancer_of(settings, _API_SECONDS)
+        self._renewed = RenewedBalancer(settings, _API_SECONDS)
+        self._balancer = self._renewed.now()
         self._tail = AccessTail(settings.access_log)
         self._left_at: dict[str, float] = {}
 
@@ -83,6 +84,7 @@ class Look:
         }
         found["lock"] = self._lock(found["trouble"])
         try:
+            self._balancer = self._renewed.now()
             pool = read_pool(self._settings)
             ports = ports_of(self._settings, pool, self._client, self._balancer)
             ports.engine.connect()

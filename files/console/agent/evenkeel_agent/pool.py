@@ -107,3 +107,44 @@ def balancer_of(settings: Settings, timeout: float = DEFAULT_TIMEOUT) -> Traefik
         TraefikApiError: its password cannot be read.
     """
     return TraefikApi(settings.api_url, settings.api_user, read_password(settings.api_password_file), timeout)
+
+
+class RenewedBalancer:
+    """A client of the balancer's API whose password is read again once its file was renewed.
+
+    Args:
+        settings: the agent's.
+        timeout: seconds for each request.
+
+    Raises:
+        TraefikApiError: the password cannot be read.
+    """
+
+    def __init__(self, settings: Settings, timeout: float = DEFAULT_TIMEOUT) -> None:
+        """Read the password; nothing is sent yet."""
+        self._settings = settings
+        self._timeout = timeout
+        # Before the password: one that is renewed in between is read again.
+        self._stamp = self._stamped()
+        self._client = balancer_of(settings, timeout)
+
+    def now(self) -> TraefikApi:
+        """The client with the password as it is now; while the file is away, that with the last one.
+
+        Raises:
+            TraefikApiError: a renewed password cannot be read.
+        """
+        stamp = self._stamped()
+        if stamp and stamp != self._stamp:
+            renewed = balancer_of(self._settings, self._timeout)
+            self._client.close()
+            self._client, self._stamp = renewed, stamp
+        return self._client
+
+    def _stamped(self) -> tuple[int, ...]:
+        """What differs after every renewal of the file; empty without a file."""
+        try:
+            found = self._settings.api_password_file.stat()
+        except OSError:
+            return ()
+        return found.st_ino, found.st_mtime_ns, found.st_size

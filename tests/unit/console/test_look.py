@@ -1,0 +1,102 @@
+"""One look after the other at a cluster in memory: what is asked again, and what is not."""
+
+from __future__ import annotations
+
+import dataclasses
+import json
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+from typing import Any
+
+import pytest
+from evenkeel_agent import look, pool
+from evenkeel_agent.engine import CachingClient
+from evenkeel_agent.look import Look
+from tests.unit.console.test_actions import Desk
+
+from ansible_collections.evenkeel.cluster.plugins.module_utils.core.lock import discard_lock
+from ansible_collections.evenkeel.cluster.plugins.module_utils.engine.port import BalancerView
+from ansible_collections.evenkeel.cluster.plugins.module_utils.pool.context import Ports
+from ansible_collections.evenkeel.cluster.plugins.module_utils.traefik.api import TraefikApiError
+
+
+class Client(CachingClient):
+    """Docker's records of the nodes in memory."""
+
+    def inspect(self, container: str) -> dict[str, Any]:
+        return {"State": {"Status": "running", "StartedAt": "2026-01-01T00:00:00Z"}, "Config": {}, "HostConfig": {}}
+
+    def containers(self, *_args: object, **_options: object) -> list[dict[str, Any]]:
+        return []
+
+
+class Sight:
+    """A look at a cluster in memory, whose balancer wants the password ``right``."""
+
+    def __init__(self, folder: Path, patch: pytest.MonkeyPatch) -> None:
+        self.desk = Desk(folder)
+        self.cluster = self.desk.cluster
+        tiers = [dataclasses.asdict(tier) for tier in self.cluster.tiers.values()]
+        declared = {"cluster": self.desk.name, "hosts": ["localhost"], "images": {}, "tiers": tiers}
+        self.desk.settings.declaration.write_text(json.dumps(declared))
+        self.password = self.desk.settings.api_password_file
+        self.password.write_text("right\n")
+        self.right = "right"
+        self.asked: list[str] = []
+        patch.setattr(pool, "TraefikApi", self._api)
+        patch.setattr(look, "ports_of", self._ports)
+        self.look = Look(self.desk.settings, Client(folder / "docker.sock"), {})
+
+    def _api(self, _url: str, _user: str, password: str, _timeout: float) -> Api:
+        return Api(self, password)
+
+    def _ports(self, _settings: object, _pool: object, _client: object, balancer: BalancerView) -> Ports:
+        engine = self.cluster.engine
+        return Ports(engine, self.cluster.routes, lambda: balancer)
+
+    def take(self) -> dict[str, Any]:
+        found = self.look.take()
+        assert found["trouble"] == []
+        return found
+
+    def words(self, taken: Mapping[str, Any]) -> dict[str, str]:
+        return {self.desk.bare(node["name"]): node["word"] for node in taken["nodes"].values()}
+
+
+class Api:
+    """The balancer's API for one password."""
+
+    def __init__(self, sight: Sight, password: str) -> None:
+        self._sight = sight
+        self._password = password
+
+    def __getattr__(self, name: str) -> Any:
+        if self._password != self._sight.right:
+            raise TraefikApiError("status 401", "accepted credentials", "check the password file")
+        return getattr(self._sight.cluster.balancer, name)
+
+    def config_reloads(self) -> int:
+        return 1
+
+    def close(self) -> None:
+        """It has no connection."""
+
+
+@pytest.fixture
+def sight(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Sight]:
+    found = Sight(tmp_path, monkeypatch)
+    yield found
+    discard_lock(found.desk.name)
+
+
+def test_a_renewed_password_is_read(sight: Sight, tmp_path: Path) -> None:
+    assert sight.take()["balancer"]["reachable"]
+    sight.right = "renewed"
+    assert not sight.take()["balancer"]["reachable"]
+    sight.password.unlink()
+    assert not sight.take()["balancer"]["reachable"], "between the old file and the new one"
+    (tmp_path / "new").write_text("renewed\n")
+    (tmp_path / "new").rename(sight.password)
+    found = sight.take()
+    assert found["balancer"]["reachable"]
+    assert set(sight.words(found).values()) == {"in rotation"}
