@@ -15,7 +15,7 @@ from evenkeel_agent.look import Look
 from tests.unit.console.test_actions import Desk
 
 from ansible_collections.evenkeel.cluster.plugins.module_utils.core.lock import discard_lock
-from ansible_collections.evenkeel.cluster.plugins.module_utils.engine.port import BalancerView
+from ansible_collections.evenkeel.cluster.plugins.module_utils.engine.port import BalancerView, Image
 from ansible_collections.evenkeel.cluster.plugins.module_utils.pool.context import Ports
 from ansible_collections.evenkeel.cluster.plugins.module_utils.traefik.api import TraefikApiError
 
@@ -25,6 +25,9 @@ class Client(CachingClient):
 
     def inspect(self, container: str) -> dict[str, Any]:
         return {"State": {"Status": "running", "StartedAt": "2026-01-01T00:00:00Z"}, "Config": {}, "HostConfig": {}}
+
+    def image(self, reference: str) -> Image | None:
+        return self._images.setdefault(reference, (0.0, Image(reference, {}, "")))[1]
 
     def containers(self, *_args: object, **_options: object) -> list[dict[str, Any]]:
         return []
@@ -45,7 +48,8 @@ class Sight:
         self.asked: list[str] = []
         patch.setattr(pool, "TraefikApi", self._api)
         patch.setattr(look, "ports_of", self._ports)
-        self.look = Look(self.desk.settings, Client(folder / "docker.sock"), {})
+        self.client = Client(folder / "docker.sock")
+        self.look = Look(self.desk.settings, self.client, {})
 
     def _api(self, _url: str, _user: str, password: str, _timeout: float) -> Api:
         return Api(self, password)
@@ -100,3 +104,14 @@ def test_a_renewed_password_is_read(sight: Sight, tmp_path: Path) -> None:
     found = sight.take()
     assert found["balancer"]["reachable"]
     assert set(sight.words(found).values()) == {"in rotation"}
+
+
+def test_images_are_asked_for_again_after_another_declaration(sight: Sight) -> None:
+    sight.take()
+    sight.client.image("shop")
+    sight.take()
+    assert sight.client._images
+    declared = json.loads(sight.desk.settings.declaration.read_text())
+    sight.desk.settings.declaration.write_text(json.dumps({**declared, "images": {"shop": "res/shop"}}))
+    sight.take()
+    assert not sight.client._images

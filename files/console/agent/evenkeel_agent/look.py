@@ -63,6 +63,7 @@ class Look:
         self._balancer = self._renewed.now()
         self._tail = AccessTail(settings.access_log)
         self._left_at: dict[str, float] = {}
+        self._declared: object = None
 
     def take(self) -> dict[str, Any]:
         """The cluster now.
@@ -85,7 +86,7 @@ class Look:
         found["lock"] = self._lock(found["trouble"])
         try:
             self._balancer = self._renewed.now()
-            pool = read_pool(self._settings)
+            pool = self._pool()
             ports = ports_of(self._settings, pool, self._client, self._balancer)
             ports.engine.connect()
             request = pool.request
@@ -119,6 +120,15 @@ class Look:
         found["drift"] = disagreements(view)
         found["balancer"] = self._balancer_now(dict(view["balancer"]))
         found["sampled"] = self._tail.sampled
+        return found
+
+    def _pool(self) -> Pool:
+        """What is declared; a run that has declared something else may have made images, too."""
+        found = read_pool(self._settings)
+        declared = (found.request.tiers, found.request.images)
+        if declared != self._declared:
+            self._client.forget_images()
+            self._declared = declared
         return found
 
     def _balancer_now(self, found: dict[str, Any]) -> dict[str, Any]:
