@@ -115,3 +115,21 @@ def test_images_are_asked_for_again_after_another_declaration(sight: Sight) -> N
     sight.desk.settings.declaration.write_text(json.dumps({**declared, "images": {"shop": "res/shop"}}))
     sight.take()
     assert not sight.client._images
+
+
+def test_a_node_that_hangs_is_asked_once_in_a_look(sight: Sight) -> None:
+    engine = sight.cluster.engine
+    node = engine.by_name(f"{sight.desk.name}-shop-1")
+    node.health.set(sight.cluster.clock.now(), 0)
+    sight.cluster.clock.sleep(60)
+    asked: list[str] = []
+
+    def note(call: str) -> bool:
+        asked.append(call)
+        return False
+
+    engine.fails = note
+    for _ in range(2):
+        assert sight.words(sight.take())["shop-1"] == "hangs"
+        assert len([call for call in asked if call.startswith("health")]) == 1
+        asked.clear()

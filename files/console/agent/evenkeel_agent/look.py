@@ -29,6 +29,7 @@ from .engine import CachingClient
 from .moments import moment
 from .node_state import Seen, node_state
 from .pool import Pool, RenewedBalancer, ports_of, read_pool
+from .probes import Probes
 from .settings import Settings
 
 _TEXT_LENGTH = 200
@@ -61,6 +62,7 @@ class Look:
         self._drained_by = drained_by
         self._renewed = RenewedBalancer(settings, _API_SECONDS)
         self._balancer = self._renewed.now()
+        self._probes = Probes()
         self._tail = AccessTail(settings.access_log)
         self._left_at: dict[str, float] = {}
         self._declared: object = None
@@ -88,6 +90,7 @@ class Look:
             self._balancer = self._renewed.now()
             pool = self._pool()
             ports = ports_of(self._settings, pool, self._client, self._balancer)
+            ports = dataclasses.replace(ports, engine=self._probes.of(ports.engine))
             ports.engine.connect()
             request = pool.request
             declaration = declare(request.cluster, request.tiers, request.images, request.hosts, ports.engine)
@@ -205,7 +208,7 @@ class Look:
         up: Mapping[str, bool] | None,
         ports: Ports,
     ) -> Seen | None:
-        # Why a silent one is silent: whether it answers at all.
+        # Why a silent one is silent: whether it has answered at all.
         health = health_of(ports.engine, node, build.tier) if node.silent and build else None
         status, running = node.condition, node.running
         if health == 0:  # it may have ended since this look began
