@@ -133,3 +133,24 @@ def test_a_node_that_hangs_is_asked_once_in_a_look(sight: Sight) -> None:
         assert sight.words(sight.take())["shop-1"] == "hangs"
         assert len([call for call in asked if call.startswith("health")]) == 1
         asked.clear()
+
+
+def test_what_changes_is_told_with_its_time_and_looks_in_trouble_forget_nothing(sight: Sight) -> None:
+    first = sight.take()
+    assert {node["changed"] for node in first["nodes"].values()} == {None}
+    assert {tier["drift_since"] for tier in first["tiers"].values()} == {None}
+    node = sight.cluster.engine.by_name(f"{sight.desk.name}-shop-1")
+    node.health.set(sight.cluster.clock.now(), 0)
+    sight.cluster.clock.sleep(60)
+    second = sight.take()
+    changed = {item["id"]: item["changed"] for item in second["nodes"].values() if item["changed"]}
+    assert changed == {node.node.id: second["at"]}
+    assert second["tiers"]["shop"]["drift_since"] == second["at"]
+    assert second["tiers"]["dates"]["drift_since"] is None
+    declared = sight.desk.settings.declaration.read_text()
+    sight.desk.settings.declaration.unlink()
+    assert sight.look.take()["trouble"]
+    sight.desk.settings.declaration.write_text(declared)
+    last = sight.take()
+    assert last["nodes"][node.node.id]["changed"] == second["at"] < last["at"]
+    assert last["tiers"]["shop"]["drift_since"] == second["at"]

@@ -26,6 +26,7 @@ from ansible_collections.evenkeel.cluster.plugins.module_utils.pool.view import 
 
 from .access_tail import AccessTail, Figures
 from .engine import CachingClient
+from .lasting import Lasting
 from .moments import moment
 from .node_state import Seen, node_state
 from .pool import Pool, RenewedBalancer, ports_of, read_pool
@@ -63,6 +64,7 @@ class Look:
         self._renewed = RenewedBalancer(settings, _API_SECONDS)
         self._balancer = self._renewed.now()
         self._probes = Probes()
+        self._lasting = Lasting()
         self._tail = AccessTail(settings.access_log)
         self._left_at: dict[str, float] = {}
         self._declared: object = None
@@ -119,6 +121,7 @@ class Look:
             if state is not None
         }
         found["tiers"] = self._tiers(view, pool, found["nodes"], self._tail.tiers(now))
+        self._lasting.add(found["at"], found["nodes"], found["tiers"])
         found["undeclared"] = {text(name): list(lines) for name, lines in view["undeclared"].items()}
         found["drift"] = disagreements(view)
         found["balancer"] = self._balancer_now(dict(view["balancer"]))
