@@ -2,7 +2,7 @@
 import { batch, computed, signal } from "@preact/signals";
 import { get } from "./api";
 import type { Action, Event, Me, Message, State } from "./contract";
-import { applied, isUrgent, shownOf, sinceEvents, whole, wordsSince } from "./pure/changes";
+import { applied, isUrgent, newerOf, shownOf, sinceEvents, whole, wordsSince } from "./pure/changes";
 import { ended, Speaker, sentences } from "./pure/speak";
 import { blocked } from "./pure/words";
 
@@ -28,6 +28,8 @@ export const awaited = signal<{ id: string; title: string } | null>(null);
 export const refusedBy = signal("");
 export const announced = signal("");
 
+/** What was asked for and is not known as an action yet. */
+export const begun = computed(() => (awaited.value && !actions.value[awaited.value.id] ? awaited.value : null));
 export const running = computed(() => Object.values(actions.value).find((one) => one.state === "running") ?? null);
 export const why = computed(() => blocked(live.value, state.value, running.value));
 
@@ -102,6 +104,11 @@ export function takeAction(action: Action): void {
   });
 }
 
+/** An action was asked for; its progress may have come before the answer. */
+export function awaitAction(id: string, title: string): void {
+  awaited.value = actions.value[id] ? null : { id, title };
+}
+
 /** Say something as soon as the pause is over. */
 export function say(line: string): void {
   speaker.add(line);
@@ -128,6 +135,7 @@ export function active(): void {
 
 /** What the stream does not repeat: the newest events and actions. */
 export async function catchUp(): Promise<void> {
+  const asked = awaited.value;
   const [newest, recent, words] = await Promise.all([
     get<Event[]>("/api/events?count=50"),
     get<Action[]>("/api/actions"),
@@ -136,6 +144,8 @@ export async function catchUp(): Promise<void> {
   batch(() => {
     since.value = sinceEvents(since.value, words);
     events.value = newest;
-    actions.value = Object.fromEntries(recent.map((action) => [action.id, action]));
+    actions.value = Object.fromEntries(recent.map((action) => [action.id, newerOf(actions.value[action.id], action)]));
+    // What was asked for before this request is in its answer, or it is unknown.
+    if (awaited.value === asked) awaited.value = null;
   });
 }

@@ -6,7 +6,7 @@ import { clickKey, linesOf, Refused, send } from "../api";
 import type { Plan, Wish } from "../contract";
 import { actionTitle, verbWord } from "../pure/words";
 import { go } from "../router";
-import { awaited, nodeName, state, why } from "../store";
+import { awaitAction, nodeName, state, why } from "../store";
 import { Problems } from "./bits";
 import { Modal } from "./modal";
 
@@ -87,10 +87,8 @@ function Preview({ wish }: { wish: Wish }): JSX.Element {
       const answer = await send<{ action: string }>("POST", "/api/actions", body, { "Idempotency-Key": key.current });
       close();
       if (!answer) return;
-      awaited.value = {
-        id: answer.action,
-        title: actionTitle({ verb: wish.verb, tier: plan.tier, node: plan.node, count: whole.count ?? null }, name),
-      };
+      const begins = { verb: wish.verb, tier: plan.tier, node: plan.node, count: whole.count ?? null };
+      awaitAction(answer.action, actionTitle(begins, name));
       if (wish.verb === "verify") go("action", answer.action);
     } catch (error) {
       setBusy(false);

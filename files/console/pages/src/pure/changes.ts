@@ -1,5 +1,5 @@
 // What a viewer computes from the stream. Pure.
-import type { Change, Event, Node, State } from "../contract";
+import type { Action, Change, Event, Node, State } from "../contract";
 
 const NOTHING: State = {
   cluster: "",
@@ -65,6 +65,11 @@ export function isUrgent(before: State, change: Change): boolean {
 
 function sameState(one: Node, other: Node): boolean {
   return one.word === other.word && one.shape === other.shape && one.reason === other.reason;
+}
+
+/** Of an action that is known and one that was asked for, the one that says more: its end is never taken back. */
+export function newerOf(known: Action | undefined, found: Action): Action {
+  return known && known.state !== "running" && found.state === "running" ? known : found;
 }
 
 /** When each node's word became what it is, as far as it was seen here. */

@@ -9,7 +9,7 @@ import { duration, plural } from "../pure/format";
 import { byName } from "../pure/rows";
 import { actionTitle, stepWord } from "../pure/words";
 import { href, route } from "../router";
-import { actions, awaited, clock, may, nodeName, running } from "../store";
+import { actions, begun, clock, may, nodeName, running } from "../store";
 
 function shapeOf(action: Action): "serves" | "moves" | "trouble" | "stopped" {
   if (action.state === "running") return "moves";
@@ -30,11 +30,11 @@ function seconds(action: Action): string {
 export function RunningStrip(): JSX.Element | null {
   const action = running.value;
   if (!action) {
-    const begun = awaited.value;
-    if (!begun) return null;
+    const next = begun.value;
+    if (!next) return null;
     return (
       <div class="strip" role="status">
-        <Mark shape="moves" /> <strong>{begun.title}</strong> begins… <a href={href("action", begun.id)}>details</a>
+        <Mark shape="moves" /> <strong>{next.title}</strong> begins… <a href={href("action", next.id)}>details</a>
       </div>
     );
   }
