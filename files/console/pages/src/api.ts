@@ -3,12 +3,19 @@ import { signal } from "@preact/signals";
 import type { Plan } from "./contract";
 
 const KEY = "evenkeel.key";
+const OF_ANOTHER = "login: got another person's, want the same one's (fix: ask for the change again)";
 /** Whether a login is needed; the page stays as it is meanwhile. */
 export const loginNeeded = signal(false);
 /** Becomes another number with every login. */
 export const session = signal(0);
 
-let waiting: (() => void)[] = [];
+interface Waiting {
+  go: () => void;
+  stop: (error: Error) => void;
+  changes: boolean;
+}
+
+let waiting: Waiting[] = [];
 
 function storedKey(): string {
   try {
@@ -49,24 +56,27 @@ export function linesOf(error: unknown): string[] {
   return [error instanceof Error ? error.message : String(error)];
 }
 
-/** After a login: whatever waited for it goes on. */
-export function loggedIn(key: string): void {
+/** After a login: whatever waited for it goes on; what another reader wanted to change does not. */
+export function loggedIn(key: string, another = false): void {
   keepKey(key);
   loginNeeded.value = false;
   session.value += 1;
   const all = waiting;
   waiting = [];
-  for (const go of all) go();
+  for (const one of all) {
+    if (another && one.changes) one.stop(new Refused(401, [OF_ANOTHER]));
+    else one.go();
+  }
 }
 
 export function askForLogin(): void {
   loginNeeded.value = true;
 }
 
-function untilLogin(signal?: AbortSignal | null): Promise<void> {
+function untilLogin(changes: boolean, signal?: AbortSignal | null): Promise<void> {
   askForLogin();
   return new Promise((resolve, reject) => {
-    waiting.push(resolve);
+    waiting.push({ go: resolve, stop: reject, changes });
     signal?.addEventListener("abort", () => reject(new DOMException("aborted", "AbortError")), { once: true });
   });
 }
@@ -101,7 +111,7 @@ export async function request(path: string, options: RequestInit = {}, waitForLo
     const refused = await refusal(answer);
     if (answer.status !== 401 || !waitForLogin) throw refused;
     // The login may have come meanwhile, by another request.
-    if (storedKey() === key || loginNeeded.value) await untilLogin(options.signal);
+    if (storedKey() === key || loginNeeded.value) await untilLogin((options.method ?? "GET") !== "GET", options.signal);
   }
 }
 
@@ -125,12 +135,6 @@ export async function send<T>(
   const answer = await request(path, options, waitForLogin);
   const text = await answer.text();
   return text ? (JSON.parse(text) as T) : null;
-}
-
-/** A name for one click, so that a repetition of its request does nothing twice. */
-export function clickKey(): string {
-  const numbers = crypto.getRandomValues(new Uint8Array(16));
-  return Array.from(numbers, (number) => number.toString(16).padStart(2, "0")).join("");
 }
 
 /** The lines of a stream of JSON values; `onBytes` is called with every piece that comes. */

@@ -1,7 +1,7 @@
 // What the pages know: the state of the cluster, of the stream, and of the reader's session.
 import { batch, computed, signal } from "@preact/signals";
 import { get } from "./api";
-import type { Action, Event, Me, Message, State } from "./contract";
+import type { Action, Event, Me, Message, State, Wish } from "./contract";
 import { applied, isUrgent, newerOf, shownOf, sinceEvents, whole, wordsSince } from "./pure/changes";
 import { ended, Speaker, sentences } from "./pure/speak";
 import { blocked } from "./pure/words";
@@ -24,6 +24,8 @@ export const actions = signal<Record<string, Action>>({});
 export const since = signal<Map<string, { word: string; at: number | null }>>(new Map());
 /** The action of a click whose first progress has not come yet. */
 export const awaited = signal<{ id: string; title: string } | null>(null);
+/** The change whose preview is open; null for none. */
+export const asked = signal<Wish | null>(null);
 /** Why the last try to connect was refused. */
 export const refusedBy = signal("");
 export const announced = signal("");
@@ -125,7 +127,30 @@ export function tick(): void {
 /** Ask for the reader's rights; this prolongs the session, so only a person at the page asks for it. */
 export async function identify(): Promise<void> {
   activeAt = Date.now() / 1000;
-  me.value = await get<Me>("/api/me");
+  const reader = await get<Me>("/api/me");
+  batch(() => {
+    me.value = reader;
+    // What this reader may not do is not offered to them.
+    if (asked.value && !may(asked.value.verb)) asked.value = null;
+  });
+}
+
+/** Nothing of the former reader stays. */
+export function forgetAll(): void {
+  clearTimeout(timer);
+  timer = undefined;
+  pending = null;
+  raw = null;
+  spoken = null;
+  batch(() => {
+    state.value = null;
+    me.value = null;
+    events.value = [];
+    actions.value = {};
+    since.value = new Map();
+    awaited.value = null;
+    asked.value = null;
+  });
 }
 
 /** A person is at the page. */
@@ -135,17 +160,20 @@ export function active(): void {
 
 /** What the stream does not repeat: the newest events and actions. */
 export async function catchUp(): Promise<void> {
-  const asked = awaited.value;
+  const expected = awaited.value;
+  const reader = me.value?.name;
   const [newest, recent, words] = await Promise.all([
     get<Event[]>("/api/events?count=50"),
     get<Action[]>("/api/actions"),
     get<Event[]>("/api/events?count=200&kind=state"),
   ]);
+  // An answer to a former reader tells a later one nothing.
+  if (reader !== undefined && me.value?.name !== reader) return;
   batch(() => {
     since.value = sinceEvents(since.value, words);
     events.value = newest;
     actions.value = Object.fromEntries(recent.map((action) => [action.id, newerOf(actions.value[action.id], action)]));
     // What was asked for before this request is in its answer, or it is unknown.
-    if (awaited.value === asked) awaited.value = null;
+    if (awaited.value === expected) awaited.value = null;
   });
 }

@@ -1,7 +1,21 @@
 // The one stream of a visible page. A hidden page closes it, and resumes by number.
 import { loginNeeded, Refused, request, session, values } from "./api";
 import type { Message } from "./contract";
-import { active, catchUp, clock, heardAt, identify, live, me, refusedBy, say, state, take, tick, tryAt } from "./store";
+import {
+  active,
+  catchUp,
+  clock,
+  forgetAll,
+  heardAt,
+  identify,
+  live,
+  me,
+  refusedBy,
+  say,
+  take,
+  tick,
+  tryAt,
+} from "./store";
 
 const CONNECT_SECONDS = 4;
 // The server is never silent longer than its beat of 5 seconds.
@@ -134,8 +148,7 @@ export function startStream(): void {
 /** Another person logs in: nothing of the former one stays. */
 export function forget(): void {
   number = -1;
-  state.value = null;
-  me.value = null;
+  forgetAll();
   current?.abort();
   again();
 }

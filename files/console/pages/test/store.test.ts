@@ -1,8 +1,22 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
-import type { Action } from "../src/contract";
+import type { Action, Event, State } from "../src/contract";
 import { newerOf } from "../src/pure/changes";
-import { actions, awaitAction, awaited, begun, catchUp, takeAction } from "../src/store";
+import {
+  actions,
+  asked,
+  awaitAction,
+  awaited,
+  begun,
+  catchUp,
+  events,
+  forgetAll,
+  identify,
+  me,
+  since,
+  state,
+  takeAction,
+} from "../src/store";
 
 const action = { id: "1", verb: "roll", tier: "static", node: "", state: "running", at: 1 } as unknown as Action;
 
@@ -42,4 +56,27 @@ test("an action's end is not taken back by an older answer", () => {
   assert.equal(newerOf(done, action), done);
   assert.equal(newerOf(action, done), done);
   assert.equal(newerOf(undefined, action), action);
+});
+
+test("nothing of a former reader stays", () => {
+  actions.value = { 1: action };
+  events.value = [{ at: 1 } as Event];
+  since.value = new Map([["a", { word: "hangs", at: 1 }]]);
+  awaited.value = { id: "1", title: "" };
+  asked.value = { verb: "roll", tier: "static" };
+  state.value = {} as State;
+  forgetAll();
+  assert.deepEqual([actions.value, events.value, since.value.size], [{}, [], 0]);
+  assert.deepEqual([awaited.value, asked.value, state.value, me.value], [null, null, null, null]);
+});
+
+test("a preview of what the reader may not do is closed", async () => {
+  const back = answering({ "/api/me": { name: "alice", verbs: ["roll"] } });
+  asked.value = { verb: "roll", tier: "static" };
+  await identify();
+  assert.equal(asked.value?.verb, "roll");
+  asked.value = { verb: "kill", node: "1" };
+  await identify();
+  assert.equal(asked.value, null);
+  back();
 });

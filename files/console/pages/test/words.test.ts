@@ -1,7 +1,7 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import type { Action, Event } from "../src/contract";
-import { actionTitle, blocked, eventWords, stepWord, troubles } from "../src/pure/words";
+import { actionTitle, blocked, eventWords, plainName, stepWord, troubles } from "../src/pure/words";
 import { node, state, tier } from "./made";
 
 const running = { verb: "roll", tier: "static", actor: "alice" } as Action;
@@ -44,4 +44,8 @@ test("titles and steps are words", () => {
   assert.equal(actionTitle({ verb: "verify", tier: "", node: "", count: null }, ""), "Verify all tiers");
   assert.equal(stepWord("in_rotation"), "in rotation");
   assert.equal(stepWord("some_new"), "some new");
+});
+
+test("a name is typed in any case", () => {
+  assert.equal(plainName(" Alice "), "alice");
 });

@@ -1,18 +1,16 @@
 // The preview of a change: what the plan says, word by word, and only that is done.
-import { signal } from "@preact/signals";
 import type { JSX } from "preact";
 import { useEffect, useRef, useState } from "preact/hooks";
-import { clickKey, linesOf, Refused, send } from "../api";
+import { linesOf, Refused, send } from "../api";
 import type { Plan, Wish } from "../contract";
+import { ClickKeys } from "../pure/click";
 import { actionTitle, verbWord } from "../pure/words";
 import { go } from "../router";
-import { awaitAction, nodeName, state, why } from "../store";
+import { asked, awaitAction, nodeName, state, why } from "../store";
 import { Problems } from "./bits";
 import { Modal } from "./modal";
 
 const MOST_NODES = 1000;
-/** What is asked for now; null for nothing. */
-export const asked = signal<Wish | null>(null);
 
 export function ask(wish: Wish): void {
   asked.value = wish;
@@ -71,7 +69,7 @@ function Preview({ wish }: { wish: Wish }): JSX.Element {
   const [busy, setBusy] = useState(false);
   const [holder, setHolder] = useState("");
   const [moved, setMoved] = useState(false);
-  const key = useRef("");
+  const keys = useRef(new ClickKeys()).current;
   const close = () => {
     asked.value = null;
   };
@@ -80,11 +78,11 @@ function Preview({ wish }: { wish: Wish }): JSX.Element {
     if (!plan) return;
     setBusy(true);
     setProblems([]);
-    // One name for a click and its repetitions; a new plan is a new click.
-    key.current ||= clickKey();
     try {
       const body = plan.type_name ? { plan: plan.plan, typed } : { plan: plan.plan };
-      const answer = await send<{ action: string }>("POST", "/api/actions", body, { "Idempotency-Key": key.current });
+      const answer = await send<{ action: string }>("POST", "/api/actions", body, {
+        "Idempotency-Key": keys.of(plan.plan),
+      });
       close();
       if (!answer) return;
       const begins = { verb: wish.verb, tier: plan.tier, node: plan.node, count: whole.count ?? null };
@@ -94,7 +92,7 @@ function Preview({ wish }: { wish: Wish }): JSX.Element {
       setBusy(false);
       setProblems(linesOf(error));
       if (!(error instanceof Refused)) return;
-      key.current = "";
+      keys.refused(error.status);
       setHolder(error.holder);
       if (error.plan) {
         setMoved(true);

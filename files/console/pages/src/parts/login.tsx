@@ -2,6 +2,7 @@
 import type { JSX } from "preact";
 import { useState } from "preact/hooks";
 import { linesOf, loggedIn, loginNeeded, send } from "../api";
+import { plainName } from "../pure/words";
 import { me } from "../store";
 import { forget } from "../stream";
 import { Problems } from "./bits";
@@ -26,9 +27,11 @@ function LoginDialog(): JSX.Element {
     setBusy(true);
     setProblems([]);
     try {
-      const answer = await send<{ name: string; key: string }>("POST", "/api/login", { name, password }, {}, false);
-      if (answer && former && answer.name !== former) forget();
-      loggedIn(answer?.key ?? "");
+      const body = { name: plainName(name), password };
+      const answer = await send<{ name: string; key: string }>("POST", "/api/login", body, {}, false);
+      const another = answer !== null && former !== "" && answer.name !== former;
+      if (another) forget();
+      loggedIn(answer?.key ?? "", another);
     } catch (error) {
       setProblems(linesOf(error));
       setBusy(false);

@@ -121,3 +121,8 @@ export function blocked(live: boolean, state: State | null, running: Action | nu
   if (running) return `${verbWord(running.verb)} ${running.tier} of ${running.actor} runs: one change at a time.`;
   return "";
 }
+
+/** A reader's name as the console knows it: phones begin words with capitals and end them with spaces. */
+export function plainName(typed: string): string {
+  return typed.trim().toLowerCase();
+}
