@@ -6,7 +6,7 @@ import { startKeys } from "./keys";
 import { Ask } from "./parts/ask";
 import { Empty, Heading } from "./parts/bits";
 import { Fence } from "./parts/fence";
-import { Header, LiveRegion, NotLive, Strip } from "./parts/frame";
+import { ClockNotice, Header, LiveRegion, NotLive, Strip } from "./parts/frame";
 import { Help } from "./parts/help";
 import { Login } from "./parts/login";
 import { Sheet } from "./parts/menu";
@@ -58,6 +58,7 @@ function App(): JSX.Element {
       </main>
       <section class="status-bar" aria-label="Now">
         <NotLive />
+        <ClockNotice />
         <Strip />
       </section>
       <Ask />

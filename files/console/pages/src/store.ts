@@ -3,6 +3,7 @@ import { batch, computed, signal } from "@preact/signals";
 import { get } from "./api";
 import type { Action, Event, Me, Message, State, Wish } from "./contract";
 import { applied, isUrgent, newerOf, shownOf, sinceEvents, whole, wordsSince } from "./pure/changes";
+import { clockLine, ServerClock } from "./pure/clock";
 import { ended, Speaker, sentences } from "./pure/speak";
 import { blocked } from "./pure/words";
 
@@ -18,7 +19,10 @@ export const live = signal(false);
 export const heardAt = signal(0);
 /** When the next try to connect is made, in seconds since the epoch; 0 for now. */
 export const tryAt = signal(0);
+/** Now, by the server's clock once it is known. */
 export const clock = signal(Date.now() / 1000);
+/** A line if the browser's clock is another one. */
+export const clockTold = signal("");
 export const events = signal<Event[]>([]);
 export const actions = signal<Record<string, Action>>({});
 export const since = signal<Map<string, { word: string; at: number | null }>>(new Map());
@@ -45,6 +49,7 @@ export function nodeName(id: string): string {
 }
 
 const speaker = new Speaker();
+const serverClock = new ServerClock();
 let pending: State | null = null;
 // As the stream has it; what is shown may have parts that were known last.
 let raw: State | null = null;
@@ -56,6 +61,7 @@ let flushed = 0;
 
 /** Take in one message of the stream. Figures are shown once in a second, changes of state at once. */
 export function take(message: Message): void {
+  hearTime(message);
   if ("state" in message) {
     pending = whole(message.state);
     schedule(0);
@@ -70,6 +76,21 @@ export function take(message: Message): void {
   } else if ("action" in message) {
     takeAction(message.action);
   }
+}
+
+function steady(): number {
+  return performance.now() / 1000;
+}
+
+/** Now, in seconds since the epoch, by the server's clock once it is known. */
+export function serverNow(): number {
+  return serverClock.now(steady()) ?? Date.now() / 1000;
+}
+
+function hearTime(message: Message): void {
+  // The state at the begin of a stream may be an old one; the next message is not.
+  const at = "beat" in message ? message.beat : "change" in message ? message.at : undefined;
+  if (at) serverClock.hear(at, steady());
 }
 
 function schedule(pause: number): void {
@@ -90,7 +111,7 @@ function flush(): void {
   raw = now;
   const shown = shownOf(state.value, now);
   batch(() => {
-    since.value = wordsSince(since.value, shown.nodes, Date.now() / 1000);
+    since.value = wordsSince(since.value, shown.nodes, serverNow());
     state.value = shown;
   });
   speaker.add(...sentences(spoken, shown));
@@ -118,9 +139,10 @@ export function say(line: string): void {
 
 /** Once a second: the clock, and what is to be said. */
 export function tick(): void {
-  const now = Date.now() / 1000;
+  const now = serverNow();
   clock.value = now;
-  const line = speaker.next(performance.now() / 1000);
+  clockTold.value = clockLine(now - Date.now() / 1000);
+  const line = speaker.next(steady());
   if (line) announced.value = line;
 }
 

@@ -4,7 +4,6 @@ import type { Message } from "./contract";
 import {
   active,
   catchUp,
-  clock,
   forgetAll,
   heardAt,
   identify,
@@ -12,6 +11,7 @@ import {
   me,
   refusedBy,
   say,
+  serverNow,
   take,
   tick,
   tryAt,
@@ -34,7 +34,7 @@ function seconds(): number {
 }
 
 function heard(): void {
-  heardAt.value = seconds();
+  heardAt.value = serverNow();
   tryAt.value = 0;
   refusedBy.value = "";
   if (!live.value) {
@@ -66,6 +66,8 @@ async function follow(abort: AbortController): Promise<void> {
       if ("state" in message && !first) catchUp().catch(() => {});
       first = false;
       take(message);
+      // The server's clock may be known only now.
+      heard();
       if ("number" in message) number = message.number;
     }
   } finally {
@@ -103,7 +105,7 @@ async function keepFollowing(): Promise<never> {
     if (document.hidden || loginNeeded.value) continue;
     if (live.value) say("not live");
     live.value = false;
-    tryAt.value = seconds() + AGAIN_SECONDS;
+    tryAt.value = serverNow() + AGAIN_SECONDS;
     await pause(AGAIN_SECONDS * 1000);
     tryAt.value = 0;
   }
@@ -141,7 +143,6 @@ export function startStream(): void {
     last = now;
     tick();
   }, 1000);
-  clock.value = last;
   void keepFollowing();
 }
 

@@ -4,6 +4,7 @@ import { useEffect, useRef } from "preact/hooks";
 import uPlot from "uplot";
 import { theme } from "../media";
 import { moment } from "../pure/format";
+import { clock } from "../store";
 
 export interface Line {
   label: string;
@@ -107,7 +108,7 @@ function options(now: { current: ChartProps }, look: ReturnType<typeof colours>,
     scales: { y: { range: (_, _low, high) => [0, Math.max(high * 1.1, 0.001)] } },
     series: [{}, ...series],
     axes: [
-      { ...axis, size: 24, values: (_, splits) => splits.map((at) => moment(at).slice(-8, -3)) },
+      { ...axis, size: 24, values: (_, splits) => splits.map((at) => moment(at, clock.peek()).slice(-8, -3)) },
       { ...axis, size: 62, values: (_, splits) => splits.map((value) => now.current.format(value)) },
     ],
     hooks: {
@@ -159,7 +160,7 @@ function ChartTable(props: ChartProps): JSX.Element {
             const marks = props.marks.filter((mark) => mark.at > from && mark.at <= at);
             return (
               <tr key={at}>
-                <th scope="row">{moment(at)}</th>
+                <th scope="row">{moment(at, clock.peek())}</th>
                 {props.lines.map((line) => (
                   <td key={line.label} class="num">
                     {props.format(line.values[index] ?? null)}

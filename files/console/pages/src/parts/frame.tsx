@@ -6,7 +6,7 @@ import { switchTheme, theme } from "../media";
 import { moment, utc } from "../pure/format";
 import { byName } from "../pure/rows";
 import { href, route } from "../router";
-import { announced, clock, heardAt, live, me, refusedBy, state, tryAt } from "../store";
+import { announced, clock, clockTold, heardAt, live, me, refusedBy, state, tryAt } from "../store";
 import { RunningStrip } from "../views/actions";
 import { Mark, Problems } from "./bits";
 import { helpOpen } from "./help";
@@ -168,12 +168,17 @@ export function NotLive(): JSX.Element | null {
     <p class="not-live">
       <Mark shape="trouble" /> Not live since{" "}
       <time dateTime={new Date(heardAt.value * 1000).toISOString()} title={utc(heardAt.value)}>
-        {moment(heardAt.value)}
+        {moment(heardAt.value, clock.value)}
       </time>
       , last known state below; {left > 0 ? `trying again in ${left} s` : "trying again now"}. Changes are off until
       then. <Why />
     </p>
   );
+}
+
+/** When the browser's clock is another one than the server's. */
+export function ClockNotice(): JSX.Element | null {
+  return clockTold.value ? <p class="clock-told quiet">{clockTold.value}</p> : null;
 }
 
 function Why(): JSX.Element | null {

@@ -5,6 +5,7 @@ import { linesOf, Refused, request, values } from "../api";
 import { narrow } from "../media";
 import { type LogLine, logLine } from "../pure/ansi";
 import { moment, plural, utc } from "../pure/format";
+import { clock } from "../store";
 import { Problems } from "./bits";
 
 const MOST_LINES = 3000;
@@ -93,7 +94,7 @@ function drawn(line: Kept): VNode {
   line.drawn ??= (
     <div key={line.number} class={line.stream === "stderr" ? "log-line stderr" : "log-line"}>
       <span class="log-time" title={Number.isNaN(at) ? "" : utc(at)}>
-        {Number.isNaN(at) ? "" : moment(at)}
+        {Number.isNaN(at) ? "" : moment(at, clock.peek())}
       </span>
       <span class="log-text">
         {line.parts.map((part, index) => (

@@ -8,7 +8,7 @@ import { moment } from "../pure/format";
 import { byName } from "../pure/rows";
 import { actionTitle, EVENT_KINDS, eventWords } from "../pure/words";
 import { amend, href, route } from "../router";
-import { actions, events as fresh, me, nodeName, state } from "../store";
+import { actions, clock, events as fresh, me, nodeName, state } from "../store";
 
 const PAGE = 100;
 // Around a moment: what happened in these seconds before and after it.
@@ -94,7 +94,7 @@ export function Events(): JSX.Element {
       <Filters wanted={wanted} />
       {around > 0 && (
         <p class="notice">
-          What changed within {AROUND_SECONDS / 60} minutes of {moment(around)}.{" "}
+          What changed within {AROUND_SECONDS / 60} minutes of {moment(around, clock.value)}.{" "}
           <button type="button" class="small" onClick={() => amend({ ...wanted, around: "" })}>
             Show all
           </button>
