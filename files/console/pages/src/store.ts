@@ -24,6 +24,8 @@ export const clock = signal(Date.now() / 1000);
 /** A line if the browser's clock is another one. */
 export const clockTold = signal("");
 export const events = signal<Event[]>([]);
+/** Becomes another number whenever what was missed has been asked for. */
+export const caughtUp = signal(0);
 export const actions = signal<Record<string, Action>>({});
 export const since = signal<Map<string, { word: string; at: number | null }>>(new Map());
 /** The action of a click whose first progress has not come yet. */
@@ -194,6 +196,7 @@ export async function catchUp(): Promise<void> {
   batch(() => {
     since.value = sinceEvents(since.value, words);
     events.value = newest;
+    caughtUp.value += 1;
     actions.value = Object.fromEntries(recent.map((action) => [action.id, newerOf(actions.value[action.id], action)]));
     // What was asked for before this request is in its answer, or it is unknown.
     if (awaited.value === expected) awaited.value = null;

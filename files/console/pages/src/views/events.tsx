@@ -1,16 +1,16 @@
 // What happened to the cluster's containers, with its cause.
 import type { JSX } from "preact";
-import { useEffect, useState } from "preact/hooks";
-import { get, linesOf } from "../api";
 import type { Action, AuditEntry, Event } from "../contract";
 import { Empty, Heading, NodeLink, Problems, Time } from "../parts/bits";
-import { moment } from "../pure/format";
+import { usePages } from "../parts/pages";
+import { moment, plural } from "../pure/format";
+import { isEnough } from "../pure/pages";
 import { byName } from "../pure/rows";
 import { actionTitle, EVENT_KINDS, eventWords } from "../pure/words";
 import { amend, href, route } from "../router";
-import { actions, clock, events as fresh, me, nodeName, state } from "../store";
+import { actions, caughtUp, clock, events as fresh, me, nodeName, state } from "../store";
 
-const PAGE = 100;
+const ROWS_WANTED = 30;
 // Around a moment: what happened in these seconds before and after it.
 const AROUND_SECONDS = 120;
 
@@ -40,28 +40,6 @@ function query(): Record<string, string> {
   return Object.fromEntries(["tier", "node", "kind", "person", "around"].map((name) => [name, asked.get(name) ?? ""]));
 }
 
-function usePages(search: string): { list: Event[]; more: (() => void) | null; problems: string[] } {
-  const [list, setList] = useState<Event[]>([]);
-  const [whole, setWhole] = useState(false);
-  const [problems, setProblems] = useState<string[]>([]);
-  const load = async (before: number | undefined, kept: Event[]) => {
-    try {
-      const from = before === undefined ? "" : `&before=${before}`;
-      const found = await get<Event[]>(`/api/events?count=${PAGE}${search}${from}`);
-      setList([...kept, ...found]);
-      setWhole(found.length < PAGE);
-      setProblems([]);
-    } catch (error) {
-      setProblems(linesOf(error));
-    }
-  };
-  useEffect(() => {
-    void load(undefined, []);
-  }, [search]);
-  const last = list.at(-1)?.number;
-  return { list, problems, more: whole || last === undefined ? null : () => void load(last, list) };
-}
-
 interface Shown {
   at: number;
   key: string;
@@ -72,20 +50,25 @@ export function Events(): JSX.Element {
   const wanted = query();
   const search = ["tier", "node", "kind"]
     .filter((name) => wanted[name])
-    .map((name) => `&${name}=${encodeURIComponent(wanted[name] ?? "")}`)
+    .map((name) => `${name}=${encodeURIComponent(wanted[name] ?? "")}&`)
     .join("");
-  const { list, more, problems } = usePages(search);
-  const newest = list[0]?.number ?? 0;
-  const later = fresh.value.filter((event) => (event.number ?? 0) > newest && fits(event, wanted));
   const around = Number(wanted.around) || 0;
   const near = (at: number) => !around || Math.abs(at - around) <= AROUND_SECONDS;
-  const rows: Shown[] = [...later, ...list]
-    .filter((event) => near(event.at) && (!wanted.person || event.actor === wanted.person))
-    .map((event) => ({
-      at: event.at,
-      key: `e${event.number ?? event.at}`,
-      line: <EventLine key={`e${event.number ?? event.at}`} event={event} around />,
-    }));
+  const isWanted = (event: Event) => near(event.at) && (!wanted.person || event.actor === wanted.person);
+  const from = around > 0 ? around - AROUND_SECONDS : 0;
+  const { list, whole, loading, more, problems } = usePages<Event>(
+    `/api/events?${search}`,
+    (all) => isEnough(all, from, all.filter(isWanted).length, ROWS_WANTED),
+    caughtUp.value,
+  );
+  const done = whole || (from > 0 && isEnough(list, from, 0, 0));
+  const newest = list[0]?.number ?? 0;
+  const later = fresh.value.filter((event) => (event.number ?? 0) > newest && fits(event, wanted));
+  const rows: Shown[] = [...later, ...list].filter(isWanted).map((event) => ({
+    at: event.at,
+    key: `e${event.number ?? event.at}`,
+    line: <EventLine key={`e${event.number ?? event.at}`} event={event} around />,
+  }));
   if (!wanted.kind) rows.push(...acts(wanted, near));
   rows.sort((one, other) => other.at - one.at);
   return (
@@ -101,10 +84,18 @@ export function Events(): JSX.Element {
         </p>
       )}
       <Problems lines={problems} />
-      {rows.length === 0 && problems.length === 0 && <Empty>No events that fit.</Empty>}
+      {rows.length === 0 && problems.length === 0 && (
+        <Empty>
+          {done
+            ? "No events that fit."
+            : loading
+              ? "Looking further back…"
+              : `None fits among the newest ${plural(list.length, "event")}; older ones may.`}
+        </Empty>
+      )}
       <ul class="lines">{rows.map((row) => row.line)}</ul>
-      {more && (
-        <button type="button" onClick={more}>
+      {!done && list.length > 0 && (
+        <button type="button" onClick={more} disabled={loading}>
           Older events
         </button>
       )}
@@ -199,30 +190,18 @@ export function Choice(props: {
 
 /** What people asked for, and what became of it. */
 export function Audit(): JSX.Element {
-  const [list, setList] = useState<AuditEntry[]>([]);
-  const [whole, setWhole] = useState(false);
-  const [problems, setProblems] = useState<string[]>([]);
   const asked = route.value.query;
   const wanted = Object.fromEntries(["tier", "actor", "verb", "source"].map((name) => [name, asked.get(name) ?? ""]));
   const search = Object.entries(wanted)
     .filter(([, value]) => value)
-    .map(([name, value]) => `&${name}=${encodeURIComponent(value)}`)
+    .map(([name, value]) => `${name}=${encodeURIComponent(value)}&`)
     .join("");
   const ends = Object.values(actions.value).filter((action) => action.state !== "running").length;
-  const load = async (before: number | undefined, kept: AuditEntry[]) => {
-    try {
-      const from = before === undefined ? "" : `&before=${before}`;
-      const found = await get<AuditEntry[]>(`/api/audit?count=${PAGE}${search}${from}`);
-      setList([...kept, ...found]);
-      setWhole(found.length < PAGE);
-      setProblems([]);
-    } catch (error) {
-      setProblems(linesOf(error));
-    }
-  };
-  useEffect(() => {
-    void load(undefined, []);
-  }, [search, ends]);
+  const { list, whole, loading, more, problems } = usePages<AuditEntry>(
+    `/api/audit?${search}`,
+    (all) => all.length > 0,
+    `${ends} ${caughtUp.value}`,
+  );
   const set = (name: string) => (value: string) => amend({ ...wanted, [name]: value });
   const actors = [...new Set(list.map((entry) => String(entry.actor ?? "")).filter(Boolean))].sort(byName);
   const verbs = [...new Set(list.map((entry) => String(entry.verb ?? "")).filter(Boolean))].sort(byName);
@@ -252,14 +231,14 @@ export function Audit(): JSX.Element {
         <Choice name="tier" value={wanted.tier} options={tiers.map((one) => [one, one])} set={set("tier")} />
       </form>
       <Problems lines={problems} />
-      {list.length === 0 && problems.length === 0 && <Empty>Nothing was asked for that fits.</Empty>}
+      {list.length === 0 && whole && problems.length === 0 && <Empty>Nothing was asked for that fits.</Empty>}
       <ul class="lines">
         {list.map((entry) => (
           <AuditLine key={`${entry.kind}${entry.number}${entry.at}`} entry={entry} />
         ))}
       </ul>
       {!whole && list.length > 0 && (
-        <button type="button" onClick={() => void load(list.at(-1)?.number, list)}>
+        <button type="button" onClick={more} disabled={loading}>
           Older entries
         </button>
       )}
