@@ -6,6 +6,7 @@ import type { Node, Sample } from "../contract";
 import { narrow } from "../media";
 import { bytes, cpu, latency, rate, short } from "../pure/format";
 import { type Column, type Order, shares, sorted, visible, type Window } from "../pure/rows";
+import { counting, MOST_SAMPLES, pauseOf, type Taken, turnOf } from "../pure/samples";
 import { href } from "../router";
 import { live, me } from "../store";
 import { Ago, Share, StateWord, Tags } from "./bits";
@@ -13,10 +14,9 @@ import { MenuButton, nextVerb, VerbButton } from "./menu";
 
 const ROW = 34;
 const ROW_NARROW = 84;
-// The API samples this many at once.
-const MOST_SAMPLES = 60;
 const SAMPLE_MS = 3000;
-const NO_SAMPLES: Record<string, Sample> = {};
+type Samples = Record<string, Taken>;
+const NO_SAMPLES: Samples = {};
 
 interface Head {
   column: Column;
@@ -59,30 +59,41 @@ function useVisible(place: RefObject<HTMLElement | null>, count: number, height:
   return { first: Math.min(found.first, count), last: Math.min(found.last, count) };
 }
 
-/** CPU and memory of the nodes that can be seen; nothing is asked for others. */
-function useSamples(ids: readonly string[]): Record<string, Sample> {
-  const [samples, setSamples] = useState<Record<string, Sample>>({});
-  const wanted = ids.slice(0, MOST_SAMPLES).join(",");
+/** Ask for CPU and memory of these nodes, again and again. */
+function useSampling(ids: readonly string[], setSamples: (add: (old: Samples) => Samples) => void): void {
+  const wanted = ids.join(",");
   const isLive = live.value;
+  const turn = useRef(0);
   useEffect(() => {
     if (!wanted || !isLive) return;
+    const all = wanted.split(",");
+    const there = new Set(all);
     const abort = new AbortController();
-    const load = () => {
-      if (document.hidden) return;
-      get<Record<string, Sample>>(`/api/samples?nodes=${wanted}`, abort.signal)
-        .then((found) => setSamples((old) => ({ ...old, ...found })))
-        .catch(() => {});
+    let timer: ReturnType<typeof setTimeout> | undefined;
+    const load = async () => {
+      const begun = performance.now();
+      let found: Record<string, Sample> = {};
+      if (!document.hidden) {
+        try {
+          const path = `/api/samples?nodes=${turnOf(all, turn.current).join(",")}`;
+          found = await get<Record<string, Sample>>(path, abort.signal);
+        } catch {
+          // What was not measured grows old.
+        }
+      }
+      if (abort.signal.aborted) return;
+      turn.current += 1;
+      setSamples((old) => counting(old, found, there, performance.now() / 1000));
+      const spent = performance.now() - begun;
+      timer = setTimeout(() => void load(), Math.max(100, pauseOf(all.length, SAMPLE_MS) - spent));
     };
     // While rows fly past, nothing is asked.
-    const first = setTimeout(load, 200);
-    const timer = setInterval(load, SAMPLE_MS);
+    timer = setTimeout(() => void load(), 200);
     return () => {
       abort.abort();
-      clearTimeout(first);
-      clearInterval(timer);
+      clearTimeout(timer);
     };
-  }, [wanted, isLive]);
-  return samples;
+  }, [wanted, isLive, setSamples]);
 }
 
 /** When the row with the focus is gone, the next one gets it. */
@@ -108,9 +119,9 @@ function useFocusKept(place: RefObject<HTMLElement | null>, ids: readonly string
 
 export function NodeTable({ nodes, all }: { nodes: Node[]; all: Node[] }): JSX.Element {
   const [order, setOrder] = useState<Order>({ column: "name", descending: false });
-  const kept = useRef<Record<string, Sample>>({});
+  const [taken, setTaken] = useState<Samples>(NO_SAMPLES);
   const bySample = order.column === "cpu" || order.column === "memory";
-  const samples = bySample ? kept.current : NO_SAMPLES;
+  const samples = bySample ? taken : NO_SAMPLES;
   // Scrolling alone draws other rows of the same order.
   const rows = useMemo(() => sorted(nodes, order, samples), [nodes, order, samples]);
   const ids = useMemo(() => rows.map((node) => node.id), [rows]);
@@ -118,13 +129,15 @@ export function NodeTable({ nodes, all }: { nodes: Node[]; all: Node[] }): JSX.E
   const height = narrow.value ? ROW_NARROW : ROW;
   const seen = useVisible(place, rows.length, height);
   const shown = rows.slice(seen.first, seen.last);
-  // By any other column the rows in sight are enough; by CPU or memory, the first ones of all.
-  kept.current = useSamples(shown.map((node) => node.id));
+  // By any other column the rows in sight are enough; by CPU or memory, all must be known to find the first ones.
+  const inSight = shown.slice(0, MOST_SAMPLES).map((node) => node.id);
+  const sampled = useMemo(() => (bySample ? nodes.map((node) => node.id).sort() : []), [bySample, nodes]);
+  useSampling(bySample ? sampled : inSight, setTaken);
   useFocusKept(place, ids);
   const parts = useMemo(() => shares(all), [all]);
   const before = seen.first * height;
   const behind = (rows.length - seen.last) * height;
-  const common = { shown, first: seen.first, parts, samples: kept.current };
+  const common = { shown, first: seen.first, parts, samples: taken };
   if (narrow.value) {
     return (
       <>
@@ -137,7 +150,7 @@ export function NodeTable({ nodes, all }: { nodes: Node[]; all: Node[] }): JSX.E
               node={node}
               index={seen.first + index}
               part={parts.get(node.id) ?? null}
-              sample={kept.current[node.id]}
+              sample={taken[node.id]}
             />
           ))}
           {behind > 0 && <li class="gap" aria-hidden="true" style={{ height: `${behind}px` }} />}
@@ -156,7 +169,7 @@ export function NodeTable({ nodes, all }: { nodes: Node[]; all: Node[] }): JSX.E
             node={node}
             index={seen.first + index}
             part={parts.get(node.id) ?? null}
-            sample={kept.current[node.id]}
+            sample={taken[node.id]}
           />
         ))}
         {behind > 0 && <Gap height={behind} />}
