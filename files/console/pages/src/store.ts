@@ -122,7 +122,7 @@ function flush(): void {
 
 export function takeAction(action: Action): void {
   const old = actions.value[action.id];
-  if (old?.state === "running") speaker.add(ended(action));
+  if (old?.state === "running") speaker.add(ended(action, nodeName(action.node)));
   batch(() => {
     actions.value = { ...actions.value, [action.id]: action };
     if (awaited.value?.id === action.id) awaited.value = null;

@@ -1,6 +1,7 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
-import { Speaker, sentences } from "../src/pure/speak";
+import type { Action } from "../src/contract";
+import { ended, Speaker, sentences } from "../src/pure/speak";
 import { node, state, tier } from "./made";
 
 test("changes of state are said, figures are not", () => {
@@ -30,4 +31,11 @@ test("at most one sentence in five seconds", () => {
   assert.equal(speaker.next(4.9), "");
   assert.equal(speaker.next(5), "two; three; four; and 1 more.");
   assert.equal(speaker.next(20), "");
+});
+
+test("the end of an action is said with its node's name", () => {
+  const action = { verb: "drain", tier: "static", node: "1", count: null, state: "done" } as Action;
+  assert.equal(ended(action, "static-1"), "Drain static-1: done");
+  assert.equal(ended({ ...action, verb: "verify", tier: "", node: "" }, ""), "Verify all tiers: done");
+  assert.equal(ended({ ...action, state: "running" }, "static-1"), "");
 });

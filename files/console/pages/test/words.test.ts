@@ -1,10 +1,10 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import type { Action, Event } from "../src/contract";
-import { actionTitle, blocked, eventWords, plainName, stepWord, troubles } from "../src/pure/words";
+import { actionTitle, blocked, clusterLines, eventWords, plainName, stepWord, troubles } from "../src/pure/words";
 import { node, state, tier } from "./made";
 
-const running = { verb: "roll", tier: "static", actor: "alice" } as Action;
+const running = { verb: "roll", tier: "static", node: "", count: null, actor: "alice" } as Action;
 
 test("an event has its cause", () => {
   const cases: [Partial<Event>, string][] = [
@@ -29,12 +29,32 @@ test("trouble is told for each tier, with its nodes", () => {
   assert.equal(unknown[0]?.text, "rotation unknown");
 });
 
+test("what is wrong with the cluster has a line", () => {
+  const fine = state([node("a")], { static: tier({ drift: ["static: one"] }) });
+  assert.deepEqual(clusterLines({ ...fine, at: 1, drift: ["static: one"] }), []);
+  const away = { reachable: false, version: "", reason: "" };
+  assert.deepEqual(clusterLines({ ...fine, balancer: away }), [], "nothing was looked at yet");
+  assert.deepEqual(
+    clusterLines({ ...fine, at: 1, balancer: away, trouble: ["x"], drift: ["y"], undeclared: { old: [] } }),
+    [
+      "x",
+      "y",
+      "tier old is not declared: nodes of it are there",
+      "balancer: its API does not answer; rotation unknown",
+    ],
+  );
+});
+
 test("why nothing can be changed", () => {
   const now = state([]);
   assert.equal(blocked(true, now, null), "");
   assert.match(blocked(false, now, null), /^Not live/);
   assert.match(blocked(true, null, null), /^Not live/);
   assert.match(blocked(true, now, running), /^Roll static of alice runs/);
+  const all = { ...running, verb: "verify", tier: "" } as Action;
+  assert.match(blocked(true, now, all), /^Verify all tiers of alice runs/);
+  const one = { ...running, verb: "drain", node: "a" } as Action;
+  assert.match(blocked(true, state([node("a", { name: "static-1" })]), one), /^Drain static-1 of alice runs/);
   assert.match(blocked(true, { ...now, balancer: { reachable: false, version: "", reason: "" } }, null), /rotation/);
 });
 

@@ -175,7 +175,7 @@ function Count(props: { wish: Wish; count: number; setCount: (count: number) => 
       <button
         type="button"
         onClick={() => setCount(bounded(count - 1))}
-        aria-label="One node less"
+        aria-label="One node fewer"
         disabled={count <= 0}
       >
         −

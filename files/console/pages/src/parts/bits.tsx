@@ -63,7 +63,7 @@ export function Tags({ node }: { node: Node }): JSX.Element {
     <>
       {!node.managed && <span class="tag">guest</span>}
       {node.stale && (
-        <span class="tag" title="Of a former revision: Roll renews it.">
+        <span class="tag" title="From an earlier revision: Roll renews it.">
           stale
         </span>
       )}

@@ -35,9 +35,9 @@ class Buffer {
   }
 }
 
-function useLog(node: string): { buffer: Buffer; turn: number; problems: string[]; open: boolean } {
+function useLog(node: string): { buffer: Buffer; problems: string[]; open: boolean } {
   const buffer = useRef(new Buffer()).current;
-  const [turn, setTurn] = useState(0);
+  const [, setTurn] = useState(0);
   const [problems, setProblems] = useState<string[]>([]);
   const [open, setOpen] = useState(false);
   useEffect(() => {
@@ -86,7 +86,7 @@ function useLog(node: string): { buffer: Buffer; turn: number; problems: string[
       document.removeEventListener("visibilitychange", hide);
     };
   }, [node, buffer]);
-  return { buffer, turn, problems, open };
+  return { buffer, problems, open };
 }
 
 function drawn(line: Kept): VNode {

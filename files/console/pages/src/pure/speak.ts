@@ -1,6 +1,7 @@
 // What a screen reader is told: changes of state only, at most one sentence in five seconds. Pure.
 import type { Action, State } from "../contract";
 import { byName } from "./rows";
+import { actionTitle } from "./words";
 
 export const PAUSE_SECONDS = 5;
 const MOST = 3;
@@ -27,8 +28,8 @@ function changed(served: boolean, node: { word: string; shape: string }): string
 }
 
 /** The end of an action in a sentence; empty while it runs. */
-export function ended(action: Action): string {
-  return action.state === "running" ? "" : `${action.verb} ${action.tier} ${action.state}`;
+export function ended(action: Action, nodeName: string): string {
+  return action.state === "running" ? "" : `${actionTitle(action, nodeName)}: ${action.state}`;
 }
 
 /** Gathers sentences, and gives at most one in five seconds. */

@@ -50,7 +50,7 @@ const KINDS: Record<string, string> = {
   stop: "stopped",
   oom: "out of memory",
   pause: "paused",
-  unpause: "goes on",
+  unpause: "resumed",
   rename: "renamed",
   update: "changed",
   destroy: "removed",
@@ -113,12 +113,27 @@ export function troubles(state: State): Trouble[] {
   return found;
 }
 
+/** What is wrong with the cluster and not with one of its tiers, a line for each. */
+export function clusterLines(state: State): string[] {
+  const ofTiers = new Set(Object.values(state.tiers).flatMap((tier) => tier.drift));
+  const found = [...state.trouble, ...state.drift.filter((line) => !ofTiers.has(line))];
+  for (const [name, lines] of Object.entries(state.undeclared))
+    found.push(`tier ${name} is not declared: ${lines.join("; ") || "nodes of it are there"}`);
+  // Before the first look, the balancer was not asked.
+  if (state.at > 0 && !state.balancer.reachable)
+    found.push(`balancer: ${state.balancer.reason || "its API does not answer"}; rotation unknown`);
+  return [...new Set(found)];
+}
+
 /** Why nothing can be changed now; empty if it can. */
 export function blocked(live: boolean, state: State | null, running: Action | null): string {
   if (!live || !state) return "Not live: what is shown may be old.";
   if (state.trouble.length > 0 && !state.balancer.reachable) return state.trouble[0] ?? "";
   if (!state.balancer.reachable) return "The balancer's API does not answer: the rotation is unknown.";
-  if (running) return `${verbWord(running.verb)} ${running.tier} of ${running.actor} runs: one change at a time.`;
+  if (running) {
+    const name = state.nodes[running.node]?.name ?? running.node.slice(0, 12);
+    return `${actionTitle(running, name)} of ${running.actor} runs: one change at a time.`;
+  }
   return "";
 }
 

@@ -202,7 +202,7 @@ function Steps({ action }: { action: Action }): JSX.Element | null {
         <thead>
           <tr>
             <th scope="col">node</th>
-            <th scope="col">steps, with seconds since the begin</th>
+            <th scope="col">steps, with seconds since the start</th>
           </tr>
         </thead>
         <tbody>

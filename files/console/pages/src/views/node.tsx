@@ -28,7 +28,7 @@ export function NodePage(): JSX.Element {
       <>
         <Heading>{id.slice(0, 12)}</Heading>
         <Empty>
-          There is no node of this identifier. <a href={href("")}>Overview</a>,{" "}
+          There is no node with this identifier. <a href={href("")}>Overview</a>,{" "}
           <a href={href("events", "", { node: id })}>its events</a>
         </Empty>
       </>
@@ -94,7 +94,7 @@ function Facts({ node, part }: { node: Node; part: number | null }): JSX.Element
     ["share", part === null ? NONE : `${Math.round(part * 100)} %`],
     ["p50 / p95", `${latency(node.p50)} / ${latency(node.p95)}`],
     ["5xx", node.errors === null ? NONE : `${(node.errors * 100).toFixed(1)} %`],
-    ["CPU (100 % is one core)", `${cpu(sample?.cpu)}${node.cpus > 0 ? ` of ${node.cpus * 100} %` : ""}`],
+    ["CPU (100 % is one core)", `${cpu(sample?.cpu)}${node.cpus > 0 ? ` of ${cpu(node.cpus * 100)}` : ""}`],
     ["memory", `${bytes(sample?.memory)} of ${node.memory_limit > 0 ? bytes(node.memory_limit) : "no limit"}`],
     ["processes", node.pids_limit > 0 ? `at most ${node.pids_limit}` : "no limit"],
     ["restarts", String(node.restarts)],

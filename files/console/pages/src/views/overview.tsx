@@ -7,7 +7,7 @@ import { Ago, AskOperator, Change, Empty, Heading, Mark, Problems, Spark, StateW
 import { useLoaded } from "../parts/load";
 import { latency, percent, plural, rate } from "../pure/format";
 import { byName } from "../pure/rows";
-import { troubles } from "../pure/words";
+import { clusterLines, troubles } from "../pure/words";
 import { href } from "../router";
 import { events, may, state, why } from "../store";
 import { EventLine } from "./events";
@@ -43,10 +43,7 @@ function TroubleBanner(): JSX.Element | null {
   const now = state.value;
   if (!now) return null;
   const found = troubles(now);
-  const lines = [
-    ...now.trouble,
-    ...now.drift.filter((line) => !Object.values(now.tiers).some((tier) => tier.drift.includes(line))),
-  ];
+  const lines = clusterLines(now);
   if (found.length === 0 && lines.length === 0) {
     if (Object.keys(now.tiers).length === 0) return null;
     return (
@@ -121,7 +118,6 @@ function Tiers(): JSX.Element {
         </div>
       )}
       <AskOperator />
-      <Undeclared />
     </section>
   );
 }
@@ -229,7 +225,7 @@ export function TierButtons({ name, tier }: { name: string; tier: Tier }): JSX.E
     <span class="tier-buttons">
       <span class="stepper">
         <Change
-          label={`One node less in ${name}`}
+          label={`One node fewer in ${name}`}
           onClick={() => ask({ verb: "scale", tier: name, count: Math.max(0, tier.desired - 1) })}
           off={tier.desired === 0 ? "There is none to take away." : ""}
         >
@@ -337,20 +333,6 @@ function TierCard({ name, tier }: { name: string; tier: Tier }): JSX.Element {
       <TierNotes name={name} tier={tier} />
       <TierButtons name={name} tier={tier} />
     </li>
-  );
-}
-
-function Undeclared(): JSX.Element | null {
-  const all = Object.entries(state.value?.undeclared ?? {});
-  if (all.length === 0) return null;
-  return (
-    <div class="notes">
-      {all.map(([name, lines]) => (
-        <p key={name}>
-          <Mark shape="trouble" /> tier {name} is not declared: {lines.join("; ") || "nodes of it are there"}
-        </p>
-      ))}
-    </div>
   );
 }
 
