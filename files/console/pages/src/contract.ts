@@ -40,8 +40,8 @@ export interface Tier extends Figures {
   stale: number;
   revision: string;
   drift: string[];
-  /** When the drift began, in seconds since the epoch, if the server tells. */
-  drift_since?: number | null;
+  /** When the drift began, in seconds since the epoch; null without drift, or if it is not known. */
+  drift_since: number | null;
   unknown_servers: string[];
   path: string;
   sticky: boolean;
@@ -57,8 +57,8 @@ export interface Node extends Figures {
   reason: string;
   advice: string;
   since: number | null;
-  /** When its state became what it is, in seconds since the epoch, if the server tells. */
-  changed?: number | null;
+  /** When its state became what it is, in seconds since the epoch; null if it is not known. */
+  changed: number | null;
   restarts: number;
   revision: string;
   stale: boolean;

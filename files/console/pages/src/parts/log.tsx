@@ -3,40 +3,21 @@ import type { JSX, VNode } from "preact";
 import { useEffect, useLayoutEffect, useRef, useState } from "preact/hooks";
 import { linesOf, Refused, request, values } from "../api";
 import { narrow } from "../media";
-import { type LogLine, logLine } from "../pure/ansi";
 import { moment, plural, utc } from "../pure/format";
+import { LogLines, MOST_LINES, type Numbered } from "../pure/loglines";
 import { clock } from "../store";
 import { Problems } from "./bits";
 
-const MOST_LINES = 3000;
 const TAIL = 500;
 const DRAW_MS = 250;
 const AGAIN_MS = 2000;
 
-interface Kept extends LogLine {
-  number: number;
+interface Kept extends Numbered {
   drawn: VNode | null;
 }
 
-class Buffer {
-  lines: Kept[] = [];
-  count = 0;
-  last = "";
-
-  add(stream: string, raw: string): boolean {
-    const line = logLine(stream, raw);
-    // After a broken connection the end comes again.
-    if (line.time && this.last && line.time <= this.last) return false;
-    if (line.time) this.last = line.time;
-    this.count += 1;
-    this.lines.push({ ...line, number: this.count, drawn: null });
-    if (this.lines.length > MOST_LINES * 1.2) this.lines = this.lines.slice(-MOST_LINES);
-    return true;
-  }
-}
-
-function useLog(node: string): { buffer: Buffer; problems: string[]; open: boolean } {
-  const buffer = useRef(new Buffer()).current;
+function useLog(node: string): { buffer: LogLines<Kept>; problems: string[]; open: boolean } {
+  const buffer = useRef(new LogLines<Kept>((line) => ({ ...line, drawn: null }))).current;
   const [, setTurn] = useState(0);
   const [problems, setProblems] = useState<string[]>([]);
   const [open, setOpen] = useState(false);
@@ -58,6 +39,7 @@ function useLog(node: string): { buffer: Buffer; problems: string[]; open: boole
             const answer = await request(`/api/nodes/${node}/log?tail=${TAIL}&follow=1`, { signal: abort.signal });
             setProblems([]);
             setOpen(true);
+            buffer.opened();
             for await (const value of values(answer)) {
               const [stream, text] = value as [string, string];
               if (buffer.add(stream, text)) draw();
