@@ -4,6 +4,7 @@ import { useEffect, useRef } from "preact/hooks";
 import uPlot from "uplot";
 import { theme } from "../media";
 import { moment } from "../pure/format";
+import { dashOf, numbered, spread } from "../pure/labels";
 import { clock } from "../store";
 
 export interface Line {
@@ -17,6 +18,12 @@ export interface ChartMark {
 }
 
 const HEIGHT = 130;
+// What is drawn in a chart beside its lines, in CSS pixels.
+const NAME_HEIGHT = 12;
+const MARK_WIDTH = 28;
+const AXIS_HEIGHT = 24;
+const TOP = 14;
+const MOST_MARKS = 12;
 const COLOURS = 6;
 
 function colours(element: HTMLElement): { ink: string; grid: string; mark: string; lines: string[] } {
@@ -40,6 +47,16 @@ export interface ChartProps {
   steps?: boolean;
 }
 
+/** One line is told by the title; more have their names at their ends. */
+function heightOf(lines: number): number {
+  return lines > 1 ? Math.max(HEIGHT, TOP + AXIS_HEIGHT + lines * NAME_HEIGHT) : HEIGHT;
+}
+
+function nameWidth(lines: readonly Line[]): number {
+  if (lines.length < 2) return 8;
+  return Math.min(130, 22 + 6.5 * Math.max(...lines.map((line) => line.label.length)));
+}
+
 export function Chart(props: ChartProps): JSX.Element {
   const place = useRef<HTMLDivElement>(null);
   const plot = useRef<uPlot | null>(null);
@@ -54,7 +71,9 @@ export function Chart(props: ChartProps): JSX.Element {
     const look = colours(element);
     const made = new uPlot(options(now, look, element.clientWidth), data(now.current), element);
     plot.current = made;
-    const watch = new ResizeObserver(() => made.setSize({ width: element.clientWidth, height: HEIGHT }));
+    const watch = new ResizeObserver(() =>
+      made.setSize({ width: element.clientWidth, height: heightOf(now.current.lines.length) }),
+    );
     watch.observe(element);
     return () => {
       watch.disconnect();
@@ -72,7 +91,7 @@ export function Chart(props: ChartProps): JSX.Element {
       <figcaption>
         <strong>{props.title}</strong> <span class="quiet">{props.told}</span>
       </figcaption>
-      <div ref={place} class="plot" aria-hidden="true" />
+      <div ref={place} class="plot" aria-hidden="true" style={{ height: `${heightOf(props.lines.length)}px` }} />
       <details>
         <summary>The same as a table</summary>
         <ChartTable {...props} />
@@ -91,6 +110,7 @@ function options(now: { current: ChartProps }, look: ReturnType<typeof colours>,
     label: line.label,
     stroke: look.lines[index % COLOURS] ?? look.ink,
     width: 1.5,
+    dash: dashOf(index, COLOURS),
     points: { show: false },
     ...(now.current.steps && stepped ? { paths: stepped } : {}),
   }));
@@ -102,7 +122,8 @@ function options(now: { current: ChartProps }, look: ReturnType<typeof colours>,
   };
   return {
     width,
-    height: HEIGHT,
+    height: heightOf(now.current.lines.length),
+    padding: [TOP, nameWidth(now.current.lines), 0, 0],
     legend: { show: false },
     cursor: { show: false },
     scales: { y: { range: (_, _low, high) => [0, Math.max(high * 1.1, 0.001)] } },
@@ -114,23 +135,81 @@ function options(now: { current: ChartProps }, look: ReturnType<typeof colours>,
     hooks: {
       draw: [
         (self) => {
-          const { ctx, bbox } = self;
-          ctx.save();
-          ctx.strokeStyle = look.mark;
-          ctx.setLineDash([4, 3]);
-          for (const mark of now.current.marks) {
-            const x = Math.round(self.valToPos(mark.at, "x", true));
-            if (x < bbox.left || x > bbox.left + bbox.width) continue;
-            ctx.beginPath();
-            ctx.moveTo(x, bbox.top);
-            ctx.lineTo(x, bbox.top + bbox.height);
-            ctx.stroke();
-          }
-          ctx.restore();
+          drawMarks(self, now.current.marks, look);
+          if (now.current.lines.length > 1) drawNames(self, now.current.lines, look);
         },
       ],
     },
   };
+}
+
+/** A line for each event, with the number that it has in the list. */
+function drawMarks(self: uPlot, marks: readonly ChartMark[], look: ReturnType<typeof colours>): void {
+  const { ctx, bbox } = self;
+  const ratio = uPlot.pxRatio;
+  const places = marks.map((mark) => Math.round(self.valToPos(mark.at, "x", true)));
+  ctx.save();
+  ctx.strokeStyle = look.mark;
+  ctx.fillStyle = look.ink;
+  ctx.font = `${10 * ratio}px sans-serif`;
+  ctx.textAlign = "center";
+  ctx.textBaseline = "bottom";
+  ctx.setLineDash([4, 3]);
+  for (const x of places) {
+    if (x < bbox.left || x > bbox.left + bbox.width) continue;
+    ctx.beginPath();
+    ctx.moveTo(x, bbox.top);
+    ctx.lineTo(x, bbox.top + bbox.height);
+    ctx.stroke();
+  }
+  for (const { at, text } of numbered(places, MARK_WIDTH * ratio)) {
+    if (at >= bbox.left && at <= bbox.left + bbox.width) ctx.fillText(text, at, bbox.top - 2 * ratio);
+  }
+  ctx.restore();
+}
+
+/** The name of each line at its end, with a stroke that leads to it. */
+function drawNames(self: uPlot, lines: readonly Line[], look: ReturnType<typeof colours>): void {
+  const { ctx, bbox } = self;
+  const ratio = uPlot.pxRatio;
+  const ends = lines.map((line) => self.valToPos(line.values.findLast((value) => value !== null) ?? 0, "y", true));
+  const places = spread(ends, NAME_HEIGHT * ratio, bbox.top, bbox.top + bbox.height);
+  const right = bbox.left + bbox.width;
+  ctx.save();
+  ctx.fillStyle = look.ink;
+  ctx.font = `${11 * ratio}px sans-serif`;
+  ctx.textAlign = "left";
+  ctx.textBaseline = "middle";
+  ctx.lineWidth = 1.5 * ratio;
+  lines.forEach((line, index) => {
+    const y = places[index] ?? 0;
+    ctx.strokeStyle = look.lines[index % COLOURS] ?? look.ink;
+    ctx.setLineDash(dashOf(index, COLOURS).map((part) => part * ratio));
+    ctx.beginPath();
+    ctx.moveTo(right, ends[index] ?? y);
+    ctx.lineTo(right + 14 * ratio, y);
+    ctx.stroke();
+    ctx.fillText(line.label, right + 17 * ratio, y);
+  });
+  ctx.restore();
+}
+
+/** What the numbered marks of charts are; `marks` are the earliest first. */
+export function MarkList({ marks }: { marks: readonly ChartMark[] }): JSX.Element | null {
+  if (marks.length === 0) return null;
+  const first = Math.max(0, marks.length - MOST_MARKS);
+  return (
+    <section aria-label="Marked events">
+      {first > 0 && <p class="quiet">{first} earlier events are marked too: see the table of a chart.</p>}
+      <ol class="marks" start={first + 1}>
+        {marks.slice(first).map((mark, index) => (
+          <li key={`${mark.at}${mark.text}${index}`}>
+            <span class="num quiet">{moment(mark.at, clock.peek())}</span> {mark.text}
+          </li>
+        ))}
+      </ol>
+    </section>
+  );
 }
 
 const ROWS = 12;

@@ -3,7 +3,7 @@ import type { JSX } from "preact";
 import { useState } from "preact/hooks";
 import type { History, Node } from "../contract";
 import { AskOperator, Empty, Heading, Problems } from "../parts/bits";
-import { Chart, type ChartMark, type Line } from "../parts/chart";
+import { Chart, type ChartMark, type Line, MarkList } from "../parts/chart";
 import { useLoaded } from "../parts/load";
 import { NodeTable } from "../parts/table";
 import { latency, plural, rate } from "../pure/format";
@@ -128,6 +128,7 @@ function Drawn({ name, history, nodes }: { name: string; history: History; nodes
   const first = times[0] ?? until;
   const marks: ChartMark[] = events.value
     .filter((event) => event.tier === name && event.at >= first)
+    .sort((one, other) => one.at - other.at)
     .map((event) => ({ at: event.at, text: `${event.name} ${eventWords(event)}` }));
   const names = new Map(nodes.map((node) => [node.id, node.name]));
   const known = Object.entries(history.nodes)
@@ -141,32 +142,37 @@ function Drawn({ name, history, nodes }: { name: string; history: History; nodes
   const latest = (values: (number | null)[]) => values.findLast((value) => value !== null) ?? null;
   const least = Math.min(...tier.in_rotation.filter((value) => value !== null));
   return (
-    <div class="chart-grid">
-      <Chart
-        title={many ? "requests/s" : "requests/s per node"}
-        told={told(nodes)}
-        times={times}
-        lines={perNode}
-        marks={marks}
-        format={rate}
-      />
-      <Chart
-        title="p95"
-        told={`Now ${latency(latest(tier.p95))}.`}
-        times={times}
-        lines={[{ label: "p95", values: tier.p95 }]}
-        marks={marks}
-        format={latency}
-      />
-      <Chart
-        title="nodes in rotation"
-        told={Number.isFinite(least) ? `Never below ${least}; ${plural(marks.length, "event")} marked.` : "Not known."}
-        times={times}
-        lines={[{ label: "in rotation", values: tier.in_rotation }]}
-        marks={marks}
-        format={(value) => (value === null ? "–" : String(Math.round(value * 10) / 10))}
-        steps
-      />
-    </div>
+    <>
+      <div class="chart-grid">
+        <Chart
+          title={many ? "requests/s" : "requests/s per node"}
+          told={told(nodes)}
+          times={times}
+          lines={perNode}
+          marks={marks}
+          format={rate}
+        />
+        <Chart
+          title="p95"
+          told={`Now ${latency(latest(tier.p95))}.`}
+          times={times}
+          lines={[{ label: "p95", values: tier.p95 }]}
+          marks={marks}
+          format={latency}
+        />
+        <Chart
+          title="nodes in rotation"
+          told={
+            Number.isFinite(least) ? `Never below ${least}; ${plural(marks.length, "event")} marked.` : "Not known."
+          }
+          times={times}
+          lines={[{ label: "in rotation", values: tier.in_rotation }]}
+          marks={marks}
+          format={(value) => (value === null ? "–" : String(Math.round(value * 10) / 10))}
+          steps
+        />
+      </div>
+      <MarkList marks={marks} />
+    </>
   );
 }
