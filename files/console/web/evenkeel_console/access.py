@@ -8,7 +8,7 @@ import math
 import secrets
 import sys
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Collection, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -102,15 +102,17 @@ class Access:
         self.sessions = Sessions(now)
         self.throttle = Throttle(now)
         self.tokens = Tokens(settings.data_dir / "tokens.json", wall)
-        self.tokens.keep_only(self.users)
         self.record = Record(settings.data_dir / "access.jsonl")
         self.passwords = Passwords(settings.data_dir / "passwords.json", self._end_all)
+        # A password may have been replaced while this process did not run.
+        self.tokens.keep_only(self.users, self.passwords.mark)
         self._device_key = _device_key(settings.data_dir / "device.json")
 
     # -- who it is ---------------------------------------------------------------------
 
     def look_again(self) -> None:
         """See whether users or passwords have changed in the files; end what those had that did."""
+        self.tokens.write_again()
         self.passwords.look_again()
         if self._path is None or stamp(self._path) == self._stamp:
             return
@@ -121,9 +123,9 @@ class Access:
             print(error, file=sys.stderr)
             return
         before, self.users = self.users, found
-        for name, role in before.items():
-            if found.get(name) != role:
-                self._end_all(name)
+        others = {name for name, role in before.items() if found.get(name) != role}
+        if others:
+            self._end_all(others)
 
     def identify(self, proof: Proof, *, use: bool = True) -> Identity | None:
         """The user, if a token or both halves of a session are shown.
@@ -144,14 +146,16 @@ class Access:
     def _by_token(self, authorization: str) -> Identity | None:
         scheme, _, text = authorization.partition(" ")
         token = self.tokens.of(text.strip()) if scheme.lower() == "bearer" else None
-        if token is None or token.user not in self.users:
+        if token is None or token.user not in self.users or token.password != self.passwords.mark(token.user):
             return None
         role = min(token.role, self.users[token.user], key=ROLES.index)
         return Identity(token.user, role, token.id, by_token=True)
 
-    def _end_all(self, user: str) -> None:
-        self.sessions.end_all(user)
-        self.tokens.end_all(user)
+    def _end_all(self, users: Collection[str]) -> None:
+        # All sessions before the file of the tokens, which a full disk may refuse.
+        for user in users:
+            self.sessions.end_all(user)
+        self.tokens.end_all(users)
 
     def note(self, kind: str, actor: str, **more: str) -> None:
         """Put it on record."""
@@ -220,7 +224,7 @@ class Access:
             self.note("password refused", identity.name, address=address)
             raise RefusedError(403, line("old", "another password", "the one until now", "try again"))
         await self.passwords.set(identity.name, new)
-        self._end_all(identity.name)
+        self._end_all({identity.name})
         self.note("password changed", identity.name, address=address)
 
     def logout(self, identity: Identity) -> None:
@@ -239,7 +243,7 @@ class Access:
         """
         if ROLES.index(role) > ROLES.index(identity.role):
             raise RefusedError(403, line("role", role, f"at most {identity.role}", "choose that"))
-        made = self.tokens.make(identity.name, role, name, days)
+        made = self.tokens.make(identity.name, role, name, days, self.passwords.mark(identity.name))
         self.note("token made", identity.name, token=made[0].id, role=role)
         return made
 

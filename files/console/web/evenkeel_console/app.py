@@ -85,6 +85,7 @@ def create_app(
     @asynccontextmanager
     async def lifespan(_app: FastAPI) -> AsyncIterator[None]:
         yield
+        access.tokens.write_again()
         await agent.close()
 
     app = Console(

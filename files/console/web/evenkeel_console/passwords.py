@@ -7,9 +7,10 @@ from __future__ import annotations
 
 import asyncio
 import functools
+import hashlib
 import sys
 import unicodedata
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import TypeVar
@@ -62,13 +63,13 @@ class Passwords:
 
     Args:
         path: of the file: name to hash. Another program may replace it.
-        changed: called with each name whose password was replaced from outside.
+        changed: called with the names whose password was replaced from outside.
 
     Raises:
         StoreError: the file cannot be used.
     """
 
-    def __init__(self, path: Path, changed: Callable[[str], None]) -> None:
+    def __init__(self, path: Path, changed: Callable[[Collection[str]], None]) -> None:
         """Read the file."""
         self._path = path
         self._changed = changed
@@ -96,9 +97,13 @@ class Passwords:
             print(error, file=sys.stderr)
             return
         before, self._kept = self._kept, found
-        for name in before:
-            if before[name] != found.get(name):
-                self._changed(name)
+        others = {name for name in before if before[name] != found.get(name)}
+        if others:
+            self._changed(others)
+
+    def mark(self, user: str) -> str:
+        """Digest of what is kept of the user's password: another one after each change."""
+        return hashlib.sha256(self._kept.get(user, "").encode()).hexdigest()
 
     async def check(self, user: str, password: str, allowed: Callable[[], None]) -> bool:
         """Whether this is the user's password; for a user without one the answer takes the same time.
@@ -124,10 +129,15 @@ class Passwords:
         """Keep another password.
 
         Raises:
-            RefusedError: too many wait.
+            RefusedError: too many wait, or it was replaced from outside meanwhile.
             OSError: the file cannot be written.
         """
+        before = self._kept.get(user)
         kept = await self._in_turn(functools.partial(hashed, password), lambda: None)
+        # What was replaced from outside while this was computed, also of other users, must not pass unnoticed.
+        self.look_again()
+        if self._kept.get(user) != before:
+            raise RefusedError(409, line("password", "another one since", "the one until now", "log in again"))
         changed = {**self._read(), user: kept}
         write_json(self._path, changed)
         self._kept, self._stamp = changed, stamp(self._path)

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import hashlib
 import secrets
-from collections.abc import Callable, Mapping
+import sys
+from collections.abc import Callable, Collection, Mapping
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
@@ -28,6 +29,7 @@ class Token:
         role: at most the user's.
         name: what its user calls it.
         expires: seconds since the epoch.
+        password: digest of what was kept of the user's password when the token was made; another password ends it.
     """
 
     id: str
@@ -36,10 +38,11 @@ class Token:
     role: str
     name: str
     expires: float
+    password: str = ""
 
     def shown(self) -> dict[str, str | float]:
-        """Without the digest."""
-        return {name: value for name, value in asdict(self).items() if name != "sha256"}
+        """Without the digests."""
+        return {name: value for name, value in asdict(self).items() if name not in {"sha256", "password"}}
 
 
 class Tokens:
@@ -57,13 +60,22 @@ class Tokens:
         """Read the file."""
         self._path = path
         self._wall = wall
+        # Whether the file may still have tokens that were ended.
+        self._behind = False
         try:
             self._tokens = {key: Token(id=key, **value) for key, value in read_json(path).items()}
         except TypeError as error:
             raise StoreError(line(str(path), "tokens of another version", "this version's", "remove it")) from error
 
-    def make(self, user: str, role: str, name: str, days: int) -> tuple[Token, str]:
+    def make(self, user: str, role: str, name: str, days: int, password: str) -> tuple[Token, str]:
         """A new token, and its text, which is not kept.
+
+        Args:
+            user: whose.
+            role: what it may do.
+            name: what the user calls it.
+            days: until it expires.
+            password: digest of what is kept of the user's password.
 
         Raises:
             RefusedError: the user has too many.
@@ -74,7 +86,7 @@ class Tokens:
         if own >= MOST_PER_USER:
             raise RefusedError(409, line("tokens", f"{own} already", f"at most {MOST_PER_USER}", "delete one"))
         text = _PREFIX + secrets.token_urlsafe(32)
-        token = Token(secrets.token_hex(8), _digest(text), user, role, name, self._wall() + days * _DAY)
+        token = Token(secrets.token_hex(8), _digest(text), user, role, name, self._wall() + days * _DAY, password)
         self._keep({**self._tokens, token.id: token})
         return token, text
 
@@ -93,37 +105,59 @@ class Tokens:
         return [token for token in self._tokens.values() if user in {None, token.user} and token.expires > self._wall()]
 
     def remove(self, key: str) -> None:
-        """End one; it may be gone already."""
+        """End one; it may be gone already.
+
+        Raises:
+            OSError: the file cannot be written; the token is ended, and the file is written at a later chance.
+        """
         self._keep({name: token for name, token in self._tokens.items() if name != key})
 
-    def end_all(self, user: str) -> None:
-        """End all of a user."""
-        self._keep({name: token for name, token in self._tokens.items() if token.user != user})
+    def end_all(self, users: Collection[str]) -> None:
+        """End all of these users. A file that cannot be written is written at a later chance."""
+        self._end({name: token for name, token in self._tokens.items() if token.user not in users})
 
-    def keep_only(self, users: Mapping[str, str]) -> None:
-        """End tokens of users that are gone, and those with more rights than their user has now."""
-        self._keep(
+    def keep_only(self, users: Mapping[str, str], password: Callable[[str], str]) -> None:
+        """End what no user of now could have made.
+
+        Args:
+            users: name to role; tokens with more rights than their user has end.
+            password: digest of what is kept of a user's password; tokens of another one end.
+        """
+        self._end(
             {
                 name: token
                 for name, token in self._tokens.items()
-                if token.user in users and ROLES.index(token.role) <= ROLES.index(users[token.user])
+                if token.user in users
+                and ROLES.index(token.role) <= ROLES.index(users[token.user])
+                and token.password == password(token.user)
             }
         )
+
+    def write_again(self) -> None:
+        """Write the file if that failed before."""
+        self._end(self._tokens)
+
+    def _end(self, tokens: dict[str, Token]) -> None:
+        try:
+            self._keep(tokens)
+        except OSError as error:
+            print(f"{self._path}: got '{error.strerror}', want ended tokens off it (fix: free space)", file=sys.stderr)
 
     def _forget_over(self) -> None:
         self._keep({name: token for name, token in self._tokens.items() if token.expires > self._wall()})
 
     def _keep(self, tokens: dict[str, Token]) -> None:
-        if tokens == self._tokens:
+        if tokens == self._tokens and not self._behind:
             return
         # In memory first: a token that was ended opens nothing, even if the disk is full.
         gone = self._tokens.keys() - tokens.keys()
         self._tokens = {name: token for name, token in self._tokens.items() if name not in gone}
+        self._behind = True
         kept = {
             name: {key: value for key, value in asdict(token).items() if key != "id"} for name, token in tokens.items()
         }
         write_json(self._path, kept)
-        self._tokens = tokens
+        self._tokens, self._behind = tokens, False
 
 
 def _digest(text: str) -> str:
