@@ -197,6 +197,13 @@ _PATHS = [
     Bad("override by a header", 405, "POST", "/api/me", {}, {"X-HTTP-Method-Override": "GET"}),
     Bad("override by a query", 405, "POST", "/api/state?_method=GET", {}),
 ]
+_ORIGINS = [
+    *(
+        Bad(f"origin {origin!r}", 403, "POST", "/api/plans", {}, {"Origin": origin})
+        for origin in ("http://[", "null", "http://evil.example", "x", "//[")
+    ),
+    _get("origin that is none", "/api/state", 403, headers={"Origin": "http://["}),
+]
 _PERSONS = [
     *(
         Bad(f"login: {name!r}", 422, "POST", "/api/login", {"name": name, "password": "x"}, user="")
@@ -240,4 +247,4 @@ _PERSONS = [
     Bad("token: odd name", 422, "DELETE", "/api/tokens/x"),
     Bad("link: odd", 422, "POST", "/api/links", {"to": "/etc/passwd"}),
 ]
-CASES = [*_COUNTS, *_WORDS, *_BODIES, *_ACTIONS, *_QUERIES, *_PATHS, *_PERSONS]
+CASES = [*_COUNTS, *_WORDS, *_BODIES, *_ACTIONS, *_QUERIES, *_PATHS, *_ORIGINS, *_PERSONS]

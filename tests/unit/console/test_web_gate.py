@@ -202,6 +202,41 @@ def test_pages_of_others_can_ask_for_nothing(console: Console, headers: dict[str
     assert alice.get("/api/me").status == 200
 
 
+LINK = {"Sec-Fetch-Site": "cross-site", "Sec-Fetch-Mode": "navigate", "Sec-Fetch-Dest": "document"}
+
+
+@pytest.mark.parametrize(
+    "path, changed, wanted",
+    [
+        ("/", {}, 200),
+        ("/", {"Sec-Fetch-Site": "same-site"}, 200),
+        ("/", {"Sec-Fetch-Mode": "no-cors"}, 403),
+        ("/", {"Sec-Fetch-Mode": ""}, 403),
+        ("/", {"Sec-Fetch-Dest": "iframe"}, 403),
+        ("/", {"Sec-Fetch-Dest": "empty"}, 403),
+        ("/", {"Sec-Purpose": "prefetch"}, 403),
+        ("/", {"Sec-Purpose": "prefetch;prerender"}, 403),
+        ("/", {"Purpose": "prefetch"}, 403),
+        ("/", {"Origin": "http://evil.example"}, 403),
+        ("/r/AAAAAAAAAAAAAAAAAAAAAA", {}, 403),
+        ("/api/state", {}, 403),
+        ("/assets/app-A1B2C3D4.js", {}, 403),
+    ],
+)
+def test_a_link_of_another_page_leads_to_the_page_alone(
+    console: Console, path: str, changed: dict[str, str], wanted: int
+) -> None:
+    assert Browser(console).ask("GET", path, headers=LINK | changed).status == wanted
+    assert Browser(console).ask("POST", path, headers=LINK | changed).status == 403
+
+
+def test_an_origin_of_no_page_is_no_advice(console: Console) -> None:
+    for origin in ("null", "http://["):
+        answer = Browser(console).ask("GET", "/", headers={"Origin": origin})
+        assert answer.status == 403
+        assert "console_origins" not in answer.problems[0]
+
+
 def test_a_method_in_a_header_is_not_the_method(console: Console) -> None:
     alice = console.login()
     token = alice.post("/api/tokens", {"name": "a"}).json["id"]

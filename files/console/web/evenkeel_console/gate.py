@@ -10,7 +10,7 @@ from typing import Any
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from .access import Access, Identity, Proof
-from .guard import check_host, check_origin
+from .guard import check_host, check_origin, is_link
 from .problems import RefusedError, line, quote
 
 #: Bytes of a head and of a body, and seconds until the body must be there.
@@ -34,7 +34,8 @@ HEADERS = {
 }
 # One that comes twice is read in two ways by two programs.
 _ONCE = frozenset(
-    b"host origin sec-fetch-site cookie authorization x-evenkeel-key content-type content-length transfer-encoding "
+    b"host origin sec-fetch-site sec-fetch-mode sec-fetch-dest sec-purpose purpose cookie authorization x-evenkeel-key "
+    b"content-type content-length transfer-encoding "
     b"content-encoding idempotency-key".split()
 )
 _WITHOUT_BODY = frozenset({"GET", "HEAD"})
@@ -84,8 +85,12 @@ class Gate:
 
     def _check(self, scope: Scope, headers: dict[str, str]) -> None:
         host, method = headers.get("host", ""), scope["method"]
+        mode, target = headers.get("sec-fetch-mode", ""), headers.get("sec-fetch-dest", "")
+        linked = is_link(method, scope["path"], mode, target, headers.get("sec-purpose", headers.get("purpose", "")))
+        # A link of another page is no page of ours, but it gets no more than the empty page.
+        site = "" if linked else headers.get("sec-fetch-site", "")
         refusal = check_host(host, self._hosts) or check_origin(
-            method, host, headers.get("origin", ""), headers.get("sec-fetch-site", ""), self._origins
+            method, host, headers.get("origin", ""), site, self._origins
         )
         if refusal is not None:
             raise RefusedError(refusal.status, refusal.line)

@@ -37,6 +37,19 @@ def check_host(host: str, known: Collection[str]) -> Refusal | None:
     return Refusal(421, f"Host: got '{host[:80]}', want a known name (fix: console_hosts: [{name[:80]}])")
 
 
+def is_link(method: str, path: str, mode: str, target: str, purpose: str) -> bool:
+    """Whether a person comes to the page, which is without data, by a link of another page.
+
+    Args:
+        method: of the request.
+        path: that is asked for.
+        mode: the header Sec-Fetch-Mode.
+        target: the header Sec-Fetch-Dest.
+        purpose: the header Sec-Purpose; not empty where the browser asks ahead, without a person.
+    """
+    return (method, path, mode, target, purpose) == ("GET", "/", "navigate", "document", "")
+
+
 def check_origin(method: str, host: str, origin: str, site: str, origins: Collection[str]) -> Refusal | None:
     """Refuse what another page lets the browser send.
 
@@ -54,8 +67,15 @@ def check_origin(method: str, host: str, origin: str, site: str, origins: Collec
     if method in _SAFE and site in _OWN:
         return None
     # The scheme is not compared: a proxy may end TLS.
-    if urlsplit(origin).netloc.lower() == host.lower():
+    try:
+        place = urlsplit(origin).netloc.lower()
+    except ValueError:
+        place = ""
+    if place == host.lower():
         return None
+    if not place:
+        # Also "null", which any page without an origin sends: it must never become a known one.
+        return Refusal(403, f"Origin: got '{origin[:80]}', want {host[:80]} (fix: send the request from the console)")
     return Refusal(403, f"Origin: got '{origin[:80]}', want {host[:80]} (fix: console_origins: [{origin[:80]}])")
 
 

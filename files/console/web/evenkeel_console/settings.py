@@ -15,7 +15,10 @@ VIEWER, OPERATOR = "viewer", "operator"
 #: From least to most.
 ROLES = (VIEWER, OPERATOR)
 LINKS = ("site", "dashboard", "portainer")
+#: What the record calls the console where it acts by itself: no user's.
+ITSELF = "console"
 USER_NAME = re.compile(r"[a-z0-9][a-z0-9._-]{0,63}", re.ASCII)
+_ORIGIN = re.compile(r"https?://[^/\s?#@]+", re.ASCII)
 _FIX = "ansible-playbook site.yml --tags console"
 
 
@@ -124,6 +127,14 @@ def _names(value: Any) -> tuple[str, ...]:
     return tuple(_text(item).lower() for item in value)
 
 
+def _origins(value: Any) -> tuple[str, ...]:
+    found = _names(value)
+    # "null" is what pages without an origin send: it would let any page in.
+    if any(_ORIGIN.fullmatch(item) is None for item in found):
+        raise ValueError
+    return found
+
+
 def _links(value: Any) -> dict[str, str]:
     if not isinstance(value, dict) or value.keys() - set(LINKS) or not all(isinstance(v, str) for v in value.values()):
         raise ValueError
@@ -145,7 +156,7 @@ def read_users(value: Any) -> dict[str, str]:
     for item in value:
         if not isinstance(item, dict) or item.keys() != {"name", "role"} or item["name"] in found:
             raise ValueError
-        if USER_NAME.fullmatch(item["name"]) is None or item["role"] not in ROLES:
+        if item["name"] == ITSELF or USER_NAME.fullmatch(item["name"]) is None or item["role"] not in ROLES:
             raise ValueError
         found[item["name"]] = item["role"]
     return found
@@ -160,7 +171,7 @@ _READERS: dict[str, tuple[str, Callable[[Any], Any]]] = {
     "data_dir": ("an absolute path", _path),
     "users": (f"a list of a name and a role ({' or '.join(ROLES)}) each", read_users),
     "hosts": ("a list of names", _names),
-    "origins": ("a list of origins", _names),
+    "origins": ("a list of origins, such as https://console.example.org", _origins),
     "certificate": ("an absolute path or nothing", _path_or_none),
     "key": ("an absolute path or nothing", _path_or_none),
     "links": (f"addresses of {', '.join(LINKS)}", _links),

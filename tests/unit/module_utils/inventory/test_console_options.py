@@ -104,7 +104,9 @@ def test_a_wrong_knob_is_one_line(changes: dict[str, Any], lines: list[str]) -> 
     assert problems_of(cluster(**changes)) == lines
 
 
-@pytest.mark.parametrize("origin", ["ftp://a", "https://a/", "https://a:0", "https://a:70000", "https://a b", 1, "*"])
+@pytest.mark.parametrize(
+    "origin", ["ftp://a", "https://a/", "https://a:0", "https://a:70000", "https://a b", 1, "*", "null"]
+)
 def test_no_origin(origin: object) -> None:
     (line,) = problems_of(cluster(console_origins=[origin]))
     assert line.startswith("console_origins: got ")
