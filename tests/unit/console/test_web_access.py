@@ -141,6 +141,18 @@ def test_a_cookie_that_a_page_of_another_port_has_set_keeps_no_user_out(console:
     alice = console.login()
     tossed = {**alice.headers, "Cookie": f"evenkeel_session=tossed; {alice.headers['Cookie']}"}
     assert Browser(console, tossed).get("/api/me").status == 200
+    many = "; ".join(f"evenkeel_session=tossed{number}" for number in range(50))
+    tossed["Cookie"] = f"{many}; {alice.headers['Cookie']}"
+    assert Browser(console, tossed).get("/api/me").status == 200
+    assert console.login(Cookie=tossed["Cookie"]).get("/api/me").status == 200
+
+
+def test_beside_a_cookie_with_the_prefix_those_without_are_nothing(console: Console) -> None:
+    alice = console.login()
+    right = alice.headers["Cookie"].partition(";")[0]
+    shown = {f"evenkeel_session=tossed; __Host-{right}": 200, f"__Host-evenkeel_session=; {right}": 401}
+    for cookies, status in shown.items():
+        assert Browser(console, {**alice.headers, "Cookie": cookies}).get("/api/me").status == status
 
 
 def test_what_was_copied_opens_nothing_after_a_logout(console: Console) -> None:

@@ -46,6 +46,17 @@ def access(tmp_path: Path, clock: Clock, monkeypatch: pytest.MonkeyPatch) -> Acc
     return Access(settings, now=clock, wall=clock)
 
 
+def test_a_planted_device_cookie_hides_no_right_one(access: Access, clock: Clock) -> None:
+    async def tried() -> None:
+        _, _, device = await access.login("alice", PASSWORD, Client("192.0.2.1"))
+        for _ in range(10):
+            await refused(access, "alice", "guess", Client("10.0.0.7"))
+        planted = [f"planted{number}" for number in range(20)]
+        await access.login("alice", PASSWORD, Client("10.0.0.7", [*planted, device]))
+
+    asyncio.run(tried())
+
+
 async def refused(access: Access, name: str, word: str, client: Client) -> RefusedError:
     with pytest.raises(RefusedError) as caught:
         await access.login(name, word, client)
@@ -63,7 +74,7 @@ def test_of_2000_guesses_from_50_networks_few_are_checked(access: Access, clock:
         assert 5 <= checked < 150
         assert len(access.throttle._cases) <= 51
         # The owner at a browser that is known gets in at once, also from the network of the guesses.
-        identity, _, _ = await access.login("alice", PASSWORD, Client("10.0.3.3", device))
+        identity, _, _ = await access.login("alice", PASSWORD, Client("10.0.3.3", [device]))
         assert identity.name == "alice"
         # At another one there is a wait, and it is short.
         late = await refused(access, "alice", PASSWORD, Client("192.0.2.9"))
@@ -90,10 +101,10 @@ def test_a_stolen_device_cookie_gives_few_more_tries_and_locks_no_owner_out(acce
         _, _, device = await access.login("alice", PASSWORD, Client("192.0.2.1"))
         for number in range(500):
             clock.at += 1
-            await refused(access, "alice", f"guess {number}", Client("10.0.0.7", device))
+            await refused(access, "alice", f"guess {number}", Client("10.0.0.7", [device]))
         assert access.passwords.computed < 60
         clock.at += 60
-        await access.login("alice", PASSWORD, Client("192.0.2.1", device))
+        await access.login("alice", PASSWORD, Client("192.0.2.1", [device]))
 
     asyncio.run(attacked())
 

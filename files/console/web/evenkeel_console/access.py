@@ -22,9 +22,6 @@ from .store import read_json, stamp, write_json
 from .throttle import Throttle, cases_of
 from .tokens import Token, Tokens
 
-# Several cookies of one name: a page of another port may have set some. More than this are not looked at.
-_MOST_COOKIES = 4
-
 
 @dataclass(frozen=True)
 class Identity:
@@ -48,7 +45,7 @@ class Proof:
     """What a request has to show.
 
     Attributes:
-        cookies: the session cookies, one as a rule.
+        cookies: the session cookies, one as a rule; a page of another port may have set more.
         key: the other half.
         authorization: that header; None if there is none.
     """
@@ -64,12 +61,12 @@ class Client:
 
     Attributes:
         address: the client's.
-        device: the device cookie; empty for none.
+        devices: the device cookies, one as a rule.
         cookies: session cookies that it has already.
     """
 
     address: str
-    device: str = ""
+    devices: Sequence[str] = ()
     cookies: Sequence[str] = ()
 
 
@@ -137,7 +134,7 @@ class Access:
         self.look_again()
         if proof.authorization is not None:
             return self._by_token(proof.authorization)
-        for cookie in proof.cookies[:_MOST_COOKIES]:
+        for cookie in proof.cookies:
             session = self.sessions.of(cookie, proof.key, use=use)
             if session is not None and session.user in self.users:
                 return Identity(session.user, self.users[session.user], digest(cookie).hex())
@@ -173,14 +170,14 @@ class Access:
             RefusedError: wrong name or password, or too many tries.
         """
         self.look_again()
-        device = self._device(client.device, name)
+        device = next(filter(None, (self._device(cookie, name) for cookie in client.devices)), "")
         right = await self._try(name, password, client.address, device)
         if not right or name not in self.users:
             # A password may have been typed as the name: names of no user are not kept.
             known = name if name in self.users else ""
             self.note("login failed", known, address=client.address)
             raise RefusedError(401, line("login", "a name and a password", "those of a user", "try again"))
-        for cookie in client.cookies[:_MOST_COOKIES]:
+        for cookie in client.cookies:
             self.sessions.end(cookie)
         halves = self.sessions.begin(name)
         self.note("login", name, address=client.address)

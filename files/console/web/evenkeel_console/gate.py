@@ -124,13 +124,17 @@ def proof_of(headers: dict[str, str]) -> Proof:
 
 
 def cookies_of(header: str, name: str) -> list[str]:
-    """The values of the cookies of this name, with the prefix or without."""
-    found = []
+    """The values of the cookies of this name: of those with the prefix if there are any, else of all.
+
+    Pages of other ports can set any number of those without the prefix, so no number of them may hide the right one.
+    The bound of a head bounds them.
+    """
+    found: dict[str, list[str]] = {name: [], HOST_PREFIX + name: []}
     for part in header.split(";"):
         key, _, value = part.strip().partition("=")
-        if key in {name, HOST_PREFIX + name}:
-            found.append(value)
-    return found
+        if key in found:
+            found[key].append(value)
+    return found[HOST_PREFIX + name] or found[name]
 
 
 def _is_private(method: str, path: str) -> bool:

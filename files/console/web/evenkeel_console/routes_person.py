@@ -23,8 +23,7 @@ router = APIRouter(route_class=GuardedRoute, tags=["person"])
 async def login(request: Request, body: models.Credentials) -> Response:
     """Begin a session: one half is a cookie, the other one is in the answer."""
     desk, header = desk_of(request), request.headers.get("cookie", "")
-    device = next(iter(cookies_of(header, DEVICE)), "")
-    client = Client(address_of(request), device, cookies_of(header, SESSION))
+    client = Client(address_of(request), cookies_of(header, DEVICE), cookies_of(header, SESSION))
     identity, halves, device = await desk.access.login(body.name, body.password, client)
     answer = JSONResponse({"name": identity.name, "role": identity.role, "key": halves.key})
     _set_cookie(request, answer, SESSION, halves.cookie, int(LONGEST_SECONDS))
