@@ -203,7 +203,7 @@ class Access:
             self.throttle.failed(counted)
 
         way()
-        right = await self.passwords.check(name if name in self.users else "", password, begin)
+        right = await self.passwords.check(name if name in self.users else "", password, begin, known=bool(device))
         if right:
             self.throttle.passed(counted)
         return right

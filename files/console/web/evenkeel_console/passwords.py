@@ -19,12 +19,11 @@ from argon2 import PasswordHasher
 from argon2.exceptions import InvalidHashError, VerificationError
 
 from .problems import RefusedError, line
+from .queue import Queue
 from .store import StoreError, read_json, stamp, write_json
 
 #: Characters of a password.
 SHORTEST, LONGEST = 12, 1024
-#: Computations that wait for their turn. Each needs 19 MiB, so they are done one by one.
-MOST_WAITING = 8
 # OWASP's minimum for argon2id, in KiB.
 _HASHER = PasswordHasher(time_cost=2, memory_cost=19456, parallelism=1)
 _T = TypeVar("_T")
@@ -78,8 +77,7 @@ class Passwords:
         # Compared for users that do not exist, so that the time does not tell.
         self._dummy = hashed("no password of any user")
         self._worker = ThreadPoolExecutor(1, thread_name_prefix="argon2")
-        self._turn = asyncio.Lock()
-        self._waiting = 0
+        self._queue = Queue()
         self.computed = 0
 
     def _read(self) -> dict[str, str]:
@@ -105,13 +103,14 @@ class Passwords:
         """Digest of what is kept of the user's password: another one after each change."""
         return hashlib.sha256(self._kept.get(user, "").encode()).hexdigest()
 
-    async def check(self, user: str, password: str, allowed: Callable[[], None]) -> bool:
+    async def check(self, user: str, password: str, allowed: Callable[[], None], *, known: bool = False) -> bool:
         """Whether this is the user's password; for a user without one the answer takes the same time.
 
         Args:
             user: the name.
             password: to be tried.
             allowed: called when its turn has come; raises if it may not be tried any more.
+            known: whether a device that has logged in before asks, or a session.
 
         Raises:
             RefusedError: too many wait.
@@ -123,7 +122,7 @@ class Passwords:
             right = matches(kept or self._dummy, password)
             return right and kept is not None
 
-        return await self._in_turn(verify, allowed)
+        return await self._in_turn(verify, allowed, known=known)
 
     async def set(self, user: str, password: str) -> None:
         """Keep another password.
@@ -133,7 +132,7 @@ class Passwords:
             OSError: the file cannot be written.
         """
         before = self._kept.get(user)
-        kept = await self._in_turn(functools.partial(hashed, password), lambda: None)
+        kept = await self._in_turn(functools.partial(hashed, password), lambda: None, known=True)
         # What was replaced from outside while this was computed, also of other users, must not pass unnoticed.
         self.look_again()
         if self._kept.get(user) != before:
@@ -142,19 +141,11 @@ class Passwords:
         write_json(self._path, changed)
         self._kept, self._stamp = changed, stamp(self._path)
 
-    async def _in_turn(self, work: Callable[[], _T], allowed: Callable[[], None]) -> _T:
-        if self._waiting > MOST_WAITING:
-            got = f"{self._waiting} tries at once"
-            fix = "try again in a few seconds"
-            raise RefusedError(429, line("login", got, "fewer", fix), headers={"Retry-After": "2"})
-        self._waiting += 1
-        try:
-            async with self._turn:
-                allowed()
-                self.computed += 1
-                return await asyncio.get_running_loop().run_in_executor(self._worker, work)
-        finally:
-            self._waiting -= 1
+    async def _in_turn(self, work: Callable[[], _T], allowed: Callable[[], None], *, known: bool) -> _T:
+        async with self._queue.turn(known=known):
+            allowed()
+            self.computed += 1
+            return await asyncio.get_running_loop().run_in_executor(self._worker, work)
 
 
 def main() -> int:
