@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import http.client
+from pathlib import Path
+
 import pytest
 from evenkeel_agent.verbs import ChangedError
 from evenkeel_console.links import SECONDS
@@ -102,12 +105,39 @@ def test_a_report_is_opened_once_and_in_time_without_a_session(console: Console)
     assert (answer.status, answer.content) == (200, b"<h1>Report</h1>")
     policy = "sandbox; default-src 'none'; style-src 'unsafe-inline'; img-src data:"
     assert answer.headers.get_all("Content-Security-Policy") == [policy]
+    assert answer.headers.get_all("Cross-Origin-Opener-Policy") == ["unsafe-none"]
     assert answer.headers["Cache-Control"] == "no-store"
     assert other.get(url).status == 404
     late = vera.post("/api/links", {"to": "report"}).json["url"]
     console.now.at += SECONDS + 1
     assert other.get(late).status == 404
     assert other.post("/api/links", {"to": "report"}).status == 401
+
+
+def test_a_report_comes_in_pieces_and_one_at_a_time(console: Console, monkeypatch: pytest.MonkeyPatch) -> None:
+    vera, bob, other = console.login("vera"), console.login("bob"), Browser(console)
+    path = Path(console.web_settings["report"])
+    content = b"0123456789abcdef" * 65536 * 16
+    path.write_bytes(content)
+    monkeypatch.setattr(Path, "read_bytes", lambda _path: 1 / 0)
+    monkeypatch.setattr("evenkeel_console.server.UNREAD_SECONDS", 60.0)
+
+    def link(browser: Browser) -> str:
+        return str(browser.post("/api/links", {"to": "report"}).json["url"])
+
+    first = http.client.HTTPConnection("127.0.0.1", console.port, timeout=30)
+    first.request("GET", link(vera))
+    answer = first.getresponse()
+    # Its client does not read on: the user's next one is refused, another user's is not.
+    assert other.get(link(vera)).status == 429
+    assert other.get(link(bob)).content == content
+    assert answer.read() == content
+    first.close()
+    again = other.get(link(vera))
+    assert (again.status, again.headers["Content-Length"]) == (200, str(len(content)))
+    path.write_bytes(content + b"x")
+    for _ in range(2):
+        assert other.get(link(vera)).status == 404
 
 
 def test_the_page_and_its_parts(console: Console) -> None:

@@ -14,6 +14,7 @@ from .access import Access, Identity
 from .agent_client import AgentClient
 from .assets import Assets
 from .links import OnceLinks
+from .report import Reports
 from .settings import Settings
 from .streams import Places
 
@@ -42,6 +43,7 @@ class Desk:
         links: that open once.
         assets: the pages.
         wall: seconds since the epoch.
+        reports: that are on their way.
         wishes: plan to what was asked for.
         requests: key of a request to its plan.
     """
@@ -53,6 +55,7 @@ class Desk:
     links: OnceLinks
     assets: Assets
     wall: Callable[[], float]
+    reports: Reports = field(default_factory=Reports)
     wishes: Memory = field(default_factory=Memory)
     requests: Memory = field(default_factory=Memory)
 

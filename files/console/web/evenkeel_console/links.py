@@ -23,17 +23,17 @@ class OnceLinks:
     def __init__(self, now: Callable[[], float]) -> None:
         """There is none yet."""
         self._now = now
-        self._made: OrderedDict[str, float] = OrderedDict()
+        self._made: OrderedDict[str, tuple[float, str]] = OrderedDict()
 
-    def make(self) -> str:
-        """A new one: 128 bits."""
+    def make(self, user: str) -> str:
+        """A new one for this user: 128 bits."""
         name = secrets.token_urlsafe(16)
-        self._made[name] = self._now()
+        self._made[name] = (self._now(), user)
         while len(self._made) > _MOST:
             self._made.popitem(last=False)
         return name
 
-    def use(self, name: str) -> bool:
-        """Whether it opens: once, and in time."""
-        made = self._made.pop(name, None)
-        return made is not None and self._now() - made <= SECONDS
+    def use(self, name: str) -> str | None:
+        """For which user it opens: once, and in time; None if it does not."""
+        made, user = self._made.pop(name, (None, ""))
+        return user if made is not None and self._now() - made <= SECONDS else None

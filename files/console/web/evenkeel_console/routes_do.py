@@ -11,8 +11,8 @@ from starlette.responses import JSONResponse
 from . import models
 from .access import Identity
 from .desk import Desk, desk_of, identity_of, request_key
-from .links import POLICY
 from .problems import RefusedError, line
+from .report import no_report
 from .roles import PUBLIC, GuardedRoute, may
 from .settings import OPERATOR, VIEWER
 
@@ -24,7 +24,6 @@ _Key = Annotated[
 _CONFLICT: dict[int | str, dict[str, Any]] = {
     409: {"model": models.Conflict, "description": "The cluster has moved on"}
 }
-_MOST_REPORT = 64 * 1024 * 1024
 
 
 @dataclass(frozen=True)
@@ -113,12 +112,8 @@ async def link(request: Request, body: models.Link) -> Response:
     """An address that opens the newest report once, within 30 s."""
     desk = desk_of(request)
     if body.to != "report" or desk.settings.report is None or not desk.settings.report.is_file():
-        raise _no_report()
-    return JSONResponse({"url": f"/r/{desk.links.make()}"}, 201)
-
-
-def _no_report() -> RefusedError:
-    return RefusedError(404, line("report", "none", "one of a run", "ansible-playbook playbooks/prove.yml"))
+        raise no_report()
+    return JSONResponse({"url": f"/r/{desk.links.make(identity_of(request).name)}"}, 201)
 
 
 @router.get("/r/{once}", include_in_schema=False)
@@ -126,13 +121,7 @@ def _no_report() -> RefusedError:
 async def report(request: Request, once: str) -> Response:
     """The newest report, for the one that has the link."""
     desk = desk_of(request)
-    if not desk.links.use(once):
+    user = desk.links.use(once)
+    if user is None:
         raise RefusedError(404, line("link", "a used or old one", "a new one", "open it from the console again"))
-    path = desk.settings.report
-    try:
-        content = path.read_bytes() if path is not None and path.stat().st_size <= _MOST_REPORT else None
-    except OSError:
-        content = None
-    if content is None:
-        raise _no_report()
-    return Response(content, headers={"Content-Security-Policy": POLICY}, media_type="text/html; charset=utf-8")
+    return await desk.reports.answer(desk.settings.report, user)
