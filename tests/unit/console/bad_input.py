@@ -206,8 +206,12 @@ _ORIGINS = [
 ]
 _PERSONS = [
     *(
+        Bad(f"login: {name!r}", 401, "POST", "/api/login", {"name": name, "password": "x"}, user="")
+        for name in ("", "Alice", "al ice", "alice\r\nX: y", "a" * 65, "\u202ealice", "../alice", "\ud800")
+    ),
+    *(
         Bad(f"login: {name!r}", 422, "POST", "/api/login", {"name": name, "password": "x"}, user="")
-        for name in ("", "Alice", "al ice", "alice\r\nX: y", "a" * 65, "\u202ealice", None, 1, "../alice")
+        for name in (None, 1, ["alice"])
     ),
     *(
         Bad(

@@ -61,8 +61,17 @@ def test_it_is_refused_in_one_line_and_nothing_is_done(shared: Console, case: Ba
         assert line.isprintable()
         assert len(line) < 500
         assert PASSWORD not in line
+        assert "pattern" not in line
     assert not [call for call in shared.cluster.engine.calls[calls:] if call.startswith(_WRITES)]
     assert shared.audit.page() == entries
+
+
+def test_a_password_that_is_typed_as_the_name_does_not_come_back(shared: Console) -> None:
+    for name in ("My Secret Word", 8127343, "my-secret-word" * 9):
+        answer = browsers[""].post("/api/login", {"name": name, "password": "x"})
+        assert answer.status in {401, 422}
+        assert str(name)[:7] not in answer.content.decode()
+        assert not [case for case in shared.app.state.desk.access.throttle._cases if str(name) in case]
 
 
 def test_no_password_comes_back(shared: Console) -> None:

@@ -149,15 +149,15 @@ def test_users_cannot_be_told_from_names_of_no_user(access: Access, monkeypatch:
     async def tried() -> None:
         # A user, a user without a password, and no user; each as often, up to the refusals.
         told: dict[str, list[tuple[int, str]]] = {}
-        for number, name in enumerate(("alice", "nora", "eve")):
+        for number, name in enumerate(("alice", "nora", "eve", "Alice")):
             client = Client(f"10.{number}.0.1")
             found = [await refused(access, name, "guess", client) for _ in range(8)]
             told[name] = [(error.status, str(error)) for error in found]
-        assert told["alice"] == told["nora"] == told["eve"]
+        assert told["alice"] == told["nora"] == told["eve"] == told["Alice"]
 
     asyncio.run(tried())
     # The same work, with the same parameters, for each.
-    assert len(compared) == 3 * 5
+    assert len(compared) == 4 * 5
     assert len(set(compared)) == 1
 
 

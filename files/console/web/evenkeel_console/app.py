@@ -27,7 +27,8 @@ from .streams import Places
 
 _STATUSES = (400, 401, 403, 404, 405, 408, 409, 413, 415, 421, 422, 429, 431, 500, 502, 503)
 _PUBLIC_PATHS = ("/api/login", "/healthz")
-_SECRET = frozenset({"password", "old", "new", "x-evenkeel-key", "authorization"})
+# Also names: people type passwords there.
+_SECRET = frozenset({"name", "password", "old", "new", "x-evenkeel-key", "authorization"})
 _SCHEMES = {
     "cookie": {"type": "apiKey", "in": "cookie", "name": "evenkeel_session"},
     "key": {"type": "apiKey", "in": "header", "name": "X-Evenkeel-Key"},
@@ -156,4 +157,6 @@ def _line(item: dict[str, Any]) -> str:
     if kind == "extra_forbidden":
         return line(quote(what), "a field that does not exist", "none", "leave it out")
     want = str(item["msg"]).removeprefix("Value error, ")
+    if kind == "string_pattern_mismatch":
+        want = "a text of the allowed characters and length"
     return line(what, got, f"'{want}'", "see /api/openapi.json")
