@@ -134,6 +134,21 @@ def test_slow_requests_end(console: Console, monkeypatch: pytest.MonkeyPatch) ->
         assert status(found) == 408
 
 
+def test_silent_connections_keep_no_client_out(console: Console, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("evenkeel_console.server.MOST_CONNECTIONS", 3)
+    with contextlib.ExitStack() as stack:
+        silent = [
+            stack.enter_context(socket.create_connection(("127.0.0.1", console.port), timeout=5)) for _ in range(3)
+        ]
+        silent[0].sendall(b"GET /healthz HTTP/1.1\r\n")
+        assert Browser(console).get("/healthz").status == 200
+        # The oldest one had to go.
+        with contextlib.suppress(ConnectionError):
+            assert silent[0].recv(1) == b""
+        silent[2].sendall(b"GET /healthz HTTP/1.1\r\n" + HOST + b"\r\n")
+        assert silent[2].recv(4096).startswith(b"HTTP/1.1 200")
+
+
 def test_a_connection_is_kept_for_the_next_request(console: Console) -> None:
     request = b"GET /healthz HTTP/1.1\r\n" + HOST + b"\r\n"
     last = b"GET /healthz HTTP/1.1\r\n" + HOST + b"Connection: close\r\n\r\n"

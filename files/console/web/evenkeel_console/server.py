@@ -37,17 +37,34 @@ class ConsoleProtocol(H11Protocol):
     def __init__(self, *arguments: Any, **options: Any) -> None:
         """No client is there yet."""
         super().__init__(*arguments, **options)
+        self._came = self.loop.time()
+        self._has_asked = False
         self._head_timer: asyncio.TimerHandle | None = None
         self._unread_timer: asyncio.TimerHandle | None = None
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         """A client has come."""
         super().connection_made(transport)  # type: ignore[arg-type]
-        if len(self.connections) > MOST_CONNECTIONS:
+        if len(self.connections) > MOST_CONNECTIONS and not self._make_room():
             transport.close()
             return
         _notice_silence(transport.get_extra_info("socket"))
         self._await_head()
+
+    def _make_room(self) -> bool:
+        """Close the oldest connection that has asked for nothing, so that silent clients keep no others out."""
+        silent = [
+            item
+            for item in self.connections
+            if isinstance(item, ConsoleProtocol)
+            and item is not self
+            and not item._has_asked
+            and not item.transport.is_closing()
+        ]
+        if not silent:
+            return False
+        min(silent, key=lambda item: item._came).transport.abort()
+        return True
 
     def connection_lost(self, exc: Exception | None) -> None:
         """It has gone."""
@@ -60,6 +77,7 @@ class ConsoleProtocol(H11Protocol):
         """It sends something."""
         super().data_received(data)
         if self.conn.their_state is not h11.IDLE:
+            self._has_asked = True
             if self._head_timer is not None:
                 self._head_timer.cancel()
                 self._head_timer = None
