@@ -13,6 +13,7 @@ import ssl
 import subprocess
 import sys
 import time
+from asyncio import constants
 from pathlib import Path
 from typing import Any
 
@@ -161,6 +162,7 @@ def certificate(folder: Path, name: str) -> None:
 @pytest.mark.skipif(shutil.which("openssl") is None, reason="makes certificates with openssl")
 def test_tls_is_modern_and_takes_a_renewed_certificate(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("evenkeel_console.passwords._HASHER", CHEAP)
+    monkeypatch.setattr(constants, "SSL_HANDSHAKE_TIMEOUT", 60.0)
     certificate(tmp_path, "first")
     paths = {"certificate": str(tmp_path / "web.pem"), "key": str(tmp_path / "web.key")}
     settings = read_settings(written(tmp_path, **paths))
@@ -170,6 +172,7 @@ def test_tls_is_modern_and_takes_a_renewed_certificate(tmp_path: Path, monkeypat
 
     config = configured(settings, nothing)
     assert config.ssl is not None
+    assert constants.SSL_HANDSHAKE_TIMEOUT == 10.0
     assert config.ssl.minimum_version == ssl.TLSVersion.TLSv1_2
     assert {item["name"].partition("-")[0] for item in config.ssl.get_ciphers()} <= {
         "ECDHE",

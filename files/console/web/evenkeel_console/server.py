@@ -7,6 +7,7 @@ import contextlib
 import socket
 import ssl
 import sys
+from asyncio import constants
 from typing import Any
 
 import h11
@@ -23,6 +24,8 @@ from .store import stamp
 HEAD_SECONDS = 10.0
 #: Seconds that a client may leave what was sent to it unread.
 UNREAD_SECONDS = 10.0
+#: Seconds until the handshake of TLS must be done.
+HANDSHAKE_SECONDS = 10.0
 MOST_CONNECTIONS = 400
 # Until what goes on is ended, and until it is cancelled.
 _FINISH_SECONDS, _SHUTDOWN_SECONDS = 1.0, 3
@@ -188,6 +191,8 @@ def _tls(settings: Settings) -> dict[str, Any]:
     certificate, key = settings.certificate, settings.key
     if certificate is None or key is None:
         return {}
+    # uvicorn does not pass a time on to the loop, which takes this one.
+    vars(constants)["SSL_HANDSHAKE_TIMEOUT"] = HANDSHAKE_SECONDS
     context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
     context.minimum_version = ssl.TLSVersion.TLSv1_2
     context.set_ciphers(_CIPHERS)
