@@ -105,9 +105,7 @@ class NodeWork:
 
     def _kill(self, node: Node, target: OneNode) -> None:
         # Docker takes a kill through its API for a stop by a person, and does not start the container again.
-        self._hands.kill(node.id)
-        self._clock.sleep(_AWAY_SECONDS)
-        target.start()
+        target.crash(lambda: self._hands.kill(node.id), _AWAY_SECONDS)
 
     def _drain(self, node: Node, tier: Tier, actor: str) -> None:
         self._tell(node, tier, "on")

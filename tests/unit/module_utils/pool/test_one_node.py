@@ -69,6 +69,28 @@ def test_a_silent_balancer_lets_nothing_end(cluster: FakeCluster) -> None:
     assert order(cluster, "stop") == []
 
 
+def test_a_crash_begins_only_if_it_can_be_brought_back(cluster: FakeCluster) -> None:
+    node = cluster.engine.node("shop-2").id
+    cluster.balancer.fails = lambda call: True
+    with pytest.raises(EvenkeelError):
+        one(cluster).crash(lambda: cluster.engine.kill(node), 1.0)
+    assert order(cluster, "kill") == []
+    assert cluster.engine.node("shop-2").running
+
+
+def test_a_node_that_crashes_is_started_whatever_fails_in_between(cluster: FakeCluster) -> None:
+    node = cluster.engine.node("shop-2").id
+
+    def kill() -> None:
+        cluster.engine.kill(node)
+        cluster.balancer.fails = lambda call: True
+        raise EvenkeelError("the answer is lost")
+
+    with pytest.raises(EvenkeelError, match="the answer is lost"):
+        one(cluster).crash(kill, 1.0)
+    assert cluster.engine.node("shop-2").running
+
+
 def test_a_node_that_is_gone_is_one_line(cluster: FakeCluster) -> None:
     with pytest.raises(EvenkeelError) as caught:
         find_node(cluster.engine.nodes(), "0" * 64)

@@ -85,6 +85,26 @@ class OneNode:
                 self._leave(watch, servers)
             self._join(watch, servers)
 
+    def crash(self, kill: Callable[[], None], away: float) -> None:
+        """End it as in a crash, and start it again, whatever fails in between.
+
+        Args:
+            kill: ends it at once.
+            away: seconds until it is started again.
+
+        Raises:
+            EvenkeelError: the balancer does not answer, and it was not killed; or it does not come into rotation again.
+            OSError: the route file cannot be written; it was not killed.
+        """
+        with self._servers() as (watch, servers):
+            watch.up([self._node.service] if self._node.service else [])
+            try:
+                kill()
+                self._clock.sleep(away)
+            finally:
+                self._ports.engine.start_again(self._node.id)
+            self._enter(watch, servers)
+
     def remove(self) -> None:
         """Stop it if it runs, and remove it.
 
@@ -125,6 +145,9 @@ class OneNode:
     def _join(self, watch: RotationWatch, servers: TierServers) -> None:
         servers.readmit([self._node])
         self._ports.engine.start_again(self._node.id)
+        self._enter(watch, servers)
+
+    def _enter(self, watch: RotationWatch, servers: TierServers) -> None:
         self._tell(steps.STARTED)
         watch.enter(self._tier, {self._node.name}, probed=True, ready=self._told(steps.READY))
         servers.admit({node.url for node in self._ports.engine.nodes() if node.id == self._node.id})
