@@ -178,7 +178,7 @@ class Actions:
             if agreed.wish.verb != verbs.VERIFY:
                 stack.enter_context(cluster_lock(self._settings.cluster, _what(action), _LOCK_SECONDS))
             try:
-                verbs.moved_on(agreed, now := self._planner.plan(agreed.wish, locked=True))
+                verbs.moved_on(agreed, now := self._planner.plan(agreed.wish))
             except ChangedError as error:
                 error.plan = self._kept(now)
                 raise

@@ -6,15 +6,16 @@ import dataclasses
 import secrets
 from collections.abc import Callable, Sequence
 
+from ansible_collections.evenkeel.cluster.plugins.module_utils.cluster.in_turn import count_problem
 from ansible_collections.evenkeel.cluster.plugins.module_utils.cluster.leaving import DRAIN_COMMANDS
 from ansible_collections.evenkeel.cluster.plugins.module_utils.cluster.node import ENDED, Node
 from ansible_collections.evenkeel.cluster.plugins.module_utils.cluster.spec import Tier
 from ansible_collections.evenkeel.cluster.plugins.module_utils.core.errors import Problem, quote
 from ansible_collections.evenkeel.cluster.plugins.module_utils.pool.context import Ports
-from ansible_collections.evenkeel.cluster.plugins.module_utils.pool.plan import DRAIN, RELEASE, ROUTE, PoolAction
+from ansible_collections.evenkeel.cluster.plugins.module_utils.pool.plan import DRAIN, RELEASE, ROUTE, START, PoolAction
 from ansible_collections.evenkeel.cluster.plugins.module_utils.pool.reconcile import (
+    Outcome,
     PoolRequest,
-    preview,
     preview_locked,
 )
 
@@ -38,17 +39,15 @@ class Planner:
         """Nothing is asked yet."""
         self._reach = reach
 
-    def plan(self, wish: Wish, *, locked: bool = False) -> Plan:
-        """The plan for a wish.
+    def plan(self, wish: Wish) -> Plan:
+        """The plan for a wish. No lock is taken: what is carried out is planned again under it.
 
         Args:
             wish: what is asked for.
-            locked: whether the caller holds the cluster's lock.
 
         Raises:
             UnknownError: there is no such tier or node.
             RefusedError: its state does not allow it, or the declaration has changed.
-            LockBusyError: another run changes the cluster now.
             EvenkeelError: it cannot be told.
         """
         pool, ports = self._reach()
@@ -60,14 +59,16 @@ class Planner:
                 tier_of(pool, name)
             return Plan(new_id(), wish, tuple(f"measure {name}" for name in tiers))
         request = wished(pool, wish)
-        actions = (preview_locked if locked else preview)(request, ports).actions
+        outcome = preview_locked(request, ports)
+        actions = outcome.actions
         check_only_nodes(actions)
+        is_empty = wish.verb in {verbs.SCALE, verbs.SETTLE} and request.tiers[wish.tier].nodes == 0
         return Plan(
             new_id(),
             wish,
             tuple(map(str, actions)),
             tuple(_side_effects(wish, actions, request)),
-            wish.tier if wish.verb in {verbs.SCALE, verbs.SETTLE} and request.tiers[wish.tier].nodes == 0 else "",
+            wish.tier if is_empty or _ends_all(outcome, wish.tier) else "",
         )
 
 
@@ -94,11 +95,14 @@ def wished(pool: Pool, wish: Wish) -> PoolRequest:
 
     Raises:
         UnknownError: there is no such tier.
+        RefusedError: it must not have as many nodes.
     """
     tier = tier_of(pool, wish.tier)
     count = {verbs.SCALE: wish.count, verbs.SETTLE: pool.declared[wish.tier]}.get(wish.verb)
     tiers = dict(pool.request.tiers)
     if count is not None:
+        if problem := count_problem(tier.name, count, tier.roll):
+            raise RefusedError(problem)
         tiers[wish.tier] = dataclasses.replace(tier, nodes=count)
     renew = (wish.tier,) if wish.verb == verbs.ROLL else ()
     replace = (wish.node,) if wish.verb == verbs.KEEP else ()
@@ -114,6 +118,16 @@ def check_only_nodes(actions: Sequence[PoolAction]) -> None:
     other = [action for action in actions if action.kind in {ROUTE, RELEASE}]
     if other:
         raise RefusedError(Problem("plan", f"'{other[0]}'", "nodes that start and end alone", _SITE))
+
+
+def _ends_all(outcome: Outcome, tier: str) -> bool:
+    """Whether all that serve of a tier end before anything of it starts."""
+    serving = {node.id for node in outcome.before if (node.tier, node.running) == (tier, True)}
+    serving -= {node.id for node in outcome.before if node.leaving or node.silent}
+    # The starts of a step come before its ends.
+    first = min((action.step for action in outcome.actions if action.kind == START), default=None)
+    ends = {a.id for a in outcome.actions if a.kind == DRAIN and (first is None or a.step < first)}
+    return bool(serving) and serving <= ends
 
 
 def _of_node(wish: Wish, pool: Pool, ports: Ports) -> Plan:

@@ -8,6 +8,9 @@ images of the default cluster do not contain it: ``static-1``, ``res/express``.
 
 from __future__ import annotations
 
+#: What the variable with a tier's count ends in.
+COUNT = "_nodes"
+
 DEFAULT_CLUSTER = "evenkeel"
 BALANCER_IMAGE = "res/traefik"
 #: The images of the console's two processes.
@@ -67,3 +70,8 @@ def console_agent_name(cluster: str) -> str:
 def portainer_name(cluster: str) -> str:
     """The container of Portainer."""
     return f"{cluster}-portainer"
+
+
+def node_variable(tier: str) -> str:
+    """The variable with a tier's count, by convention: ``-`` cannot be in a variable's name."""
+    return f"{tier}{COUNT}".replace("-", "_")

@@ -10,6 +10,7 @@ from typing import Any
 
 from ..cluster import labels
 from ..cluster.endpoints import EVERY_ADDRESS, LOOPBACK
+from ..cluster.names import node_variable
 from ..cluster.paths import default_state_dir
 from ..cluster.secrets import unpack
 from ..cluster.spec import CONSOLE_PORT, ClusterSpec
@@ -18,7 +19,7 @@ from ..core.values import parse_size
 from ..engine.docker_facts import Docker
 from ..engine.docker_http import DEFAULT_SOCKET
 from ..inventory.console_options import DEFAULT_USERS
-from ..inventory.knobs import Variables, check_variables, node_variable
+from ..inventory.knobs import Variables, check_variables
 from ..inventory.parse import DEFAULT_RETRY_ATTEMPTS, parse_cluster
 from ..inventory.reader import is_folder
 from ..inventory.role_knobs import check_values

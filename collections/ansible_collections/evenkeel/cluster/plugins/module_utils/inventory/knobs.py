@@ -11,9 +11,9 @@ from __future__ import annotations
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
+from ..cluster.names import COUNT, node_variable
 from ..core.errors import Problem, quote
 
-_COUNT = "_nodes"
 #: The tiers of the sample inventory. Their counts may stay behind in group_vars when cluster_tiers is replaced.
 SAMPLE_TIERS = ("static", "dynamic")
 #: What the playbooks take besides the roles' knobs.
@@ -69,11 +69,6 @@ class Variables:
     places: Mapping[str, str] | None = None
 
 
-def node_variable(tier: str) -> str:
-    """The variable with a tier's count, by convention: ``-`` cannot be in a variable's name."""
-    return f"{tier}{_COUNT}".replace("-", "_")
-
-
 def check_variables(
     variables: Variables, tiers: Iterable[str], former: Iterable[str] = ()
 ) -> tuple[list[Problem], list[str]]:
@@ -114,9 +109,9 @@ def check_variables(
 
 
 def _mistyped(name: str, near: str, is_count: bool, tiers: Sequence[str]) -> Problem:
-    if is_count and name.endswith(_COUNT):
+    if is_count and name.endswith(COUNT):
         want = "a tier of cluster_tiers: " + ", ".join(tiers)
-        return Problem(name, quote(name.removesuffix(_COUNT)), want, f"did you mean {near}?")
+        return Problem(name, quote(name.removesuffix(COUNT)), want, f"did you mean {near}?")
     fix = f"did you mean {near}? A variable of your own needs another name"
     return Problem(name, "a variable that is no knob", f"the name of a knob, such as {near}", fix)
 
@@ -165,7 +160,7 @@ class _ByLength:
 
 def _distance(name: str, knob: str, role: str) -> int:
     """How many slips turn the knob into the name; 3 when that is too many to believe in."""
-    count = _COUNT if not role and name.endswith(_COUNT) and knob.endswith(_COUNT) else ""
+    count = COUNT if not role and name.endswith(COUNT) and knob.endswith(COUNT) else ""
     left, right = name[len(role) : len(name) - len(count)], knob[len(role) : len(knob) - len(count)]
     if left == right:
         return 0

@@ -9,15 +9,15 @@ from collections.abc import Callable, Mapping
 from typing import Any
 
 from ..cluster.contract import STATS_PORT
+from ..cluster.in_turn import count_problem
 from ..cluster.leaving import HELD, OWN, probe_of
-from ..cluster.names import CONSOLE_IMAGES, HOLD, derived_name, image_name, node_name
-from ..cluster.spec import REPLACE, Tier
+from ..cluster.names import CONSOLE_IMAGES, HOLD, derived_name, image_name, node_name, node_variable
+from ..cluster.spec import Tier
 from ..core.errors import printable
 from ..traefik.labels import policy_labels, service_name, tier_labels
 from . import tier_values as values
 from .container_options import CONTAINER_KEYS, INSTEAD, read_container
 from .health_options import HEALTH_KEYS, read_health
-from .knobs import node_variable
 from .leaving_options import LEAVING_KEYS, read_leaving, with_defaults
 from .reader import NAME, Reader
 from .secret_options import SECRET_KEYS, check_places, read_secrets
@@ -146,9 +146,8 @@ def _tier(reader: Reader, cluster: str, name: str, raw: Mapping[str, Any], given
     service = service_name(name, port, policy)
     count = node_variable(name)
     nodes = reader.whole(count, raw["nodes"], 0, MAX_NODES, f"-e {count}=3")
-    if options["roll"] == REPLACE and nodes > 1:
-        want = "at most 1, because roll: replace is for an application that must not run twice"
-        reader.problem(count, nodes, want, f"-e {count}=1, or remove {at}.roll")
+    if problem := count_problem(name, nodes, options["roll"]):
+        reader.problems.append(problem)
     return Tier(
         name=name,
         image=image,
