@@ -131,6 +131,25 @@ class Time:
         return self.at
 
 
+def soon(_tier: str) -> float:
+    return 0.0
+
+
+def test_one_that_runs_gets_the_time_to_become_ready_and_the_journal_is_read_only_then() -> None:
+    time, asked = Time(), list[float]()
+    keeper = Keeper(time)
+
+    def left() -> tuple[str, ...]:
+        asked.append(time.at)
+        return ()
+
+    found = None
+    while not found:
+        found = keeper.next({"a": node("hangs")}, left, lambda tier: {"web": 60.0}[tier])
+        time.at += 1
+    assert asked == [60.0]
+
+
 def test_a_node_is_replaced_after_some_patience_and_the_next_ones_wait_longer_and_longer() -> None:
     time = Time()
     keeper = Keeper(time)
@@ -138,7 +157,7 @@ def test_a_node_is_replaced_after_some_patience_and_the_next_ones_wait_longer_an
     waits: list[float] = []
     last = None
     while len(waits) < 9:
-        if keeper.next(broken, ()):
+        if keeper.next(broken, tuple, soon):
             waits.append(time.at - last if last is not None else time.at)
             last = time.at
             keeper.began("web")
@@ -149,7 +168,7 @@ def test_a_node_is_replaced_after_some_patience_and_the_next_ones_wait_longer_an
     time.at += 2 * LONGEST_SECONDS
     keeper.began("web")
     time.at += FIRST_SECONDS
-    assert keeper.next(broken, ()) == ("a", "web"), "it was calm meanwhile"
+    assert keeper.next(broken, tuple, soon) == ("a", "web"), "it was calm meanwhile"
 
 
 @pytest.mark.parametrize(
@@ -167,7 +186,7 @@ def test_what_is_left_alone(found: dict[str, Any], left: tuple[str, ...]) -> Non
     time = Time()
     keeper = Keeper(time)
     for _ in range(100):
-        assert keeper.next({"a": found}, left) is None
+        assert keeper.next({"a": found}, lambda: left, soon) is None
         time.at += 1
 
 
@@ -176,12 +195,12 @@ def test_what_is_replaced_and_only_if_it_lasts(word: str) -> None:
     time = Time()
     keeper = Keeper(time)
     for _ in range(30):
-        assert keeper.next({"a": node(word)}, ()) is None
+        assert keeper.next({"a": node(word)}, tuple, soon) is None
         time.at += PATIENCE_SECONDS - 1
-        assert keeper.next({"a": node()}, ()) is None, "it came back by itself"
-    assert keeper.next({"a": node(word)}, ()) is None
+        assert keeper.next({"a": node()}, tuple, soon) is None, "it came back by itself"
+    assert keeper.next({"a": node(word)}, tuple, soon) is None
     time.at += PATIENCE_SECONDS
-    assert keeper.next({"a": node(word)}, ()) == ("a", "web")
+    assert keeper.next({"a": node(word)}, tuple, soon) == ("a", "web")
 
 
 def test_a_stop_is_told_from_a_crash() -> None:

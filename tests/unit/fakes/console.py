@@ -26,7 +26,7 @@ from evenkeel_console import passwords
 from evenkeel_console.app import create_app
 from evenkeel_console.server import configured
 from evenkeel_console.settings import read_settings
-from tests.unit.console.test_actions import Desk
+from tests.unit.console.desk import Desk
 from tests.unit.fakes.node import FakeNode
 
 from ansible_collections.evenkeel.cluster.plugins.module_utils.core.lock import discard_lock

@@ -29,6 +29,7 @@ from .node_work import Hands, NodeWork
 from .planning import Planner, Reach, check_only_nodes, new_id, wished
 from .pool import Pool, balancer_of, ports_of, read_pool
 from .settings import Settings
+from .stopped import Stopped
 from .verbs import BusyError, ChangedError, Plan, RefusedError, UnknownError, Wish
 from .verification import Verification
 
@@ -82,6 +83,8 @@ class Actions:
         self._planner = Planner(reach)
         self._nodes = NodeWork(hands, drained_by, settings.limits.ready_timeout, clock)
         self._clock = clock
+        #: The nodes that people have stopped.
+        self.stopped = Stopped(settings.data_dir / "stopped.json")
         self._begins = threading.Lock()
         self._writes = threading.Lock()
         self._lock = threading.Lock()
@@ -267,7 +270,11 @@ class Actions:
             return verification.run(wish.tier, action.verdicts, lambda: self._changed(action))
         if wish.verb in verbs.OF_NODES:
             step = self._stepper(action)
-            return self._nodes.do(wish.verb, wish.node, action.actor, self._reach(), step)
+            try:
+                return self._nodes.do(wish.verb, wish.node, action.actor, self._reach(), step)
+            finally:
+                if wish.verb == verbs.STOP:
+                    self.stopped.add([wish.node])
         return self._perform_on_tier(action, agreed)
 
     def _perform_on_tier(self, action: Action, agreed: Plan) -> Sequence[str]:

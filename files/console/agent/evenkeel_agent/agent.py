@@ -10,6 +10,7 @@ from collections.abc import AsyncGenerator, Mapping
 from typing import Any
 
 from ansible_collections.evenkeel.cluster.plugins.module_utils.core.errors import EvenkeelError
+from ansible_collections.evenkeel.cluster.plugins.module_utils.core.lock import LockBusyError
 from ansible_collections.evenkeel.cluster.plugins.module_utils.engine.docker_client import DockerClient
 
 from .action import Action
@@ -19,14 +20,15 @@ from .engine import CachingClient
 from .engine_stream import EngineStreams, StreamError, told
 from .history import History
 from .journal import Journal
-from .keeper import Keeper, stopped_by_hand
+from .keeper import Keeper, is_ended, stopped_by_hand
 from .look import Look
 from .node_work import DockerHands
 from .planning import new_id
+from .pool import read_pool
 from .samples import Samples
 from .settings import Settings
 from .transitions import STATE, transitions
-from .verbs import KEEP, Wish
+from .verbs import KEEP, BusyError, ChangedError, Wish
 
 #: Bytes of events and of the audit log on disk.
 EVENTS_BYTES, AUDIT_BYTES = 20 * 1024 * 1024, 20 * 1024 * 1024
@@ -83,6 +85,7 @@ class Agent:
         self._news = asyncio.Condition()
         self._loop = asyncio.get_running_loop()
         self._engine_trouble = ""
+        self._keep_trouble: list[str] = []
 
     # -- looking ---------------------------------------------------------------------
 
@@ -133,12 +136,14 @@ class Agent:
             self._wake.clear()
             before = self.changes.state["state"]
             state = await asyncio.to_thread(self._take)
+            is_whole = not state["trouble"]
+            state = self._with_keeping(before, state)
             async with self._news:
                 if self.changes.set(state):
                     self._news.notify_all()
             for event in transitions(before, state):
                 await self._note(event)
-            if not state["trouble"]:
+            if is_whole:
                 self.history.add(state)
                 if self._keeper:
                     await asyncio.to_thread(self._keep, self._keeper, state)
@@ -165,20 +170,46 @@ class Agent:
         since = before.get("trouble_since") or state["at"]
         return {**state, "trouble_since": since if state["trouble"] else None}
 
+    def _with_keeping(self, before: Mapping[str, Any], state: dict[str, Any]) -> dict[str, Any]:
+        """The state, with what keeps the agent from replacing a node."""
+        if not self._keep_trouble:
+            return state
+        since = state["trouble_since"] or before.get("trouble_since") or state["at"]
+        return {**state, "trouble": [*state["trouble"], *self._keep_trouble], "trouble_since": since}
+
     def _keep(self, keeper: Keeper, state: Mapping[str, Any]) -> None:
         """Replace one node that ended or hangs, if none does it now."""
-        if not state["balancer"].get("reachable") or state["lock"]:
-            return
-        left = stopped_by_hand(self.events.page(count=_EVENTS_LOOKED_AT)) | self._drained_by.keys()
-        chosen = keeper.next(state["nodes"], left)
-        if chosen is None:
-            return
-        node, tier = chosen
-        keeper.began(tier)
-        with contextlib.suppress(EvenkeelError, OSError):  # another run is at work, or the disk is full: later
+        nodes, stopped = state["nodes"], self.actions.stopped
+        ended = {name for name, node in nodes.items() if is_ended(node)}
+
+        def left() -> set[str]:
+            by_hand = stopped_by_hand(self.events.page(count=_EVENTS_LOOKED_AT))
+            # A node that crashes again and again drives older events out.
+            stopped.add(by_hand & ended)
+            return by_hand | stopped.nodes | self._drained_by.keys()
+
+        try:
+            stopped.forget(ended, state["at"])
+            if not state["balancer"].get("reachable") or state["lock"]:
+                return
+            chosen = keeper.next(nodes, left, self._patience)
+            self._keep_trouble = []
+            if chosen is None:
+                return
+            node, tier = chosen
             plan = self.actions.plan(Wish(KEEP, tier, node))
             if plan.lines:
                 self.actions.do(plan.id, CONSOLE, new_id())
+                keeper.began(tier)
+        except (BusyError, LockBusyError, ChangedError):  # another run is at work: later
+            return
+        except (EvenkeelError, OSError) as error:
+            self._keep_trouble = str(error).splitlines()
+
+    def _patience(self, tier: str) -> float:
+        """Seconds that a node of the tier gets to become ready."""
+        declared = read_pool(self.settings).tier(tier)
+        return (declared.ready_seconds if declared else 0) or self.settings.limits.ready_timeout
 
     def state(self) -> dict[str, Any]:
         """The state now with its number; for some seconds from now on, looks are as frequent as for a viewer."""

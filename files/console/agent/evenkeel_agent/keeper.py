@@ -5,7 +5,7 @@ What a person stopped or drained stays, and so does what a guest does. Pure but 
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Collection, Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -38,22 +38,31 @@ class Keeper:
         self._since: dict[str, float] = {}
         self._tiers: dict[str, _Backoff] = {}
 
-    def next(self, nodes: Mapping[str, Mapping[str, Any]], left: Iterable[str]) -> tuple[str, str] | None:
+    def next(
+        self,
+        nodes: Mapping[str, Mapping[str, Any]],
+        left: Callable[[], Collection[str]],
+        patience: Callable[[str], float],
+    ) -> tuple[str, str] | None:
         """A node to replace now, and its tier; None for none.
 
         Args:
             nodes: the agent's state of them.
-            left: those that a person has stopped or drained.
+            left: tells those that a person has stopped or drained; asked only if there is one to replace.
+            patience: tells the seconds that a tier's nodes get to become ready; for those that run.
         """
         now = self._now()
-        spared = set(left)
-        broken = [name for name, node in nodes.items() if name not in spared and _is_broken(node)]
+        broken = [name for name, node in nodes.items() if _is_broken(node)]
         self._since = {name: self._since.get(name, now) for name in broken}
-        for name in broken:
-            tier = str(nodes[name]["tier"])
-            if now - self._since[name] >= PATIENCE_SECONDS and self._is_due(tier, now):
-                return name, tier
-        return None
+        due = [name for name in broken if self._is_over(name, nodes[name], patience, now)]
+        spared = left() if due else ()
+        return next(((name, str(nodes[name]["tier"])) for name in due if name not in spared), None)
+
+    def _is_over(self, name: str, node: Mapping[str, Any], patience: Callable[[str], float], now: float) -> bool:
+        tier, passed = str(node["tier"]), now - self._since[name]
+        if passed < PATIENCE_SECONDS or not self._is_due(tier, now):
+            return False
+        return is_ended(node) or passed >= patience(tier)
 
     def began(self, tier: str) -> None:
         """Note that a node of the tier is being replaced: the next one has to wait."""
@@ -68,8 +77,13 @@ class Keeper:
 
 
 def _is_broken(node: Mapping[str, Any]) -> bool:
+    return bool(node["managed"]) and (str(node["word"]) in _HANGS or is_ended(node))
+
+
+def is_ended(node: Mapping[str, Any]) -> bool:
+    """Whether a node of the agent's state does not run."""
     word = str(node["word"])
-    return bool(node["managed"]) and (word in _HANGS or word in _ENDED or word.startswith("ended"))
+    return word in _ENDED or word.startswith("ended")
 
 
 def stopped_by_hand(events: Iterable[Mapping[str, Any]]) -> set[str]:

@@ -1,0 +1,72 @@
+"""What a person stopped stays so; what keeps the agent from a replacement is told."""
+
+from __future__ import annotations
+
+import asyncio
+import dataclasses
+import time
+from pathlib import Path
+from typing import Any
+
+import pytest
+from evenkeel_agent.agent import Agent
+from evenkeel_agent.keeper import Keeper
+from evenkeel_agent.stopped import Stopped
+from evenkeel_agent.verbs import BusyError, RefusedError
+from tests.unit.console.desk import Desk
+
+
+def test_a_stop_is_remembered_until_the_node_starts_or_is_gone(tmp_path: Path) -> None:
+    stopped = Stopped(tmp_path / "stopped.json", lambda: 100.0)
+    stopped.add(["a", "b"])
+    stopped.forget({"b"}, 101.0)
+    assert stopped.nodes == {"a", "b"}, "the look may have begun before the stop"
+    stopped.forget({"b"}, 200.0)
+    assert Stopped(tmp_path / "stopped.json").nodes == {"b"}
+    stopped.forget((), 200.0)
+    assert Stopped(tmp_path / "stopped.json").nodes == set()
+
+
+def test_a_stop_through_the_console_is_remembered_by_the_next_agent(desk: Desk) -> None:
+    node = desk.node("shop-2")
+    desk.done("stop", node=node)
+    desk.done("restart", "shop", node=desk.node("shop-1"))
+    desk.open()
+    assert desk.actions.stopped.nodes == {node}
+
+
+@pytest.mark.parametrize("hindrance, told", [(BusyError("alice"), False), (RefusedError("not deployed"), True)])
+def test_a_refusal_is_told_and_lets_the_next_try_not_wait(desk: Desk, hindrance: Exception, told: bool) -> None:
+    state: dict[str, Any] = {
+        "nodes": {"a": {"word": "stopped", "managed": True, "tier": "shop"}},
+        "balancer": {"reachable": True},
+        "lock": "",
+        "at": time.time(),
+        "trouble": [],
+        "trouble_since": None,
+    }
+    tries = list[str]()
+
+    desk.settings.api_password_file.write_text("secret")
+
+    async def kept() -> dict[str, Any]:
+        agent = Agent(dataclasses.replace(desk.settings, keep=True, api_url="http://127.0.0.1:1"))
+
+        def plan(wish: Any) -> Any:
+            tries.append(wish.node)
+            raise hindrance
+
+        agent.actions.plan = plan  # type: ignore[method-assign]
+        at = [0.0]
+        keeper = Keeper(lambda: at[0])
+        for _ in range(15):
+            agent._keep(keeper, state)
+            at[0] += 1
+        shown = agent._with_keeping(state, state)
+        agent.actions.stopped.add(["a"])
+        agent._keep(keeper, state)
+        return shown
+
+    shown = asyncio.run(kept())
+    assert tries == ["a"] * 5
+    assert shown["trouble"] == (["not deployed"] if told else [])
