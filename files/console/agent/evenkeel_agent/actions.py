@@ -19,7 +19,8 @@ from ansible_collections.evenkeel.cluster.plugins.module_utils.engine.docker_cli
 from ansible_collections.evenkeel.cluster.plugins.module_utils.pool.context import Ports
 from ansible_collections.evenkeel.cluster.plugins.module_utils.pool.overrides import Override, write_overrides
 from ansible_collections.evenkeel.cluster.plugins.module_utils.pool.plan import PoolAction
-from ansible_collections.evenkeel.cluster.plugins.module_utils.pool.reconcile import reconcile_locked
+from ansible_collections.evenkeel.cluster.plugins.module_utils.pool.reconcile import RunFailedError, reconcile_locked
+from ansible_collections.evenkeel.cluster.plugins.module_utils.pool.rotation import HaltedError
 from ansible_collections.evenkeel.cluster.plugins.module_utils.pool.steps import Step
 
 from . import verbs
@@ -251,7 +252,7 @@ class Actions:
                 action.warnings = tuple(self._perform(action, agreed))
             state, result = DONE, _end_of(action)
         except (EvenkeelError, OSError) as error:
-            state, result = HALTED if action.halted_by else FAILED, str(error)
+            state, result = HALTED if _is_halted(error) else FAILED, str(error)
         except Exception as error:  # whatever it is: the next action must find a worker, and the page the reason
             result = f"{type(error).__name__}: {error}"
             raise
@@ -285,16 +286,29 @@ class Actions:
             verbs.moved_on(agreed, dataclasses.replace(agreed, lines=tuple(map(str, actions))))
             check_only_nodes(actions)
             # Before anything is changed: a run that is killed half-way must be gone on with, not undone.
-            self._keep_override(pool, agreed.wish, action)
+            if agreed.wish.verb == verbs.SCALE:
+                self._keep_override(pool, agreed.wish, action)
 
-        return reconcile_locked(
-            wished(pool, agreed.wish),
-            ports,
-            on_step=self._stepper(action),
-            halt=lambda: f"a halt by {action.halted_by}" if action.halted_by else "",
-            accept=accept,
-            clock=self._clock,
-        ).warnings
+        before = _serving(ports, agreed.wish.tier)
+        try:
+            outcome = reconcile_locked(
+                wished(pool, agreed.wish),
+                ports,
+                on_step=self._stepper(action),
+                halt=lambda: f"a halt by {action.halted_by}" if action.halted_by else "",
+                accept=accept,
+                clock=self._clock,
+            )
+        except (EvenkeelError, OSError) as error:
+            if agreed.wish.verb == verbs.SCALE and not _is_halted(error):
+                # What was begun and not returned is gone on with; else the former number holds.
+                with contextlib.suppress(EvenkeelError, OSError):
+                    if _serving(ports, agreed.wish.tier) == before:
+                        write_overrides(Path(self._settings.overrides), pool.overrides)
+            raise
+        if agreed.wish.verb == verbs.SETTLE:
+            self._keep_override(pool, agreed.wish, action)
+        return outcome.warnings
 
     def _keep_override(self, pool: Pool, wish: Wish, action: Action) -> None:
         kept = dict(pool.overrides)
@@ -314,6 +328,16 @@ class Actions:
             self._changed(action)
 
         return tell
+
+
+def _is_halted(error: Exception) -> bool:
+    """Whether it ended because a person halted it, and nothing failed."""
+    return isinstance(error, HaltedError) or (isinstance(error, RunFailedError) and error.halted)
+
+
+def _serving(ports: Ports, tier: str) -> set[str]:
+    """The tier's managed nodes that run."""
+    return {node.id for node in ports.engine.nodes() if node.managed and node.running and node.tier == tier}
 
 
 def _what(action: Action) -> str:

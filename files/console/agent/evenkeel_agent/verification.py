@@ -22,6 +22,7 @@ from ansible_collections.evenkeel.cluster.plugins.module_utils.measure.replies i
 from ansible_collections.evenkeel.cluster.plugins.module_utils.overview.settled import settled
 from ansible_collections.evenkeel.cluster.plugins.module_utils.pool.context import Ports
 from ansible_collections.evenkeel.cluster.plugins.module_utils.pool.reconcile import PoolRequest, status
+from ansible_collections.evenkeel.cluster.plugins.module_utils.pool.rotation import HaltedError
 
 from .pool import Pool
 from .settings import Settings
@@ -118,7 +119,7 @@ class Verification:
             ("sessions", session_check.check, sessions),
         ):
             if person := self._halted_by():
-                raise EvenkeelError(f"verify: got a halt by {person}, want all checks (fix: verify again)")
+                raise HaltedError(f"verify: got a halt by {person}, want all checks (fix: verify again)")
             growing = _Growing(f"{what} of {tier.name}", verdicts, changed)
             notes += growing.filled(measure, params)
         return notes

@@ -5,7 +5,7 @@
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Collection, Iterable, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from http import HTTPStatus
 from typing import Any
@@ -284,6 +284,7 @@ def settle(
     state: PoolState,
     seconds: float,
     clock: Clock,
+    only: Collection[str] = (),
 ) -> PoolState:
     """Give nodes that do not answer the time to become ready: a run that was killed may have started them just now.
 
@@ -294,6 +295,7 @@ def settle(
         state: the pool's state; it is read again only when there is something to wait for.
         seconds: the time that nodes get where their tier does not say it.
         clock: tells and passes the time.
+        only: the tiers that are waited for; empty for all.
 
     Returns:
         The pool's state afterwards. Nodes that it still marks as silent are there to be replaced.
@@ -303,14 +305,18 @@ def settle(
     """
     found = [state]
     began = clock.now()
-    patience = {name: float(tier.ready_seconds) or seconds for name, tier in declaration.tiers.items()}
+    patience = {
+        name: float(tier.ready_seconds) or seconds
+        for name, tier in declaration.tiers.items()
+        if not only or name in only
+    }
 
     def look() -> str:
         passed = clock.now() - began
         silent = [
             node
             for node in found[-1].nodes
-            if node.silent and _is_current(node, declaration) and passed <= patience[node.tier]
+            if node.silent and passed <= patience.get(node.tier, -1.0) and _is_current(node, declaration)
         ]
         if silent:
             found.append(observe(declaration, ports, balancer))

@@ -30,6 +30,7 @@ from .plan import ASKED, LOST, START, PoolAction, plan, plan_removal
 from .replacement import replacements
 from .rollout import Rollout
 from .rollout_parts import NodeTiming, RolloutLimits
+from .rotation import HaltedError
 from .secret_store import SecretStore
 from .steps import Step, no_step
 from .view import describe
@@ -117,6 +118,7 @@ class RunFailedError(EvenkeelError):
         """Take the cause, and what was done before the failure."""
         super().__init__(*(error.problems if isinstance(error, EvenkeelError) else (str(error),)))
         self.outcome = outcome
+        self.halted = isinstance(error, HaltedError)
 
 
 def _accept_all(_actions: Sequence[PoolAction]) -> None:
@@ -206,13 +208,13 @@ def reconcile_locked(
     """
     began = clock.now()
     declaration, state, balancer, reason = _look(request, ports)
-    state = settle(declaration, ports, balancer, state, request.limits.ready_timeout, clock)
+    state = settle(declaration, ports, balancer, state, request.limits.ready_timeout, clock, request.only)
     actions = _planned(request, declaration, state, ports)
     _check_names(declaration, ports, actions)
     _check_images(declaration, actions)
-    accept(actions)
     if actions and not request.absent:
         ports.balancer().version()  # raises if it does not answer, before anything is changed
+    accept(actions)
     settled = settle_overrides(request.overrides_file, request.tiers)
     leave_declaration(request)
     secrets = secret_changes(request, ports)

@@ -28,7 +28,7 @@ from .mending import mend
 from .plan import DRAIN, MEND, RELEASE, REMOVE, ROUTE, START, PoolAction, free_names
 from .release import release
 from .rollout_parts import RollbackState, RolloutLimits, ended, node_words, of_kind
-from .rotation import ReconcileError, RotationWatch
+from .rotation import HaltedError, ReconcileError, RotationWatch
 from .run_record import RunRecord
 from .starting import start_node
 from .steps import Step, no_step
@@ -85,6 +85,7 @@ class Rollout:
         """Carry out the actions.
 
         Raises:
+            HaltedError: it was asked to stop, and nothing failed.
             ReconcileError: at least one tier failed; it names each. The other tiers are finished nevertheless.
         """
         self.record.begin()
@@ -104,9 +105,10 @@ class Rollout:
         for error in errors:
             if error is not None and not isinstance(error, _EXPECTED):
                 raise error
-        problems = [str(error) for error in errors if error is not None]
-        if problems:
-            raise ReconcileError("\n".join(dict.fromkeys(problems)))
+        failed = [error for error in errors if error is not None]
+        if failed:
+            kind = HaltedError if all(isinstance(error, HaltedError) for error in failed) else ReconcileError
+            raise kind("\n".join(dict.fromkeys(map(str, failed))))
 
     def _tier(self, actions: Sequence[PoolAction]) -> None:
         tier, halted = actions[0].tier, ""
@@ -137,7 +139,7 @@ class Rollout:
                 self.record.warnings += self._servers[tier].end()
         self._each(self._starters, lambda node: self._engine.remove(node.id), rollback.drained)
         if halted:
-            raise ReconcileError(f"tier {tier}: got '{halted}' before all waves were done, want all (fix: repeat it)")
+            raise HaltedError(f"tier {tier}: got '{halted}' before all waves were done, want all (fix: repeat it)")
 
     def _hold_together(self, watch: RotationWatch | None, actions: Sequence[PoolAction], former: Route | None) -> None:
         """Write down which servers of the tier may be asked, where its nodes come or go."""

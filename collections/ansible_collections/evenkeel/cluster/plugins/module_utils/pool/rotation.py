@@ -31,6 +31,10 @@ class ReconcileError(EvenkeelError):
     """A step failed; the message is one line per tier."""
 
 
+class HaltedError(ReconcileError):
+    """Nothing failed: it was asked to stop before all waves were done."""
+
+
 @dataclasses.dataclass
 class _Arrival:
     """Which nodes are on their way into rotation, by name.
