@@ -2,11 +2,16 @@
 
 from __future__ import annotations
 
+import asyncio
 import dataclasses
+import threading
 import uuid
 from typing import Any
 
-from evenkeel_agent.action import DONE, FAILED
+import pytest
+from evenkeel_agent.action import DONE, FAILED, HALTED
+from evenkeel_agent.agent import Agent
+from evenkeel_agent.verbs import RefusedError
 from tests.unit.console.desk import Desk
 
 from ansible_collections.evenkeel.cluster.plugins.module_utils.engine.port import EngineError
@@ -16,7 +21,7 @@ from ansible_collections.evenkeel.cluster.plugins.module_utils.pool.overrides im
 def refuse_starts(desk: Desk, *, halts: bool = False) -> None:
     """Let the engine start nothing, and a person halt the action meanwhile."""
 
-    def start(name: str, _build: Any) -> None:
+    def start(name: str, build: Any) -> None:
         if halts:
             (action,) = (item for item in desk.actions.recent() if item["state"] == "running")
             desk.actions.halt(action["id"], "bob")
@@ -65,3 +70,46 @@ def test_nodes_of_other_tiers_that_hang_are_not_waited_for(desk: Desk) -> None:
     began = desk.cluster.clock.now()
     assert desk.done("scale", tier="shop", count=3).state == DONE
     assert desk.cluster.clock.now() - began < 100
+
+
+def test_a_frozen_node_is_not_restarted(desk: Desk) -> None:
+    desk.cluster.engine.freeze(desk.node("shop-2"))
+    with pytest.raises(RefusedError, match=r"restart of .*: got paused, want a node that is not frozen"):
+        desk.plan("restart", node=desk.node("shop-2"))
+
+
+def test_a_bug_is_on_the_agents_own_record(
+    desk: Desk, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setattr(desk.actions, "_perform", lambda *_arguments: 1 // 0)
+    assert desk.done("roll", tier="shop").state == FAILED
+    assert desk.actions.end(10)
+    assert "Traceback" in capsys.readouterr().err
+
+
+def test_the_end_of_the_agent_halts_what_runs_and_waits_for_it(desk: Desk) -> None:
+    begun, go = threading.Event(), threading.Event()
+    start = desk.cluster.engine.start
+
+    def slowly(name: str, build: Any) -> None:
+        begun.set()
+        go.wait(10)
+        start(name, build)
+
+    desk.cluster.engine.start = slowly  # type: ignore[method-assign]
+    action = desk.actions.do(desk.plan("roll", tier="shop").id, "alice", uuid.uuid4().hex)
+    assert begun.wait(10)
+    assert not desk.actions.end(0.0)
+    go.set()
+    assert desk.actions.end(10)
+    assert (action.state, action.halted_by) == (HALTED, "console")
+
+
+def test_a_step_after_the_end_of_the_agents_loop_is_no_failure(desk: Desk) -> None:
+    desk.settings.api_password_file.write_text("secret")
+    settings = dataclasses.replace(desk.settings, api_url="http://127.0.0.1:1")
+
+    async def agent() -> Agent:
+        return Agent(settings)
+
+    asyncio.run(agent())._action_changed(desk.done("roll", tier="shop"))

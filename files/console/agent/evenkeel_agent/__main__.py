@@ -20,6 +20,8 @@ from .settings import Settings, read_settings
 _SOCKET_MODE = 0o660
 # Streams never end by themselves.
 _SHUTDOWN_SECONDS = 1.0
+# An action that runs is halted, and gets this time to finish what it has begun.
+_HALT_SECONDS = 45.0
 
 
 async def serve(settings: Settings) -> None:
@@ -52,6 +54,7 @@ async def serve(settings: Settings) -> None:
     waiting.cancel()
     work.cancel()
     await runner.cleanup()
+    await asyncio.to_thread(agent.actions.end, _HALT_SECONDS)
     with contextlib.suppress(asyncio.CancelledError):
         await work
 

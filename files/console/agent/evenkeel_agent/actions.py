@@ -6,9 +6,10 @@ import contextlib
 import dataclasses
 import threading
 import time
+import traceback
 from collections import OrderedDict, deque
 from collections.abc import Callable, Mapping, Sequence
-from concurrent.futures import ThreadPoolExecutor
+from concurrent.futures import Future, ThreadPoolExecutor, wait
 from pathlib import Path
 from typing import Any
 
@@ -93,6 +94,7 @@ class Actions:
         self._requests: OrderedDict[str, str] = OrderedDict()
         self._unwritten: deque[Mapping[str, Any]] = deque(maxlen=_KEPT_ENTRIES)
         self._worker = ThreadPoolExecutor(1, thread_name_prefix="action")
+        self._work: Future[None] | None = None
         former, unfinished = restored(audit.page(count=_KEPT_ENTRIES))
         self._actions: OrderedDict[str, Action] = OrderedDict((each.id, each) for each in former[-_KEPT_ACTIONS:])
         for action in unfinished:
@@ -148,7 +150,7 @@ class Actions:
                 with self._lock:
                     self._plans.pop(plan_id, None)
                     self._remember(action, key)
-                self._worker.submit(self._run, action, agreed, held)
+                self._work = self._worker.submit(self._run, action, agreed, held)
             except BaseException:
                 held.close()
                 raise
@@ -210,6 +212,19 @@ class Actions:
         self._changed(action)
         return action
 
+    def end(self, seconds: float) -> bool:
+        """Halt what runs, and wait for its end; whether nothing runs any more.
+
+        Args:
+            seconds: to wait at most.
+        """
+        with self._lock:
+            running = [action.id for action in self._actions.values() if action.state == RUNNING]
+        for name in running:
+            with contextlib.suppress(RefusedError):  # it has ended meanwhile
+                self.halt(name, CONSOLE)
+        return self._work is None or not wait([self._work], seconds).not_done
+
     def action(self, action_id: str) -> Action:
         """The action of this name.
 
@@ -255,7 +270,7 @@ class Actions:
             state, result = HALTED if _is_halted(error) else FAILED, str(error)
         except Exception as error:  # whatever it is: the next action must find a worker, and the page the reason
             result = f"{type(error).__name__}: {error}"
-            raise
+            traceback.print_exc()
         finally:
             seconds = round(time.monotonic() - began, 1)
             # On record before anything can see that it is over.

@@ -232,7 +232,8 @@ class Agent:
             self._acted.set()
             self._wake.set()
 
-        self._loop.call_soon_threadsafe(note)
+        with contextlib.suppress(RuntimeError):  # the agent ends, and what it has begun goes on
+            self._loop.call_soon_threadsafe(note)
 
     async def _tell_actions(self) -> None:
         """Steps of many nodes come at once; what is told of an action is the whole of it."""

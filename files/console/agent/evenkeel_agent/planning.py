@@ -24,6 +24,8 @@ from .pool import Pool
 from .verbs import Plan, RefusedError, UnknownError, Wish
 
 Reach = Callable[[], tuple[Pool, Ports]]
+_PAUSED = "paused"
+_UNPAUSE = "docker unpause, or remove it"
 _SITE = "ansible-playbook site.yml"
 _PLAN_BYTES = 16
 
@@ -180,5 +182,7 @@ def _check_state(verb: str, node: Node, tier: Tier) -> None:
     running = {verbs.DRAIN, verbs.UNDRAIN, verbs.STOP, verbs.KILL}
     if verb in running and not node.running:
         raise RefusedError(Problem(f"{verb} of {node.name}", node.condition, "a node that runs", "start it first"))
+    if verb == verbs.RESTART and node.detail == _PAUSED:
+        raise RefusedError(Problem(f"restart of {node.name}", node.condition, "a node that is not frozen", _UNPAUSE))
     if verb == verbs.START and node.state != ENDED:
         raise RefusedError(Problem(f"start of {node.name}", node.condition, "a node that has ended", "restart it"))
