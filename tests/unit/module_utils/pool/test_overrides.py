@@ -10,6 +10,7 @@ import pytest
 from tests.unit.fakes.cluster import FakeCluster
 
 from ansible_collections.evenkeel.cluster.plugins.module_utils.core.lock import discard_lock
+from ansible_collections.evenkeel.cluster.plugins.module_utils.pool.context import PoolInputError
 from ansible_collections.evenkeel.cluster.plugins.module_utils.pool.drift import disagreements, drift_report
 from ansible_collections.evenkeel.cluster.plugins.module_utils.pool.overrides import (
     Override,
@@ -20,6 +21,7 @@ from ansible_collections.evenkeel.cluster.plugins.module_utils.pool.reconcile im
     as_result,
     preview,
     reconcile,
+    require_as_declared,
     status,
 )
 from ansible_collections.evenkeel.cluster.plugins.module_utils.pool.table import pool_table
@@ -92,3 +94,11 @@ def test_taking_the_cluster_down_removes_it(cluster: FakeCluster, file: Path) ->
     request = cluster.request(overrides_file=str(file), absent=True)
     reconcile(request, cluster.ports, clock=cluster.clock)
     assert not file.exists()
+
+
+def test_a_drill_that_is_refused_names_the_number_set_in_the_console(cluster: FakeCluster, tmp_path: Path) -> None:
+    file = tmp_path / "numbers.json"
+    write_overrides(file, {"shop": Override("shop", 3, 2, "alice", 0.0)})
+    with pytest.raises(PoolInputError, match=r"shop: 3 set in the console by alice at 1970-01-01 00:00:00 UTC\)"):
+        require_as_declared(cluster.request(tiers=cluster.resized("shop", 1), overrides_file=str(file)), cluster.ports)
+    assert file.exists()

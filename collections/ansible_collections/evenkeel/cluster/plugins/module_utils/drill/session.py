@@ -67,7 +67,9 @@ class DrillSession:
     ) -> None:
         """Prepare; nothing is asked yet."""
         self._plan = plan
-        self._request = request
+        # The run after the drill settles the numbers set in the console, and says so.
+        self._request = dataclasses.replace(request, overrides_file="")
+        self._overrides_file = request.overrides_file
         self._ports = ports
         self._stop = stop
         self._on_progress = on_progress
@@ -113,7 +115,9 @@ class DrillSession:
 
     def _require_cluster(self) -> Declaration:
         """Refuse a pool that is not as declared: what a drill returns to must be what it began with."""
-        declaration = require_as_declared(self._request, self._ports.pool)
+        declaration = require_as_declared(
+            dataclasses.replace(self._request, overrides_file=self._overrides_file), self._ports.pool
+        )
         for tier in sorted(needs_labels(self._settings.events)):
             reference = declaration.builds[tier].image
             image = self._ports.engine.image(reference)

@@ -268,10 +268,12 @@ def require_as_declared(request: PoolRequest, ports: Ports) -> Declaration:
     declaration, state, _balancer, _reason = _look(request, ports)
     actions = _planned(request, declaration, state, ports)
     if actions:
+        found = read_overrides(Path(request.overrides_file)) if request.overrides_file else {}
+        by_hand = "".join(f"; {tier}: {found[tier].words}" for tier in sorted(found))
         raise PoolInputError(
             Problem(
                 "pool",
-                f"{len(actions)} differences from the declaration (first: {actions[0].tier}: {actions[0]})",
+                f"{len(actions)} differences from the declaration (first: {actions[0].tier}: {actions[0]}{by_hand})",
                 "none",
                 "ansible-playbook site.yml",
             )
