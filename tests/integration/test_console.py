@@ -100,9 +100,10 @@ def test_what_runs_in_the_web_process_reaches_nothing_but_the_agents_verbs(engin
     places += [(net["IPAddress"], port) for net in edge.values() for port in (8000, 9000)]
     assert addresses
     script = ["/opt/evenkeel/venv/bin/python", "-c", REACHES, json.dumps(places), str(STATE)]
-    done = engine.containers.get(WEB).exec_run(script)
-    assert done.exit_code == 0, done.output.decode()
-    assert json.loads(done.output) == []
+    code, output = engine.containers.get(WEB).exec_run(script)
+    assert isinstance(output, bytes)
+    assert code == 0, output.decode()
+    assert json.loads(output) == []
 
 
 def test_a_run_mends_what_was_removed_and_tells_it_before(engine: docker.DockerClient) -> None:

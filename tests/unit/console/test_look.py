@@ -12,7 +12,7 @@ import pytest
 from evenkeel_agent import look, pool
 from evenkeel_agent.engine import CachingClient
 from evenkeel_agent.look import Look
-from tests.unit.console.test_actions import Desk
+from tests.unit.console.desk import Desk
 
 from ansible_collections.evenkeel.cluster.plugins.module_utils.core.lock import discard_lock
 from ansible_collections.evenkeel.cluster.plugins.module_utils.engine.port import BalancerView, Image

@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 from evenkeel_agent.pool import UndeclaredError, read_pool
 from evenkeel_agent.settings import Settings
-from tests.unit.console.test_actions import Desk
+from tests.unit.console.desk import Desk
 
 
 def declared(desk: Desk) -> dict[str, Any]:

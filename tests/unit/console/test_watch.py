@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from evenkeel_agent.agent import Agent
-from tests.unit.console.test_actions import Desk
+from tests.unit.console.desk import Desk
 
 
 def test_what_comes_during_the_write_of_the_whole_is_told_next(tmp_path: Path) -> None:
