@@ -6,7 +6,7 @@ import os
 import signal
 import subprocess
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 
 import pytest
 from playwright.sync_api import expect
@@ -32,13 +32,17 @@ def process(container: str) -> int:
 def stopped(container: str) -> Iterator[None]:
     """All its processes do nothing any more, and then go on."""
     pids = [int(pid) for pid in docker("top", container, "-eo", "pid").split()[1:]]
-    for pid in pids:
-        os.kill(pid, signal.SIGSTOP)
+    _signal(pids, signal.SIGSTOP)
     try:
         yield
     finally:
-        for pid in pids:
-            os.kill(pid, signal.SIGCONT)
+        _signal(pids, signal.SIGCONT)
+
+
+def _signal(pids: list[int], number: signal.Signals) -> None:
+    for pid in pids:
+        with suppress(ProcessLookupError):  # the list may have one that lived for a moment
+            os.kill(pid, number)
 
 
 def test_an_agent_that_is_killed_comes_back_and_the_page_says_so(reader: Reader) -> None:
