@@ -17,13 +17,24 @@ from tests.bench.console_client import CONSOLE, PASSWORD_FILE, USER, Console
 
 TIER = "dynamic"
 CHROMIUM = "/usr/bin/chromium"
-EVENT_GOAL, CLICK_GOAL, LOGIN_GOAL, OVERVIEW_GOAL, BYTES_GOAL = 1.0, 0.3, 1.0, 2.0, 150_000
+CLICK_GOAL, LOGIN_GOAL, OVERVIEW_GOAL, BYTES_GOAL = 0.3, 1.0, 2.0, 150_000
+EVENT_GOAL, EVENT_GOAL_OF_MANY, MANY = 1.0, 1.5, 50
 _PATIENCE_MS = 20_000
 _CUT_MS = 3_000
 _SERVES = "in rotation"
 _SAYS = (
     "([id, word, there]) => (document.querySelector(`[data-node='${id}']`)?.innerText ?? '').includes(word) === there"
 )
+# The page itself notes when it is so: a command of Docker may return long after its event.
+_NOTE = f"""(wanted) => {{
+  const is = {_SAYS};
+  window.shown = new Promise((done) => {{
+    const look = () => is(wanted) ? done(Date.now() / 1000) : requestAnimationFrame(look);
+    look();
+  }});
+  const late = new Error("the page does not show it");
+  window.late = new Promise((_, fail) => setTimeout(() => fail(late), {_PATIENCE_MS}));
+}}"""
 
 
 @contextmanager
@@ -74,7 +85,7 @@ def docker(*words: str) -> None:
     subprocess.run(["docker", *words], check=True, capture_output=True)
 
 
-def die_time(node: str) -> float:
+def event_time(node: str) -> float:
     """When Docker says that it ended, or began, last: seconds since the epoch."""
     words = ["docker", "inspect", "--format", "{{json .State}}", node]
     state = json.loads(subprocess.run(words, check=True, capture_output=True, text=True).stdout)
@@ -91,13 +102,12 @@ def events(page: Page, count: int) -> list[float]:
         nodes = console.nodes(TIER)
         node = nodes[number % len(nodes)]["id"]
         says(page, node, _SERVES, True)
-        docker("kill", node)
-        says(page, node, _SERVES, False)
-        found.append(time.time() - die_time(node))
-        docker("start", node)
-        # It is starting, and has left the state in which it was stopped.
-        says(page, node, "stopped", False)
-        found.append(time.time() - die_time(node))
+        for command, word in (("kill", _SERVES), ("start", "stopped")):
+            # Each leaves the state in which it was.
+            says(page, node, word, True)
+            page.evaluate(_NOTE, [node, word, False])
+            docker(command, node)
+            found.append(float(page.evaluate("() => Promise.race([window.shown, window.late])")) - event_time(node))
     return found
 
 
@@ -176,6 +186,8 @@ def bytes_sent() -> int:
 
 def measure(count: int) -> tuple[dict[str, Any], str, dict[str, bool]]:
     """All of it: data, a table, and the goals with whether they were met."""
+    nodes = len(Console().get("/api/state")["state"]["nodes"])
+    event_goal = EVENT_GOAL if nodes <= MANY else EVENT_GOAL_OF_MANY
     login, overview = painted(5)
     with open_page() as page:
         seen = events(page, count)
@@ -188,7 +200,7 @@ def measure(count: int) -> tuple[dict[str, Any], str, dict[str, bool]]:
         ["overview after login", len(overview), round(common.median(overview), 2), round(p95(overview), 2)],
     ]
     goals = {
-        f"an event is shown within {EVENT_GOAL:g} s, p95 (got {p95(seen):.2f} s)": p95(seen) <= EVENT_GOAL,
+        f"an event is shown within {event_goal:g} s, p95 (got {p95(seen):.2f} s)": p95(seen) <= event_goal,
         f"progress within {CLICK_GOAL:g} s, median (got {common.median(clicked):.2f} s)": common.median(clicked)
         <= CLICK_GOAL,
         f"login page within {LOGIN_GOAL:g} s (got {common.median(login):.2f} s)": common.median(login) <= LOGIN_GOAL,
@@ -198,4 +210,4 @@ def measure(count: int) -> tuple[dict[str, Any], str, dict[str, bool]]:
         f"control: a page whose stream is cut shows no event (got {shown} of 3)": shown == 0,
     }
     data = {"events": seen, "clicks": clicked, "login": login, "overview": overview, "bytes": weight, "cut": shown}
-    return data, common.table(["", "times", "median s", "p95 s"], rows), goals
+    return data, common.table([f"{nodes} nodes", "times", "median s", "p95 s"], rows), goals
