@@ -118,6 +118,16 @@ def test_a_run_mends_what_was_removed_and_tells_it_before(engine: docker.DockerC
     assert "changed=0" in played("playbooks/console.yml")
 
 
+@pytest.mark.parametrize("name", [WEB, AGENT])
+def test_a_run_restarts_what_hangs(engine: docker.DockerClient, name: str) -> None:
+    engine.containers.get(name).kill(signal="SIGSTOP")
+    began = {each: engine.containers.get(each).attrs["State"]["StartedAt"] for each in (WEB, AGENT)}
+    played("playbooks/console.yml", "-e", "console_ready_seconds=5")
+    again = {each for each, at in began.items() if engine.containers.get(each).attrs["State"]["StartedAt"] != at}
+    assert again == {name}
+    assert login(PASSWORD.read_text().strip()) == 200
+
+
 def test_a_reset_gives_another_password(engine: docker.DockerClient) -> None:
     before = PASSWORD.read_text().strip()
     shown = played("playbooks/console.yml", "-e", "console_reset=admin", "-vv")
