@@ -169,6 +169,35 @@ def test_no_user_gets_in_by_the_password_of_the_dummy(access: Access) -> None:
     asyncio.run(tried())
 
 
+@pytest.mark.parametrize("seen", [True, False])
+def test_a_password_that_is_replaced_while_it_is_compared_is_right_no_more(
+    access: Access, tmp_path: Path, seen: bool, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    begun, real = access.sessions, passwords.matches
+    other = hashed("quite another one")
+
+    def slow(kept: str, word: str) -> bool:
+        right = real(kept, word)
+        (tmp_path / "passwords.json").write_text(json.dumps({"alice": other}))
+        if seen:
+            # As another request does meanwhile.
+            access.look_again()
+        return right
+
+    async def tried() -> None:
+        monkeypatch.setattr(passwords, "matches", slow)
+        assert (await refused(access, "alice", PASSWORD, Client("192.0.2.1"))).status == 401
+        (tmp_path / "passwords.json").write_text(json.dumps({"alice": hashed(PASSWORD)}))
+        identity = Identity("alice", "operator", "key")
+        with pytest.raises(RefusedError) as caught:
+            await access.change_password(identity, PASSWORD, "a third one of alice", "192.0.2.1")
+        assert caught.value.status == 403
+
+    asyncio.run(tried())
+    assert begun._sessions == {}
+    assert json.loads((tmp_path / "passwords.json").read_text()) == {"alice": other}
+
+
 def test_passwords_are_computed_one_by_one_and_few_wait(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(passwords, "_HASHER", CHEAP)
     at_once = [0, 0]

@@ -116,13 +116,15 @@ class Passwords:
             RefusedError: too many wait.
         """
 
-        def verify() -> bool:
+        def verify() -> tuple[bool, str | None]:
             # Both in one: the same work is done for any name.
             kept = self._kept.get(user)
-            right = matches(kept or self._dummy, password)
-            return right and kept is not None
+            return matches(kept or self._dummy, password), kept
 
-        return await self._in_turn(verify, allowed, known=known)
+        right, compared = await self._in_turn(verify, allowed, known=known)
+        # One that was replaced while this was computed is right no more: its sessions have ended already.
+        self.look_again()
+        return right and compared is not None and self._kept.get(user) == compared
 
     async def set(self, user: str, password: str) -> None:
         """Keep another password.
