@@ -147,12 +147,15 @@ def test_a_cookie_that_a_page_of_another_port_has_set_keeps_no_user_out(console:
     assert console.login(Cookie=tossed["Cookie"]).get("/api/me").status == 200
 
 
-def test_beside_a_cookie_with_the_prefix_those_without_are_nothing(console: Console) -> None:
+def test_a_planted_cookie_of_either_name_hides_none_of_the_other(console: Console) -> None:
     alice = console.login()
     right = alice.headers["Cookie"].partition(";")[0]
-    shown = {f"evenkeel_session=tossed; __Host-{right}": 200, f"__Host-evenkeel_session=; {right}": 401}
-    for cookies, status in shown.items():
-        assert Browser(console, {**alice.headers, "Cookie": cookies}).get("/api/me").status == status
+    tossed = ("evenkeel_session=tossed", "__Host-evenkeel_session=", "__Host-evenkeel_session=tossed")
+    for planted in tossed:
+        for shown in (right, f"__Host-{right}"):
+            for cookies in (f"{planted}; {shown}", f"{shown}; {planted}"):
+                assert Browser(console, {**alice.headers, "Cookie": cookies}).get("/api/me").status == 200, cookies
+        assert Browser(console, {**alice.headers, "Cookie": planted}).get("/api/me").status == 401
 
 
 def test_what_was_copied_opens_nothing_after_a_logout(console: Console) -> None:

@@ -15,7 +15,8 @@ from .problems import RefusedError, line, quote
 
 #: Bytes of a head and of a body, and seconds until the body must be there.
 MAX_HEAD, MAX_BODY, BODY_SECONDS = 8 * 1024, 16 * 1024, 10.0
-#: Cookies. Under TLS their names begin with ``__Host-``, which no page of another port can set.
+#: Cookies. Under TLS their names begin with ``__Host-``. Pages of other ports cannot set these without TLS, but for one
+#: host: some browsers let any page of localhost. A planted cookie opens nothing, because the key is the other half.
 SESSION, DEVICE, HOST_PREFIX = "evenkeel_session", "evenkeel_device", "__Host-"
 PAGE_POLICY = (
     "default-src 'none'; script-src 'self'; style-src 'self'; connect-src 'self'; img-src 'self'; "
@@ -124,17 +125,17 @@ def proof_of(headers: dict[str, str]) -> Proof:
 
 
 def cookies_of(header: str, name: str) -> list[str]:
-    """The values of the cookies of this name: of those with the prefix if there are any, else of all.
+    """The values of the cookies of this name, those with the prefix first.
 
-    Pages of other ports can set any number of those without the prefix, so no number of them may hide the right one.
-    The bound of a head bounds them.
+    Pages of other ports can set any number of them, at localhost also with the prefix. So no number of either kind may
+    hide the right one. The bound of a head bounds them.
     """
-    found: dict[str, list[str]] = {name: [], HOST_PREFIX + name: []}
+    found: dict[str, list[str]] = {HOST_PREFIX + name: [], name: []}
     for part in header.split(";"):
         key, _, value = part.strip().partition("=")
         if key in found:
             found[key].append(value)
-    return found[HOST_PREFIX + name] or found[name]
+    return found[HOST_PREFIX + name] + found[name]
 
 
 def _is_private(method: str, path: str) -> bool:
