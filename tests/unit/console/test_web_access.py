@@ -183,6 +183,25 @@ def test_sessions_end_by_time(console: Console) -> None:
     assert other.get("/api/me").status == 401
 
 
+def test_nothing_that_a_page_reads_prolongs_a_session(console: Console) -> None:
+    for method, path in routes(console):
+        if method != "GET" or path in {"/api/me", "/api/stream", "/healthz"}:
+            continue
+        alice = console.login()
+        console.now.at += IDLE_SECONDS - 1
+        assert asked(alice, method, path) != 401, path
+        console.now.at += 2
+        assert alice.get("/api/me").status == 401, path
+
+
+def test_a_change_prolongs_a_session(console: Console) -> None:
+    alice = console.login()
+    console.now.at += IDLE_SECONDS - 1
+    assert alice.plan("roll", tier="shop").status == 200
+    console.now.at += IDLE_SECONDS - 1
+    assert alice.get("/api/me").status == 200
+
+
 def test_a_new_password_ends_all_sessions_and_tokens(console: Console) -> None:
     one, two, bob = console.login(), console.login(), console.login("bob")
     token = Browser(console, {"Authorization": "Bearer " + one.post("/api/tokens", {"name": "a"}).json["token"]})

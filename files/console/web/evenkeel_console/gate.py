@@ -41,8 +41,8 @@ _ONCE = frozenset(
 )
 _WITHOUT_BODY = frozenset({"GET", "HEAD"})
 _PUBLIC = frozenset({("POST", "/api/login"), ("GET", "/api/openapi.json")})
-# What an open page asks for by itself, without a person at it: this does not prolong the session.
-_BY_ITSELF = ("/api/stream", "/api/samples", "/api/history", "/api/state")
+# A page asks for this while a person is at it. What it reads else, it reads by itself, too, as after a new connection.
+_IN_USE = "/api/me"
 _FIX = "leave it out"
 
 
@@ -100,7 +100,7 @@ class Gate:
         path = scope["path"]
         if not _is_private(scope["method"], path):
             return None
-        found = self._access.identify(proof, use=not is_by_itself(path))
+        found = self._access.identify(proof, use=is_use(scope["method"], path))
         if found is None:
             got = "no user"
             want = "both halves of a session, or a token"
@@ -113,9 +113,9 @@ def long_head() -> str:
     return line("head of the request", f"more than {MAX_HEAD} bytes", "less", "send fewer or shorter headers")
 
 
-def is_by_itself(path: str) -> bool:
-    """Whether an open page asks for this without a person at it."""
-    return path in _BY_ITSELF or (path.startswith("/api/nodes/") and path.endswith("/log"))
+def is_use(method: str, path: str) -> bool:
+    """Whether a request tells that a person is at the page, which prolongs the session."""
+    return path == _IN_USE or method not in _WITHOUT_BODY
 
 
 def proof_of(headers: dict[str, str]) -> Proof:

@@ -13,7 +13,7 @@ import secrets
 from collections.abc import Callable
 from dataclasses import dataclass
 
-#: Seconds without a request after which a session ends, and after which it ends in any case.
+#: Seconds without use after which a session ends, and after which it ends in any case.
 IDLE_SECONDS, LONGEST_SECONDS = 30 * 60.0, 12 * 3600.0
 _BYTES = 32
 _MOST_PER_USER = 20
@@ -34,7 +34,7 @@ class Session:
     Attributes:
         user: the name.
         began: when, in seconds of a clock that goes forward only.
-        used: when its last request was.
+        used: when it was used last.
     """
 
     user: str
