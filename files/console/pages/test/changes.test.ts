@@ -1,7 +1,7 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import type { Change } from "../src/contract";
-import { applied, isUrgent, shownOf, sinceEvents, whole, wordsSince } from "../src/pure/changes";
+import { applied, isGone, isUrgent, shownOf, sinceEvents, whole, wordsSince } from "../src/pure/changes";
 import { node, state, tier } from "./made";
 
 test("a change sets entries, and null takes them away", () => {
@@ -60,4 +60,14 @@ test("events tell since when a word holds", () => {
   assert.equal(sinceEvents(known, [event]).get("a")?.at, 50);
   assert.equal(sinceEvents(known, [{ ...event, after: "in rotation" }, event]).get("a")?.at, null);
   assert.equal(sinceEvents(known, [{ ...event, kind: "die" }]).get("a")?.at, null);
+});
+
+test("a node is gone when the state of now has it no more, and not when an agent has begun again", () => {
+  const now = { ...state([node("a")]), at: 1 };
+  assert.equal(isGone(true, now, "b"), true);
+  assert.equal(isGone(true, now, "a"), false, "the agent has not looked yet, and the page knows it from before");
+  assert.equal(isGone(false, now, "b"), false, "not live");
+  assert.equal(isGone(true, whole({}), "a"), false, "the first look is not done");
+  assert.equal(isGone(true, null, "a"), false);
+  assert.equal(isGone(true, { ...now, nodes: {}, trouble: ["Docker does not answer"] }, "a"), false);
 });

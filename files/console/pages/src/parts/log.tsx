@@ -3,9 +3,10 @@ import type { JSX, VNode } from "preact";
 import { useEffect, useLayoutEffect, useRef, useState } from "preact/hooks";
 import { linesOf, Refused, request, values } from "../api";
 import { narrow } from "../media";
+import { isGone } from "../pure/changes";
 import { moment, plural, utc } from "../pure/format";
 import { LogLines, MOST_LINES, type Numbered } from "../pure/loglines";
-import { clock } from "../store";
+import { clock, live, state } from "../store";
 import { Problems } from "./bits";
 
 const TAIL = 500;
@@ -48,8 +49,9 @@ function useLog(node: string): { buffer: LogLines<Kept>; problems: string[]; ope
         } catch (error) {
           if (over) return;
           if (!document.hidden) setProblems(linesOf(error));
-          // A node that is gone has no log to come back.
-          if (error instanceof Refused && error.status === 404) return setOpen(false);
+          // A node that is gone has no log to come back. Before its first look, an agent refuses all nodes.
+          const unknown = error instanceof Refused && error.status === 404;
+          if (unknown && isGone(live.value, state.value, node)) return setOpen(false);
         }
         setOpen(false);
         await new Promise((resolve) => setTimeout(resolve, AGAIN_MS));

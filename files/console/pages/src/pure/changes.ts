@@ -25,6 +25,11 @@ export function shownOf(before: State | null, now: State): State {
   return unread && before ? { ...now, tiers: before.tiers, nodes: before.nodes } : now;
 }
 
+/** Whether a node is gone for good. An agent that has not looked yet knows no node, and an old state tells nothing. */
+export function isGone(live: boolean, now: State | null, id: string): boolean {
+  return live && now !== null && now.at > 0 && now.trouble.length === 0 && !now.nodes[id];
+}
+
 /** The state after a change; the former one stays as it was. Entries that did not change stay the same objects. */
 export function applied(before: State, change: Change): State {
   const { tiers, nodes, ...rest } = change;
