@@ -2,7 +2,7 @@
 import { batch, computed, signal } from "@preact/signals";
 import { get } from "./api";
 import type { Action, Event, Me, Message, State, Wish } from "./contract";
-import { applied, isUrgent, newerOf, shownOf, sinceEvents, whole, wordsSince } from "./pure/changes";
+import { applied, isUrgent, shownOf, sinceEvents, whole, withBegun, withTold, wordsSince } from "./pure/changes";
 import { clockLine, ServerClock } from "./pure/clock";
 import { ended, Speaker, sentences } from "./pure/speak";
 import { blocked } from "./pure/words";
@@ -186,6 +186,7 @@ export function active(): void {
 export async function catchUp(): Promise<void> {
   const expected = awaited.value;
   const reader = me.value?.name;
+  const [eventsBefore, actionsBefore] = [events.value, actions.value];
   const [newest, recent, words] = await Promise.all([
     get<Event[]>("/api/events?count=50"),
     get<Action[]>("/api/actions"),
@@ -195,9 +196,9 @@ export async function catchUp(): Promise<void> {
   if (reader !== undefined && me.value?.name !== reader) return;
   batch(() => {
     since.value = sinceEvents(since.value, words);
-    events.value = newest;
+    events.value = withTold(newest, events.value, eventsBefore).slice(0, KEPT_EVENTS);
     caughtUp.value += 1;
-    actions.value = Object.fromEntries(recent.map((action) => [action.id, newerOf(actions.value[action.id], action)]));
+    actions.value = withBegun(recent, actions.value, actionsBefore);
     // What was asked for before this request is in its answer, or it is unknown.
     if (awaited.value === expected) awaited.value = null;
   });

@@ -15,10 +15,19 @@ import {
   me,
   since,
   state,
+  take,
   takeAction,
 } from "../src/store";
 
-const action = { id: "1", verb: "roll", tier: "static", node: "", state: "running", at: 1 } as unknown as Action;
+const action = {
+  id: "1",
+  verb: "roll",
+  tier: "static",
+  node: "",
+  state: "running",
+  at: 1,
+  steps: [],
+} as unknown as Action;
 
 function answering(answers: Record<string, unknown>): () => void {
   const before = globalThis.fetch;
@@ -48,6 +57,28 @@ test("what is awaited ends with what was missed, known or not", async () => {
   awaitAction("3", "Roll static");
   await later;
   assert.equal(begun.value?.id, "3", "it was asked for after the request");
+  back();
+});
+
+test("what the stream tells while the newest is asked for stays", async () => {
+  const old = [1, 2].map((number) => ({ number, at: number, kind: "die" }) as Event);
+  const more = { ...action, steps: [{ node: "a", step: "started", at: 1 }] } as Action;
+  const back = answering({ "/api/events?count=50": [...old].reverse(), "/api/actions": [action] });
+  events.value = [{ at: 9, number: 9 } as Event];
+  actions.value = { 1: action, 8: { ...action, id: "8" } };
+  const caught = catchUp();
+  for (const number of [2, 3]) take({ number: 1, event: { ...old[1], number, at: number } as Event });
+  take({ number: 1, event: { at: 2.5, kind: "oom" } as Event });
+  take({ number: 2, action: more });
+  take({ number: 2, action: { ...action, id: "2", state: "done" } });
+  await caught;
+  const shown = () => events.value.map((event) => event.number);
+  assert.deepEqual(shown(), [3, undefined, 2, 1], "what was there before is in the answer, or gone");
+  assert.deepEqual(actions.value["1"]?.steps.length, 1);
+  assert.deepEqual(Object.keys(actions.value), ["1", "2"]);
+  await catchUp();
+  assert.deepEqual(shown(), [undefined, 2, 1], "an event of no journal is in no answer");
+  forgetAll();
   back();
 });
 

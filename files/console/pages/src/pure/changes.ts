@@ -72,9 +72,28 @@ function sameState(one: Node, other: Node): boolean {
   return one.word === other.word && one.shape === other.shape && one.reason === other.reason;
 }
 
-/** Of an action that is known and one that was asked for, the one that says more: its end is never taken back. */
+/** Of an action that is known and one that was asked for, the one that says more: no end and no step is taken back. */
 export function newerOf(known: Action | undefined, found: Action): Action {
-  return known && known.state !== "running" && found.state === "running" ? known : found;
+  if (!known || found.state !== "running") return found;
+  return known.state !== "running" || known.steps.length > found.steps.length ? known : found;
+}
+
+/** The events of an answer, and those that it cannot have: told since it was asked for, or written to no journal. */
+export function withTold(found: readonly Event[], known: readonly Event[], before: readonly Event[]): Event[] {
+  const [had, numbers] = [new Set(before), new Set(found.map((event) => event.number))];
+  const told = known.filter((event) => event.number === undefined || !(had.has(event) || numbers.has(event.number)));
+  return [...told, ...found].sort((one, other) => other.at - one.at);
+}
+
+/** The actions of an answer, and those that were told since it was asked for. */
+export function withBegun(
+  found: readonly Action[],
+  known: Record<string, Action>,
+  before: Record<string, Action>,
+): Record<string, Action> {
+  const told = Object.values(known).filter((action) => !before[action.id]);
+  const newest = found.map((action) => newerOf(known[action.id], action));
+  return Object.fromEntries([...told, ...newest].map((action) => [action.id, action]));
 }
 
 /** When each node's word became what it is, as far as it was seen here. */
