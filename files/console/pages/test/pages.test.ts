@@ -1,6 +1,6 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
-import { isEnough, PAGE, refreshed } from "../src/pure/pages";
+import { eventKey, isEnough, later, PAGE, refreshed } from "../src/pure/pages";
 
 const run = (first: number, count: number) =>
   Array.from({ length: count }, (_, index) => ({ number: first - index, at: first - index }));
@@ -22,4 +22,12 @@ test("older pages are loaded until all that is wanted is there", () => {
   assert.equal(isEnough([], 800, 0, 20), false);
   assert.equal(isEnough(run(1000, 100), 0, 19, 20), false);
   assert.equal(isEnough(run(1000, 100), 0, 20, 20), true);
+});
+
+test("events that could not be written have no number, and are shown beside the list", () => {
+  const event = (at: number, node: string, number?: number) => ({ at, kind: "die", node, ...(number && { number }) });
+  const fresh = [event(12, "a", 12), event(11, "a"), event(11, "b"), event(9, "a", 9)];
+  assert.deepEqual(later([event(10, "a", 10)], fresh), fresh.slice(0, 3));
+  assert.deepEqual(later([], fresh), fresh);
+  assert.equal(new Set(fresh.map(eventKey)).size, 4);
 });

@@ -20,3 +20,14 @@ export function isEnough(list: readonly Entry[], from: number, fitting: number, 
   if (from > 0) return (list.at(-1)?.at ?? Number.POSITIVE_INFINITY) < from;
   return fitting >= wanted;
 }
+
+/** What came after the newest of a list. An entry without a number is in no journal, so the list never has it. */
+export function later<T extends Entry>(list: readonly T[], fresh: readonly T[]): T[] {
+  const newest = list[0]?.number ?? 0;
+  return fresh.filter((entry) => entry.number === undefined || entry.number > newest);
+}
+
+/** A name for the row of an event. */
+export function eventKey(event: Entry & { kind: string; node: string }): string {
+  return event.number === undefined ? `e${event.at} ${event.kind} ${event.node}` : `e${event.number}`;
+}

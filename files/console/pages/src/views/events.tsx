@@ -4,7 +4,7 @@ import type { Action, AuditEntry, Event } from "../contract";
 import { Empty, Heading, NodeLink, Problems, Time } from "../parts/bits";
 import { usePages } from "../parts/pages";
 import { moment, plural } from "../pure/format";
-import { isEnough } from "../pure/pages";
+import { eventKey, isEnough, later } from "../pure/pages";
 import { byName } from "../pure/rows";
 import { actionTitle, EVENT_KINDS, eventWords } from "../pure/words";
 import { amend, href, route } from "../router";
@@ -62,12 +62,11 @@ export function Events(): JSX.Element {
     caughtUp.value,
   );
   const done = whole || (from > 0 && isEnough(list, from, 0, 0));
-  const newest = list[0]?.number ?? 0;
-  const later = fresh.value.filter((event) => (event.number ?? 0) > newest && fits(event, wanted));
-  const rows: Shown[] = [...later, ...list].filter(isWanted).map((event) => ({
+  const told = later(list, fresh.value).filter((event) => fits(event, wanted));
+  const rows: Shown[] = [...told, ...list].filter(isWanted).map((event) => ({
     at: event.at,
-    key: `e${event.number ?? event.at}`,
-    line: <EventLine key={`e${event.number ?? event.at}`} event={event} around />,
+    key: eventKey(event),
+    line: <EventLine key={eventKey(event)} event={event} around />,
   }));
   if (!wanted.kind) rows.push(...acts(wanted, near));
   rows.sort((one, other) => other.at - one.at);
