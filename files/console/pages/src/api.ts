@@ -59,6 +59,11 @@ export function linesOf(error: unknown): string[] {
 /** After a login: whatever waited for it goes on; what another reader wanted to change does not. */
 export function loggedIn(key: string, another = false): void {
   keepKey(key);
+  letIn(another);
+}
+
+/** The same, after a login that another page of this browser has made. */
+export function letIn(another: boolean): void {
   loginNeeded.value = false;
   session.value += 1;
   const all = waiting;
@@ -67,6 +72,13 @@ export function loggedIn(key: string, another = false): void {
     if (another && one.changes) one.stop(new Refused(401, [OF_ANOTHER]));
     else one.go();
   }
+}
+
+/** Tell when another page of this browser has logged in: both halves of its session are those of this page now. */
+export function onOtherLogin(heard: () => void): void {
+  window.addEventListener("storage", (event) => {
+    if (event.key === KEY && event.newValue) heard();
+  });
 }
 
 export function askForLogin(): void {

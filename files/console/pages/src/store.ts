@@ -1,6 +1,6 @@
 // What the pages know: the state of the cluster, of the stream, and of the reader's session.
 import { batch, computed, signal } from "@preact/signals";
-import { get } from "./api";
+import { get, letIn, loginNeeded } from "./api";
 import type { Action, Event, Me, Message, State, Wish } from "./contract";
 import { applied, isUrgent, shownOf, sinceEvents, whole, withBegun, withTold, wordsSince } from "./pure/changes";
 import { clockLine, ServerClock } from "./pure/clock";
@@ -35,6 +35,8 @@ export const asked = signal<Wish | null>(null);
 /** Why the last try to connect was refused. */
 export const refusedBy = signal("");
 export const announced = signal("");
+/** Becomes another number whenever a former reader is forgotten. */
+export const forgotten = signal(0);
 
 /** What was asked for and is not known as an action yet. */
 export const begun = computed(() => (awaited.value && !actions.value[awaited.value.id] ? awaited.value : null));
@@ -152,14 +154,18 @@ export function tick(): void {
 export async function identify(): Promise<void> {
   activeAt = Date.now() / 1000;
   const reader = await get<Me>("/api/me");
+  // Another page of this browser may have logged in, with the same name or another one.
+  const another = me.value !== null && me.value.name !== reader.name;
   batch(() => {
+    if (another) forgetAll();
     me.value = reader;
     // What this reader may not do is not offered to them.
     if (asked.value && !may(asked.value.verb)) asked.value = null;
   });
+  if (loginNeeded.value) letIn(another);
 }
 
-/** Nothing of the former reader stays. */
+/** Nothing of the former reader stays; the stream begins once more. */
 export function forgetAll(): void {
   clearTimeout(timer);
   timer = undefined;
@@ -174,6 +180,7 @@ export function forgetAll(): void {
     since.value = new Map();
     awaited.value = null;
     asked.value = null;
+    forgotten.value += 1;
   });
 }
 

@@ -1,10 +1,10 @@
 // The one stream of a visible page. A hidden page closes it, and resumes by number.
-import { loginNeeded, Refused, request, session, values } from "./api";
+import { loginNeeded, onOtherLogin, Refused, request, session, values } from "./api";
 import type { Message } from "./contract";
 import {
   active,
   catchUp,
-  forgetAll,
+  forgotten,
   heardAt,
   identify,
   live,
@@ -61,6 +61,8 @@ async function follow(abort: AbortController): Promise<void> {
       alive = performance.now();
       heard();
     })) {
+      // What has come for a former reader is not for the next one.
+      if (abort.signal.aborted) break;
       const message = value as Message;
       // The whole state in the middle of a stream: too much was missed, and events and actions are not told again.
       if ("state" in message && !first) catchUp().catch(() => {});
@@ -129,6 +131,12 @@ export function startStream(): void {
   window.addEventListener("offline", () => current?.abort());
   window.addEventListener("pageshow", again);
   for (const name of ["pointerdown", "keydown"]) document.addEventListener(name, active, { passive: true });
+  onOtherLogin(() => identify().catch(() => {}));
+  forgotten.subscribe(() => {
+    number = -1;
+    current?.abort();
+    again();
+  });
   session.subscribe(() => again());
   loginNeeded.subscribe((needed) => {
     if (needed) live.value = false;
@@ -144,12 +152,4 @@ export function startStream(): void {
     tick();
   }, 1000);
   void keepFollowing();
-}
-
-/** Another person logs in: nothing of the former one stays. */
-export function forget(): void {
-  number = -1;
-  forgetAll();
-  current?.abort();
-  again();
 }

@@ -1,6 +1,7 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
-import type { Action, Event, State } from "../src/contract";
+import { loginNeeded, onOtherLogin, send } from "../src/api";
+import type { Action, Event as Happened, State } from "../src/contract";
 import { newerOf } from "../src/pure/changes";
 import {
   actions,
@@ -11,6 +12,7 @@ import {
   catchUp,
   events,
   forgetAll,
+  forgotten,
   identify,
   me,
   since,
@@ -61,14 +63,14 @@ test("what is awaited ends with what was missed, known or not", async () => {
 });
 
 test("what the stream tells while the newest is asked for stays", async () => {
-  const old = [1, 2].map((number) => ({ number, at: number, kind: "die" }) as Event);
+  const old = [1, 2].map((number) => ({ number, at: number, kind: "die" }) as Happened);
   const more = { ...action, steps: [{ node: "a", step: "started", at: 1 }] } as Action;
   const back = answering({ "/api/events?count=50": [...old].reverse(), "/api/actions": [action] });
-  events.value = [{ at: 9, number: 9 } as Event];
+  events.value = [{ at: 9, number: 9 } as Happened];
   actions.value = { 1: action, 8: { ...action, id: "8" } };
   const caught = catchUp();
-  for (const number of [2, 3]) take({ number: 1, event: { ...old[1], number, at: number } as Event });
-  take({ number: 1, event: { at: 2.5, kind: "oom" } as Event });
+  for (const number of [2, 3]) take({ number: 1, event: { ...old[1], number, at: number } as Happened });
+  take({ number: 1, event: { at: 2.5, kind: "oom" } as Happened });
   take({ number: 2, action: more });
   take({ number: 2, action: { ...action, id: "2", state: "done" } });
   await caught;
@@ -91,7 +93,7 @@ test("an action's end is not taken back by an older answer", () => {
 
 test("nothing of a former reader stays", () => {
   actions.value = { 1: action };
-  events.value = [{ at: 1 } as Event];
+  events.value = [{ at: 1 } as Happened];
   since.value = new Map([["a", { word: "hangs", at: 1 }]]);
   awaited.value = { id: "1", title: "" };
   asked.value = { verb: "roll", tier: "static" };
@@ -109,5 +111,40 @@ test("a preview of what the reader may not do is closed", async () => {
   asked.value = { verb: "kill", node: "1" };
   await identify();
   assert.equal(asked.value, null);
+  back();
+});
+
+test("a login of another reader in another page leaves nothing of the former one, and does nothing in its name", async () => {
+  const page = new EventTarget();
+  Object.assign(globalThis, { window: page });
+  let heard = 0;
+  onOtherLogin(() => {
+    heard += 1;
+  });
+  for (const [key, newValue] of [
+    ["evenkeel.key", "k"],
+    ["evenkeel.key", null],
+    ["evenkeel.theme", "dark"],
+  ])
+    page.dispatchEvent(Object.assign(new Event("storage"), { key, newValue }));
+  assert.equal(heard, 1);
+  let back = answering({ "/api/me": { name: "alice", verbs: [] } });
+  await identify();
+  actions.value = { 1: action };
+  const before = forgotten.value;
+  await identify();
+  assert.deepEqual([forgotten.value, Object.keys(actions.value)], [before, ["1"]], "the same one");
+  back();
+  globalThis.fetch = async () => new Response("{}", { status: 401 });
+  const wish = send("POST", "/api/actions", {});
+  wish.catch(() => {});
+  await new Promise((resolve) => setImmediate(resolve));
+  assert.equal(loginNeeded.value, true);
+  back = answering({ "/api/me": { name: "bob", verbs: [] } });
+  await identify();
+  assert.deepEqual([forgotten.value, actions.value, me.value?.name], [before + 1, {}, "bob"]);
+  assert.equal(loginNeeded.value, false, "one login is enough for all pages");
+  await assert.rejects(wish, /got another person's/);
+  forgetAll();
   back();
 });

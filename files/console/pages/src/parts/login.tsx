@@ -3,8 +3,7 @@ import type { JSX } from "preact";
 import { useState } from "preact/hooks";
 import { linesOf, loggedIn, loginNeeded, send } from "../api";
 import { plainName } from "../pure/words";
-import { me } from "../store";
-import { forget } from "../stream";
+import { forgetAll, me } from "../store";
 import { Problems } from "./bits";
 import { Modal } from "./modal";
 
@@ -30,7 +29,7 @@ function LoginDialog(): JSX.Element {
       const body = { name: plainName(name), password };
       const answer = await send<{ name: string; key: string }>("POST", "/api/login", body, {}, false);
       const another = answer !== null && former !== "" && answer.name !== former;
-      if (another) forget();
+      if (another) forgetAll();
       loggedIn(answer?.key ?? "", another);
     } catch (error) {
       setProblems(linesOf(error));
