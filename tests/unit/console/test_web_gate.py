@@ -149,6 +149,39 @@ def test_silent_connections_keep_no_client_out(console: Console, monkeypatch: py
         assert silent[2].recv(4096).startswith(b"HTTP/1.1 200")
 
 
+def test_connections_between_two_requests_keep_no_client_out(console: Console, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("evenkeel_console.server.MOST_CONNECTIONS", 3)
+
+    def ask(connection: socket.socket) -> None:
+        connection.sendall(b"GET /healthz HTTP/1.1\r\n" + HOST + b"\r\n")
+        answer = b""
+        while not answer.endswith(b'{"ok":true}'):
+            part = connection.recv(4096)
+            assert part
+            answer += part
+
+    with contextlib.ExitStack() as stack:
+        idle = [stack.enter_context(socket.create_connection(("127.0.0.1", console.port), timeout=5)) for _ in range(3)]
+        # The one that came first is used last.
+        for connection in reversed(idle):
+            ask(connection)
+        assert Browser(console).get("/healthz").status == 200
+        with contextlib.suppress(ConnectionError):
+            assert idle[2].recv(1) == b""
+        for connection in idle[:2]:
+            ask(connection)
+
+
+def test_requests_that_go_on_are_not_ended_for_others(console: Console, monkeypatch: pytest.MonkeyPatch) -> None:
+    head = b"\r\n".join(shown(console))
+    monkeypatch.setattr("evenkeel_console.server.MOST_CONNECTIONS", 1)
+    with socket.create_connection(("127.0.0.1", console.port), timeout=10) as stream:
+        stream.sendall(b"GET /api/stream HTTP/1.1\r\n" + HOST + head + b"\r\n\r\n")
+        assert stream.recv(4096).startswith(b"HTTP/1.1 200")
+        assert console.raw(b"GET /healthz HTTP/1.1\r\n" + HOST + b"\r\n") == b""
+        assert stream.recv(4096)
+
+
 def test_a_connection_is_kept_for_the_next_request(console: Console) -> None:
     request = b"GET /healthz HTTP/1.1\r\n" + HOST + b"\r\n"
     last = b"GET /healthz HTTP/1.1\r\n" + HOST + b"Connection: close\r\n\r\n"

@@ -40,8 +40,7 @@ class ConsoleProtocol(H11Protocol):
     def __init__(self, *arguments: Any, **options: Any) -> None:
         """No client is there yet."""
         super().__init__(*arguments, **options)
-        self._came = self.loop.time()
-        self._has_asked = False
+        self._idle_since = self.loop.time()
         self._head_timer: asyncio.TimerHandle | None = None
         self._unread_timer: asyncio.TimerHandle | None = None
 
@@ -55,19 +54,28 @@ class ConsoleProtocol(H11Protocol):
         self._await_head()
 
     def _make_room(self) -> bool:
-        """Close the oldest connection that has asked for nothing, so that silent clients keep no others out."""
-        silent = [
+        """Close the connection that has been idle for the longest, so that these keep no others out."""
+        idle = [
             item
             for item in self.connections
             if isinstance(item, ConsoleProtocol)
             and item is not self
-            and not item._has_asked
+            and not item._is_asked()
             and not item.transport.is_closing()
         ]
-        if not silent:
+        if not idle:
             return False
-        min(silent, key=lambda item: item._came).transport.abort()
+        min(idle, key=lambda item: item._idle_since).transport.abort()
         return True
+
+    def _is_asked(self) -> bool:
+        """Whether a request goes on. A head that has not come to its end is none yet."""
+        return self.cycle is not None and not self.cycle.response_complete
+
+    def on_response_complete(self) -> None:
+        """A request has ended, and the next one may come."""
+        self._idle_since = self.loop.time()
+        super().on_response_complete()
 
     def connection_lost(self, exc: Exception | None) -> None:
         """It has gone."""
@@ -80,7 +88,6 @@ class ConsoleProtocol(H11Protocol):
         """It sends something."""
         super().data_received(data)
         if self.conn.their_state is not h11.IDLE:
-            self._has_asked = True
             if self._head_timer is not None:
                 self._head_timer.cancel()
                 self._head_timer = None
