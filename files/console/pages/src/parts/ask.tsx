@@ -3,7 +3,7 @@ import type { JSX } from "preact";
 import { useEffect, useRef, useState } from "preact/hooks";
 import { linesOf, Refused, send } from "../api";
 import type { Plan, Wish } from "../contract";
-import { ClickKeys } from "../pure/click";
+import { ClickKeys, newPlanLine } from "../pure/click";
 import { actionTitle, verbWord } from "../pure/words";
 import { go } from "../router";
 import { asked, awaitAction, nodeName, state, why } from "../store";
@@ -33,9 +33,11 @@ function usePlan(wish: Wish): {
   problems: string[];
   setPlan: (plan: Plan | null) => void;
   setProblems: (lines: string[]) => void;
+  again: () => void;
 } {
   const [plan, setPlan] = useState<Plan | null>(null);
   const [problems, setProblems] = useState<string[]>([]);
+  const [turn, setTurn] = useState(0);
   const wanted = JSON.stringify(wish);
   useEffect(() => {
     let over = false;
@@ -55,8 +57,8 @@ function usePlan(wish: Wish): {
       over = true;
       clearTimeout(timer);
     };
-  }, [wanted]);
-  return { plan, problems, setPlan, setProblems };
+  }, [wanted, turn]);
+  return { plan, problems, setPlan, setProblems, again: () => setTurn((old) => old + 1) };
 }
 
 function Preview({ wish }: { wish: Wish }): JSX.Element {
@@ -64,11 +66,11 @@ function Preview({ wish }: { wish: Wish }): JSX.Element {
   const name = useRef(wish.node ? nodeName(wish.node) : "").current;
   const [count, setCount] = useState(wish.count ?? 0);
   const whole = wish.verb === "scale" ? { ...wish, count } : wish;
-  const { plan, problems, setPlan, setProblems } = usePlan(whole);
+  const { plan, problems, setPlan, setProblems, again } = usePlan(whole);
   const [typed, setTyped] = useState("");
   const [busy, setBusy] = useState(false);
   const [holder, setHolder] = useState("");
-  const [moved, setMoved] = useState(false);
+  const [moved, setMoved] = useState("");
   const keys = useRef(new ClickKeys()).current;
   const close = () => {
     asked.value = null;
@@ -94,10 +96,12 @@ function Preview({ wish }: { wish: Wish }): JSX.Element {
       if (!(error instanceof Refused)) return;
       keys.refused(error.status);
       setHolder(error.holder);
-      if (error.plan) {
-        setMoved(true);
-        setPlan(error.plan);
-      }
+      const line = newPlanLine(error.status, error.plan !== null);
+      if (!line) return;
+      setMoved(line);
+      if (error.plan) return setPlan(error.plan);
+      setProblems([]);
+      again();
     }
   }
 
@@ -112,7 +116,7 @@ function Preview({ wish }: { wish: Wish }): JSX.Element {
         }}
       >
         {wish.verb === "scale" && <Count wish={wish} count={count} setCount={setCount} />}
-        {moved && <p class="notice">The cluster has changed meanwhile. This is the plan now:</p>}
+        {moved && <p class="notice">{moved}</p>}
         <div class="plan" aria-live="polite" aria-busy={plan === null && problems.length === 0}>
           {plan === null && problems.length === 0 && <p class="quiet">Asking what would be done…</p>}
           {nothing && <p>Nothing to do: it is as it should be.</p>}

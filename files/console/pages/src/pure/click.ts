@@ -21,3 +21,11 @@ export class ClickKeys {
     if (status >= 400 && status < 500) this.key = "";
   }
 }
+
+/** What is said above the plan of now, after a refusal; empty if the plan that was shown still holds. */
+export function newPlanLine(status: number, given: boolean): string {
+  if (given) return "The cluster has changed meanwhile. This is the plan now:";
+  // An agent that has begun again knows no plan of before, and not which of them it has carried out.
+  if (status === 404) return "That plan is not known any more. See under Actions whether it was done. Planned again:";
+  return "";
+}
