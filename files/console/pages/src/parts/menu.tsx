@@ -2,6 +2,7 @@
 import { signal } from "@preact/signals";
 import type { JSX } from "preact";
 import type { Node, Verb } from "../contract";
+import { pointless } from "../pure/verbs";
 import { verbWord } from "../pure/words";
 import { href } from "../router";
 import { may, state, why } from "../store";
@@ -10,23 +11,6 @@ import { Change, StateWord } from "./bits";
 import { Modal } from "./modal";
 
 const ALL: Verb[] = ["drain", "undrain", "restart", "stop", "start", "remove", "kill"];
-
-/** Why a verb makes no sense for a node now; empty if it does. The agent decides in the end. */
-export function pointless(verb: Verb, node: Node): string {
-  const runs = node.shape !== "stopped" && !node.word.startsWith("ended") && node.word !== "out of memory";
-  if (verb === "start") return runs ? "It runs already." : "";
-  if (verb === "undrain") return node.word === "draining" ? "" : "It does not drain.";
-  if (verb === "drain" && node.word === "draining") return "It drains already.";
-  if ((verb === "drain" || verb === "stop" || verb === "kill") && !runs) return "It does not run.";
-  return "";
-}
-
-/** The verb that is likely wanted next. */
-export function nextVerb(node: Node): Verb {
-  if (node.word === "draining") return "undrain";
-  if (pointless("start", node) === "") return "start";
-  return node.shape === "trouble" ? "restart" : "drain";
-}
 
 export function VerbButton({
   verb,

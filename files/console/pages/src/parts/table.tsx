@@ -7,10 +7,11 @@ import { narrow } from "../media";
 import { bytes, cpu, latency, rate, short } from "../pure/format";
 import { type Column, type Order, shares, sorted, visible, type Window } from "../pure/rows";
 import { counting, MOST_SAMPLES, pauseOf, type Taken, turnOf } from "../pure/samples";
+import { nextVerb } from "../pure/verbs";
 import { href } from "../router";
 import { live, me } from "../store";
 import { Ago, Share, StateWord, Tags } from "./bits";
-import { MenuButton, nextVerb, VerbButton } from "./menu";
+import { MenuButton, VerbButton } from "./menu";
 
 const ROW = 34;
 const ROW_NARROW = 84;
