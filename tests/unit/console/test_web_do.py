@@ -46,6 +46,30 @@ def test_the_same_key_twice_is_one_action(console: Console) -> None:
     console.ended(console.actions.action(second))
 
 
+def test_a_key_without_an_answer_is_that_of_its_plan(console: Console) -> None:
+    alice = console.login()
+    first = alice.plan("scale", tier="shop", count=3).json["plan"]
+    console.call(console.stop_agent())
+    assert alice.act(first, key="click-0001").status == 503
+    console.call(console.start_agent())
+    second = alice.plan("roll", tier="dates").json["plan"]
+    refused = alice.act(second, key="click-0001")
+    assert (refused.status, "another plan" in refused.problems[0]) == (422, True)
+    answer = alice.act(first, key="click-0001")
+    assert answer.status == 202
+    console.ended(console.actions.action(answer.json["action"]))
+    assert len(console.names()) == 3
+
+
+def test_a_key_of_a_refused_plan_is_free(console: Console) -> None:
+    alice = console.login()
+    assert alice.act("0" * 32, key="click-0001").status == 404
+    plan = alice.plan("scale", tier="shop", count=3).json["plan"]
+    answer = alice.act(plan, key="click-0001")
+    assert answer.status == 202
+    console.ended(console.actions.action(answer.json["action"]))
+
+
 def test_a_cluster_that_moved_gives_the_new_plan(console: Console, monkeypatch: pytest.MonkeyPatch) -> None:
     alice = console.login()
     plan = alice.plan("scale", tier="shop", count=3).json["plan"]

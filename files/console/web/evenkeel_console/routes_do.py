@@ -55,20 +55,25 @@ async def act(request: Request, body: models.Agreement, idempotency_key: _Key) -
     desk, identity = desk_of(request), identity_of(request)
     # The agent gives the first one's action for the same key.
     key = request_key(identity, idempotency_key)
-    if desk.requests.get(key, body.plan) != body.plan:
+    before = desk.requests.get(key)
+    if before is not None and before != body.plan:
         got = "one of another plan"
         raise RefusedError(422, line("Idempotency-Key", got, "a new one for a new plan", "send another"))
     shown: _Shown | None = desk.wishes.get(body.plan)
     if shown is not None and shown.user != identity.name:
         raise RefusedError(404, line("plan", "one of another user", "one's own", "make a new one"))
     question = {"plan": body.plan, "actor": identity.name, "request": key, "typed": body.typed}
+    # Before the answer: the action may have begun without one, and then the key is that of this plan.
+    desk.requests.keep(key, body.plan)
     try:
         found = await desk.agent.post("/v1/do", question)
     except RefusedError as error:
+        if error.status < 500 and before is None:
+            # Nothing was done.
+            desk.requests.pop(key, None)
         if error.status == 409 and "holder" not in error.more and shown is not None:
             await _add_plan(error, desk, identity, shown.wish)
         raise
-    desk.requests.keep(key, body.plan)
     return JSONResponse(found, 202)
 
 
