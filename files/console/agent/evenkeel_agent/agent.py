@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import math
 import time
 import traceback
 from collections.abc import AsyncGenerator, Mapping
@@ -18,6 +19,7 @@ from .actions import CONSOLE, Actions, reach
 from .changes import Changes
 from .engine import CachingClient
 from .engine_stream import EngineStreams, StreamError, told
+from .glance import TELLING, glance, over
 from .history import History
 from .journal import Journal
 from .keeper import Keeper, is_ended, stopped_by_hand
@@ -34,6 +36,8 @@ from .verbs import KEEP, BusyError, ChangedError, Wish
 EVENTS_BYTES, AUDIT_BYTES = 20 * 1024 * 1024, 20 * 1024 * 1024
 # Between two looks while somebody watches, and otherwise; and between the first event and the look that it causes.
 _WATCHED_SECONDS, _IDLE_SECONDS, _GATHER_SECONDS = 1.0, 10.0, 0.1
+# Between two glances.
+_GLANCE_SECONDS = 0.1
 _AGAIN_SECONDS = 1.0
 # A viewer that is silent longer than this may have gone without a word.
 _BEAT_SECONDS = 5.0
@@ -42,6 +46,8 @@ _ASKED_SECONDS = 5.0
 # Between two tellings of one action.
 _ACTION_SECONDS = 0.1
 _PAGE, _EVENTS_LOOKED_AT = 200, 5000
+# Events that may wait for a slow disk; then Docker's wait, too.
+_NOTES = 1000
 _LAST_KNOWN = ("tiers", "nodes", "undeclared", "drift")
 
 
@@ -75,7 +81,13 @@ class Agent:
         )
         self.samples = Samples(settings.docker_socket)
         self.history = History()
-        self._look = Look(settings, self._client, self._drained_by)
+        self._look = Look(settings, self._client, self._drained_by, self._look_again)
+        # Docker's words that the state is made of; none while the cluster cannot be read.
+        self._told: Mapping[str, str] | None = None
+        self._happened_at = -math.inf
+        self._stirred = asyncio.Event()
+        self._sight = asyncio.Lock()
+        self._notes: asyncio.Queue[dict[str, Any]] = asyncio.Queue(_NOTES)
         self._keeper = Keeper(time.monotonic) if settings.keep else None
         self._action_news: dict[str, dict[str, Any]] = {}
         self._viewers = 0
@@ -94,6 +106,8 @@ class Agent:
         async with asyncio.TaskGroup() as tasks:
             tasks.create_task(self._follow_events())
             tasks.create_task(self._keep_looking())
+            tasks.create_task(self._keep_glancing())
+            tasks.create_task(self._write_notes())
             tasks.create_task(self._tell_actions())
 
     async def _follow_events(self) -> None:
@@ -123,26 +137,60 @@ class Agent:
             return None
         self._client.forget(kept["node"])
         self._wake.set()
-        await self._note(kept)
+        if kept["kind"] in TELLING:
+            self._happened_at = time.monotonic()
+            self._stirred.set()
+        await self._notes.put(kept)
         return _after(kept)
 
-    async def _note(self, event: dict[str, Any]) -> None:
-        with contextlib.suppress(OSError):  # a full disk must not end the view of what goes on
-            event = await asyncio.to_thread(self.events.add, event)
-        await self._tell({"event": event})
+    async def _write_notes(self) -> None:
+        """In a task of their own: a slow disk must not hold up what follows an event."""
+        while True:
+            event = await self._notes.get()
+            with contextlib.suppress(OSError):  # a full disk must not end the view of what goes on
+                event = await asyncio.to_thread(self.events.add, event)
+            await self._tell({"event": event})
+
+    async def _keep_glancing(self) -> None:
+        """Tell at once what Docker alone knows; a look may have to wait for answers of nodes and the balancer."""
+        while True:
+            await self._stirred.wait()
+            self._stirred.clear()
+            async with self._sight:
+                if self._told is not None:
+                    state, self._told = await self._glanced(self.changes.state["state"], self._told)
+                    await self._become(state)
+            await asyncio.sleep(_GLANCE_SECONDS)
+
+    async def _glanced(
+        self, state: dict[str, Any], words: Mapping[str, str]
+    ) -> tuple[dict[str, Any], Mapping[str, str]]:
+        try:
+            return over(state, words, await asyncio.to_thread(glance, self.settings, self._client, words))
+        except EvenkeelError:  # the next look says why
+            return state, words
+
+    async def _become(self, state: dict[str, Any]) -> None:
+        async with self._news:
+            if self.changes.set(state):
+                self._news.notify_all()
 
     async def _keep_looking(self) -> None:
+        before = self.changes.state["state"]
         while True:
             self._wake.clear()
-            before = self.changes.state["state"]
             state = await asyncio.to_thread(self._take)
             is_whole = not state["trouble"]
             state = self._with_keeping(before, state)
-            async with self._news:
-                if self.changes.set(state):
-                    self._news.notify_all()
+            async with self._sight:
+                self._told = self._look.statuses if is_whole else None
+                # What has happened while the look waited for answers is newer than what it tells.
+                if self._told is not None and self._happened_at > self._look.listed_at:
+                    state, self._told = await self._glanced(state, self._told)
+                await self._become(state)
             for event in transitions(before, state):
-                await self._note(event)
+                await self._notes.put(event)
+            before = state
             if is_whole:
                 self.history.add(state)
                 if self._keeper:
@@ -152,6 +200,11 @@ class Agent:
             with contextlib.suppress(TimeoutError):
                 await asyncio.wait_for(self._wake.wait(), interval)
                 await asyncio.sleep(_GATHER_SECONDS)
+
+    def _look_again(self) -> None:
+        """From any thread."""
+        with contextlib.suppress(RuntimeError):  # the agent ends
+            self._loop.call_soon_threadsafe(self._wake.set)
 
     def _take(self) -> dict[str, Any]:
         before = self.changes.state["state"]

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import contextlib
 import dataclasses
+import math
 import time
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import Any
 
 from ansible_collections.evenkeel.cluster.plugins.module_utils.cluster import labels
@@ -54,20 +55,31 @@ class Look:
         settings: the agent's.
         client: Docker.
         drained_by: node's identifier to the person that told it to drain.
+        answered: called from another thread when a node that was silent has answered: it is time for the next look.
     """
 
-    def __init__(self, settings: Settings, client: CachingClient, drained_by: Mapping[str, str]) -> None:
+    def __init__(
+        self,
+        settings: Settings,
+        client: CachingClient,
+        drained_by: Mapping[str, str],
+        answered: Callable[[], None] = lambda: None,
+    ) -> None:
         """Nothing is asked yet."""
         self._settings = settings
         self._client = client
         self._drained_by = drained_by
         self._renewed = RenewedBalancer(settings, _API_SECONDS)
         self._balancer = self._renewed.now()
-        self._probes = Probes()
+        self._probes = Probes(answered)
         self._lasting = Lasting()
         self._tail = AccessTail(settings.access_log)
         self._left_at: dict[str, float] = {}
         self._declared: object = None
+        #: Before the last look asked Docker which nodes there are, in seconds of a clock that only goes forward.
+        self.listed_at = -math.inf
+        #: Node to Docker's word for its state, of which the last look has made the node's state.
+        self.statuses: dict[str, str] = {}
 
     def take(self) -> dict[str, Any]:
         """The cluster now.
@@ -96,6 +108,7 @@ class Look:
             ports.engine.connect()
             request = pool.request
             declaration = declare(request.cluster, request.tiers, request.images, request.hosts, ports.engine)
+            listed_at = time.monotonic()
             state = observe(declaration, ports, self._balancer)
             view = describe(declaration, state, self._balancer)
         except EvenkeelError as error:
@@ -111,8 +124,12 @@ class Look:
         servers = self._tail.servers(now)
         members = {node.id: node for node in state.nodes}
         reachable = view["balancer"]["reachable"]
+        statuses: dict[str, str] = {}
         shown = {
-            item["id"]: (self._node(item, members[item["id"]], declaration, up if reachable else None, ports), item)
+            item["id"]: (
+                self._node(item, members[item["id"]], declaration, up if reachable else None, ports, statuses),
+                item,
+            )
             for item in view["nodes"]
         }
         found["nodes"] = {
@@ -120,6 +137,7 @@ class Look:
             for node, (state, item) in shown.items()
             if state is not None
         }
+        self.listed_at, self.statuses = listed_at, {node: statuses[node] for node in found["nodes"]}
         found["tiers"] = self._tiers(view, pool, found["nodes"], self._tail.tiers(now))
         self._lasting.add(found["at"], found["nodes"], found["tiers"])
         found["undeclared"] = {text(name): list(lines) for name, lines in view["undeclared"].items()}
@@ -172,6 +190,7 @@ class Look:
         declaration: Declaration,
         up: Mapping[str, bool] | None,
         ports: Ports,
+        statuses: dict[str, str],
     ) -> dict[str, Any] | None:
         """The node as it is shown; None if it has gone meanwhile."""
         record = self._record(node.id)
@@ -179,28 +198,8 @@ class Look:
         seen = self._seen(item, node, build, record, up, ports)
         if seen is None:
             return None
-        shown = node_state(seen)
-        limits = record.get("HostConfig") or {}
-        return {
-            "id": node.id,
-            "name": text(node.name),
-            "tier": text(node.tier),
-            "managed": node.managed,
-            "word": shown.word,
-            "shape": shown.shape,
-            "reason": text(shown.reason),
-            "advice": text(shown.advice),
-            "since": _since(record, running=node.running),
-            "restarts": seen.restarts,
-            "revision": text(node.revision),
-            "stale": bool(node.managed and build and node.revision != build.revision),
-            "image": text((record.get("Config") or {}).get("Image", "")),
-            "image_id": node.image_id,
-            "address": node.address,
-            "memory_limit": int(limits.get("Memory") or 0),
-            "cpus": int(limits.get("NanoCpus") or 0) / 1e9,
-            "pids_limit": int(limits.get("PidsLimit") or 0),
-        }
+        statuses[node.id] = seen.status
+        return shown_node(node, record, seen, build.revision if build else None)
 
     def _seen(
         self,
@@ -225,10 +224,10 @@ class Look:
             self._left_at[node.id] = time.monotonic()
         elif health == 0 and time.monotonic() - self._left_at.get(node.id, -_ENDS_SECONDS) < _ENDS_SECONDS:
             health = _LEAVING  # it has closed its door, and finishes what is in flight
-        state, since = record.get("State") or {}, _since(record, running=running)
+        state, began = record.get("State") or {}, since(record, running=running)
         return Seen(
             status=status,
-            age=time.time() - since if since else None,
+            age=time.time() - began if began else None,
             health=_LEAVING if node.leaving else health,
             listed=None if up is None else item["balancer_status"].replace("not listed", ""),
             up=(up or {}).get(item["url"]),
@@ -275,6 +274,44 @@ class Look:
         return found
 
 
+def shown_node(node: Node, record: Mapping[str, Any], seen: Seen, revision: str | None) -> dict[str, Any]:
+    """The node as it is shown, without its figures.
+
+    Args:
+        node: as the engine lists it.
+        record: Docker's record of it.
+        seen: what its state is made of.
+        revision: of its tier as declared; None for no such tier.
+    """
+    shown = node_state(seen)
+    limits = record.get("HostConfig") or {}
+    return {
+        "id": node.id,
+        "name": text(node.name),
+        "tier": text(node.tier),
+        "managed": node.managed,
+        "word": shown.word,
+        "shape": shown.shape,
+        "reason": text(shown.reason),
+        "advice": text(shown.advice),
+        "since": since(record, running=node.running),
+        "restarts": seen.restarts,
+        "revision": text(node.revision),
+        "stale": bool(node.managed and revision is not None and node.revision != revision),
+        "image": text((record.get("Config") or {}).get("Image", "")),
+        "image_id": node.image_id,
+        "address": node.address,
+        "memory_limit": int(limits.get("Memory") or 0),
+        "cpus": int(limits.get("NanoCpus") or 0) / 1e9,
+        "pids_limit": int(limits.get("PidsLimit") or 0),
+    }
+
+
+def no_figures() -> dict[str, Any]:
+    """The figures of a node that no request was sent to."""
+    return _shown(_NO_FIGURES)
+
+
 def _shown(figures: Figures) -> dict[str, Any]:
     return {
         "requests": figures.requests,
@@ -289,7 +326,7 @@ def _runs(container: Mapping[str, Any]) -> bool:
     return str(container.get("State", "")) == "running"
 
 
-def _since(record: Mapping[str, Any], *, running: bool) -> float | None:
+def since(record: Mapping[str, Any], *, running: bool) -> float | None:
     """When it started, or ended, in seconds since the epoch; None if that is not known."""
     state = record.get("State") or {}
     return moment(state.get("StartedAt") if running else state.get("FinishedAt"))

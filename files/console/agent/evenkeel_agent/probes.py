@@ -1,37 +1,42 @@
-"""Health answers of a look: each address is asked once, and of many that hang only some."""
+"""Health answers of a look: each address is asked once, and no look waits for one that was silent before."""
 
 from __future__ import annotations
 
 import threading
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
+from concurrent.futures import Executor, ThreadPoolExecutor
 from typing import Any, cast
 
 from ansible_collections.evenkeel.cluster.plugins.module_utils.engine.port import Engine
 
-#: Addresses without an answer that are asked again in one look. Each of them takes the whole time limit of a request.
+#: Silent addresses that are asked again at once. Each of them takes the whole time limit of a request.
 AGAIN = 64
 
 
 class Probes:
-    """What the addresses have answered, in this look and in the one before. Threads may share it."""
+    """What the addresses have answered, in this look and in the one before. Threads may share it.
 
-    def __init__(self) -> None:
+    Args:
+        answered: called from another thread when an address that was silent has answered; the next look asks it.
+        threads: ask silent addresses again.
+    """
+
+    def __init__(self, answered: Callable[[], None], threads: Executor | None = None) -> None:
         """Nothing is asked yet."""
+        self._answered = answered
+        self._threads = threads or ThreadPoolExecutor(AGAIN, thread_name_prefix="probe")
         self._lock = threading.Lock()
         self._answers: dict[str, int] = {}
-        # Silent address to the number of the look that has asked it.
-        self._silent: dict[str, int] = {}
-        self._left: dict[str, int] = {}
-        self._look = 0
+        # Those without an answer in the look before, and in this one.
+        self._was_silent: set[str] = set()
+        self._silent: set[str] = set()
+        self._asking: set[str] = set()
 
     def of(self, engine: Engine) -> Engine:
         """The engine for the next look."""
         with self._lock:
-            self._look += 1
             self._answers = {}
-            longest_ago = sorted(self._silent, key=lambda url: self._silent[url])
-            self._left = {url: self._silent[url] for url in longest_ago[AGAIN:]}
-            self._silent = {}
+            self._was_silent, self._silent = self._silent, set()
         return cast("Engine", _Probing(engine, self))
 
     def answer(self, engine: Engine, url: str, headers: Mapping[str, str] | None) -> int:
@@ -45,15 +50,32 @@ class Probes:
         with self._lock:
             if url in self._answers:
                 return self._answers[url]
-            if url in self._left:
-                self._silent[url] = self._left[url]
+            if url in self._was_silent:
+                self._answers[url] = 0
+                self._silent.add(url)
+                if url not in self._asking:
+                    self._asking.add(url)
+                    self._threads.submit(self._again, engine, url, headers)
                 return 0
         found = engine.health(url, headers)
         with self._lock:
             self._answers[url] = found
             if found == 0:
-                self._silent[url] = self._look
+                self._silent.add(url)
         return found
+
+    def _again(self, engine: Engine, url: str, headers: Mapping[str, str] | None) -> None:
+        found = 0
+        try:
+            found = engine.health(url, headers)
+        finally:
+            with self._lock:
+                self._asking.discard(url)
+                if found:
+                    self._silent.discard(url)
+                    self._was_silent.discard(url)
+        if found:
+            self._answered()
 
 
 class _Probing:
