@@ -92,7 +92,7 @@ def ports_of(settings: Settings, pool: Pool, client: DockerClient, balancer: Bal
         balancer: a client of the balancer's API, which threads may share.
     """
     tier_ports = {name: tier.port for name, tier in pool.request.tiers.items()}
-    engine = DockerEngine(settings.cluster, settings.network, tier_ports, client)
+    engine = DockerEngine(settings.cluster, settings.network, tier_ports, client, inside=True)
     return Ports(engine, RouteFile(settings.routes_file, engine.provider), lambda: balancer)
 
 

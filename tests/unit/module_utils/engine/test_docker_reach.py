@@ -63,3 +63,24 @@ def test_a_guest_is_found_where_the_balancer_reaches_it(
     socket.answers["/containers/json"] = (200, [guest])
     (node,) = engine.nodes()
     assert (node.address, node.addresses) == (address, addresses)
+
+
+@pytest.mark.parametrize(
+    "networks, beyond",
+    [
+        ({"bridge": {"IPAddress": "172.17.0.4"}}, True),
+        ({"bridge": {"IPAddress": "172.17.0.4"}, "evenkeel": {"IPAddress": "172.18.0.4"}}, False),
+        ({"evenkeel": {"IPAddress": "172.18.0.4"}}, False),
+        ({}, False),
+    ],
+    ids=["bridge", "both", "the cluster's", "none"],
+)
+def test_a_process_in_the_cluster_s_network_does_not_reach_the_bridge(
+    socket: DockerSocket, engine: DockerDrillEngine, networks: dict[str, Any], beyond: bool
+) -> None:
+    found = record(Labels=GUEST_LABELS, NetworkSettings={"Networks": networks})
+    socket.answers["/containers/json"] = (200, [found])
+    socket.answers["/containers/id-web-1/json"] = (200, {"Config": {"Hostname": "abc"}})
+    assert [node.beyond for node in engine.nodes()] == [False], "the host reaches all"
+    inside = docker_nodes.DockerEngine("evenkeel", "evenkeel", {}, engine.client, inside=True)
+    assert [node.beyond for node in inside.nodes()] == [beyond]

@@ -85,6 +85,7 @@ class Node:
         altered: what was changed by hand about a managed one since its start, in words; empty for nothing.
         mendable: what was changed can be set back while it runs.
         apart: the networks it is on, when the balancer is on none of them; empty otherwise.
+        beyond: the balancer reaches it, and this process does not: only the balancer can tell whether it answers.
     """
 
     id: str
@@ -110,6 +111,7 @@ class Node:
     altered: str = ""
     mendable: bool = True
     apart: str = ""
+    beyond: bool = False
 
     @property
     def own_name(self) -> str:

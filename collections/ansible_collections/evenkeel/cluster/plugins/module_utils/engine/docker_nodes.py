@@ -45,7 +45,13 @@ class DockerEngine:
     """All nodes of one cluster; an :class:`engine.port.Engine`."""
 
     def __init__(
-        self, cluster: str, network: str, ports: Mapping[str, int], client: DockerClient | None = None
+        self,
+        cluster: str,
+        network: str,
+        ports: Mapping[str, int],
+        client: DockerClient | None = None,
+        *,
+        inside: bool = False,
     ) -> None:
         """Nothing is sent yet.
 
@@ -54,10 +60,12 @@ class DockerEngine:
             network: the managed nodes' network.
             ports: tier to the port its nodes listen on, to find a guest's URL.
             client: the Docker Engine; None for the one that the environment names.
+            inside: this process runs in a container that is in the managed nodes' network alone; the host is in all.
         """
         self.cluster = cluster
         self.client = client or DockerClient()
         self._network = network
+        self._inside = inside
         self._ports = dict(ports)
 
     @property
@@ -118,6 +126,7 @@ class DockerEngine:
             probe=health_check_of(found, service),
             made_as=made_as,
             apart="" if not networks or {self._network, _BRIDGE} & networks.keys() else ", ".join(sorted(networks)),
+            beyond=self._inside and bool(networks) and self._network not in networks,
         )
 
     def _hostname(self, container: str) -> str:

@@ -120,7 +120,7 @@ def node_health_url(node: Node, tier: Tier) -> str:
 
 def health_of(engine: Engine, node: Node, tier: Tier) -> int:
     """The status of the node's health answer; 0 for none."""
-    return engine.health(node_health_url(node, tier), tier.probe.sent) if node.address else 0
+    return engine.health(node_health_url(node, tier), tier.probe.sent) if _is_reached(node) else 0
 
 
 def drains(engine: Engine, node: Node, tier: Tier, answer: int) -> bool:
@@ -134,7 +134,12 @@ def drains(engine: Engine, node: Node, tier: Tier, answer: int) -> bool:
 def answer_of(engine: Engine, node: Node, tier: Tier) -> int:
     """The status of the application's own answer, also where the health check asks what holds it; 0 for none."""
     url = Endpoint("http", node.address, tier.port).at(tier.health.path)
-    return engine.health(url, tier.health.sent) if node.address else 0
+    return engine.health(url, tier.health.sent) if _is_reached(node) else 0
+
+
+def _is_reached(node: Node) -> bool:
+    # What cannot be reached would take the whole time limit of a request.
+    return bool(node.address) and not node.beyond
 
 
 def read_tiers(raw: Iterable[Mapping[str, Any]]) -> dict[str, Tier]:

@@ -127,14 +127,17 @@ class RotationWatch:
                 arrival.answering.add(node.name)
                 ready(node.name)
 
+        beyond = {name for name in arrival.waiting if arrival.nodes[name].beyond}
         self._each(probe, [arrival.nodes[name] for name in sorted(arrival.waiting - arrival.answering)])
         arrival.listed = self._balancer.server_status(tier.service)
-        arrived = {
-            name for name in arrival.waiting & arrival.answering if arrival.listed.get(arrival.nodes[name].url) == "UP"
-        }
-        if probed and arrived:
+        ready_ones = (arrival.waiting & arrival.answering) | beyond
+        arrived = {name for name in ready_ones if arrival.listed.get(arrival.nodes[name].url) == "UP"}
+        # Whether one that cannot be asked here answers, the balancer's own probe tells.
+        if unsure := arrived if probed else arrived & beyond:
             answered = self._balancer.server_up(tier.service)
-            arrived = {name for name in arrived if answered.get(arrival.nodes[name].url)}
+            arrived -= {name for name in unsure if not answered.get(arrival.nodes[name].url)}
+        for name in sorted(arrived & beyond):
+            ready(name)
         arrival.arrived = arrived
         return "" if arrived else "none"
 
@@ -156,7 +159,7 @@ class RotationWatch:
         own = answer_of(self._engine, node, tier) if node is not None and tier.health.kind != TCP else 0
         seen, want = "no place in the balancer's rotation", "it ready"
         otherwise = f"docker run the image and request {tier.health.path}"
-        if first not in arrival.answering:
+        if first not in arrival.answering and not (node is not None and node.beyond):
             seen, want = came(tier, arrival.answers.get(first, 0), own)
         elif node is not None and node.url in arrival.listed:
             seen = f"no {tier.probe.balanced} from {asked(tier)} when the balancer asks"
@@ -176,6 +179,7 @@ class RotationWatch:
 
         def look() -> str:
             members = [node for node in self._engine.nodes() if node.tier == tier.name and node.name in names]
+            members = [node for node in members if not node.beyond]
             arrival.nodes = {node.name: node for node in members}
             arrival.answers = {node.name: health_of(self._engine, node, tier) for node in members}
             arrival.waiting = {name for name, answer in arrival.answers.items() if not tier.probe.is_ready(answer)}
@@ -200,7 +204,7 @@ class RotationWatch:
             raise ReconcileError(Problem(f"node {late}", got, "it ready as before", "docker logs"))
 
     def _answers_as_made(self, node: Node) -> bool:
-        if node.probe is None:
+        if node.probe is None or node.beyond:
             return node.running
         port = node.probe.port or urlsplit(node.url).port
         if not node.address or port is None:
