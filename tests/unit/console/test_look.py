@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import json
+import shutil
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
@@ -14,9 +15,13 @@ from evenkeel_agent.engine import CachingClient
 from evenkeel_agent.look import Look
 from tests.unit.console.desk import Desk
 
+from ansible_collections.evenkeel.cluster.plugins.module_utils.cluster.secrets import pack
+from ansible_collections.evenkeel.cluster.plugins.module_utils.cluster.spec import Tier
 from ansible_collections.evenkeel.cluster.plugins.module_utils.core.lock import discard_lock
 from ansible_collections.evenkeel.cluster.plugins.module_utils.engine.port import BalancerView, Image
 from ansible_collections.evenkeel.cluster.plugins.module_utils.pool.context import Ports
+from ansible_collections.evenkeel.cluster.plugins.module_utils.pool.reconcile import reconcile_locked, status
+from ansible_collections.evenkeel.cluster.plugins.module_utils.pool.secret_store import SecretStore
 from ansible_collections.evenkeel.cluster.plugins.module_utils.traefik.api import TraefikApiError
 
 
@@ -39,9 +44,7 @@ class Sight:
     def __init__(self, folder: Path, patch: pytest.MonkeyPatch) -> None:
         self.desk = Desk(folder)
         self.cluster = self.desk.cluster
-        tiers = [dataclasses.asdict(tier) for tier in self.cluster.tiers.values()]
-        declared = {"cluster": self.desk.name, "hosts": ["localhost"], "images": {}, "tiers": tiers}
-        self.desk.settings.declaration.write_text(json.dumps(declared))
+        self.declare(self.cluster.tiers)
         self.password = self.desk.settings.api_password_file
         self.password.write_text("right\n")
         self.right = "right"
@@ -50,6 +53,11 @@ class Sight:
         patch.setattr(look, "ports_of", self._ports)
         self.client = Client(folder / "docker.sock")
         self.look = Look(self.desk.settings, self.client, {})
+
+    def declare(self, tiers: Mapping[str, Tier]) -> None:
+        parts = [dataclasses.asdict(tier) for tier in tiers.values()]
+        declared = {"cluster": self.desk.name, "hosts": ["localhost"], "images": {}, "tiers": parts}
+        self.desk.settings.declaration.write_text(json.dumps(declared))
 
     def _api(self, _url: str, _user: str, password: str, _timeout: float) -> Api:
         return Api(self, password)
@@ -153,3 +161,32 @@ def test_what_changes_is_told_with_its_time_and_looks_in_trouble_forget_nothing(
     last = sight.take()
     assert last["nodes"][node.node.id]["changed"] == second["at"] < last["at"]
     assert last["tiers"]["shop"]["drift_since"] == second["at"]
+
+
+def test_secrets_that_were_removed_by_hand_are_told_in_the_words_of_the_status(sight: Sight, tmp_path: Path) -> None:
+    store, cluster = SecretStore(tmp_path / "secrets"), sight.cluster
+    shop = cluster.tiers["shop"]
+    wanted = dataclasses.replace(shop, secrets=dataclasses.replace(shop.secrets, files=["pin"]))
+    packed = pack({"shop": {"secrets": {"pin": "canary"}}})
+    tiers, secrets = store.with_folders({**cluster.tiers, "shop": wanted}, packed, write=True)
+    request = cluster.request(tiers=tiers, secrets=secrets, store=store)
+    reconcile_locked(request, cluster.ports, clock=cluster.clock)
+    sight.declare(tiers)
+    assert sight.take()["tiers"]["shop"]["drift"] == []
+    shutil.rmtree(tmp_path / "secrets" / "tiers")
+    found = sight.take()
+    told = status(request, cluster.ports)["tiers"]["shop"]["drift"]
+    assert found["tiers"]["shop"]["drift"] == told
+    assert any("(its secrets were removed by hand)" in line for line in told)
+    assert any("its secrets were removed by hand" in line for line in found["drift"])
+    assert found["tiers"]["dates"]["drift"] == []
+
+
+def test_secrets_that_cannot_be_looked_for_are_no_reason_to_tell_nothing(
+    sight: Sight, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def refused(*_arguments: object) -> list[str]:
+        raise PermissionError("secrets")
+
+    monkeypatch.setattr(SecretStore, "missing", refused)
+    assert set(sight.words(sight.take()).values()) == {"in rotation"}

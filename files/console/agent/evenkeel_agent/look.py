@@ -7,10 +7,12 @@ import dataclasses
 import math
 import time
 from collections.abc import Callable, Mapping
+from pathlib import Path
 from typing import Any
 
 from ansible_collections.evenkeel.cluster.plugins.module_utils.cluster import labels
 from ansible_collections.evenkeel.cluster.plugins.module_utils.cluster.node import Node, TierBuild
+from ansible_collections.evenkeel.cluster.plugins.module_utils.cluster.paths import StatePaths
 from ansible_collections.evenkeel.cluster.plugins.module_utils.core.errors import EvenkeelError, printable
 from ansible_collections.evenkeel.cluster.plugins.module_utils.core.lock import LockBusyError, held_by
 from ansible_collections.evenkeel.cluster.plugins.module_utils.core.results import NodeView, PoolView
@@ -23,6 +25,7 @@ from ansible_collections.evenkeel.cluster.plugins.module_utils.pool.context impo
     observe,
 )
 from ansible_collections.evenkeel.cluster.plugins.module_utils.pool.drift import disagreements
+from ansible_collections.evenkeel.cluster.plugins.module_utils.pool.secret_store import SecretStore
 from ansible_collections.evenkeel.cluster.plugins.module_utils.pool.view import describe
 
 from .access_tail import AccessTail, Figures
@@ -73,6 +76,7 @@ class Look:
         self._balancer = self._renewed.now()
         self._probes = Probes(answered)
         self._lasting = Lasting()
+        self._secrets = SecretStore(Path(StatePaths(str(settings.declaration.parent)).secrets_dir))
         self._tail = AccessTail(settings.access_log)
         self._left_at: dict[str, float] = {}
         self._declared: object = None
@@ -110,7 +114,7 @@ class Look:
             declaration = declare(request.cluster, request.tiers, request.images, request.hosts, ports.engine)
             listed_at = time.monotonic()
             state = observe(declaration, ports, self._balancer)
-            view = describe(declaration, state, self._balancer)
+            view = describe(declaration, state, self._balancer, lost=self._without_secrets(pool, ports))
         except EvenkeelError as error:
             found["trouble"] += str(error).splitlines()
             return found
@@ -154,6 +158,12 @@ class Look:
             self._client.forget_images()
             self._declared = declared
         return found
+
+    def _without_secrets(self, pool: Pool, ports: Ports) -> list[str]:
+        """The tiers whose nodes have secrets mounted that were removed by hand. Values are not read."""
+        with contextlib.suppress(OSError):  # a folder that this user may not see is no reason to tell nothing
+            return self._secrets.missing(pool.request.tiers, ports.engine)
+        return []
 
     def _balancer_now(self, found: dict[str, Any]) -> dict[str, Any]:
         """The balancer with its slot and the number of configurations that it has loaded."""

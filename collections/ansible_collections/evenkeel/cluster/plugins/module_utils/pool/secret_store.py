@@ -130,13 +130,27 @@ class SecretStore:
         Raises:
             EngineError: the engine does not answer.
         """
-        paths = {name: tier.secrets.folder for name, tier in tiers.items() if tier.secrets.folder}
-        missing = {path for path in paths.values() if not Path(path).is_dir()}
-        used = engine.mounted_below(str(self._tiers)) if missing else set()
+        paths = _folders(tiers)
+        missing = self.missing(tiers, engine)
         # The folder may have been written again by a run that failed before it replaced the nodes.
-        gone = (missing & used) | (engine.removed_below(str(self._tiers)) if paths else set())
+        removed = engine.removed_below(str(self._tiers)) if paths else set()
         # Without their values, new nodes would not find them either.
-        return [name for name, path in paths.items() if path in gone and (name in folders or path not in missing)]
+        return [
+            name
+            for name, path in paths.items()
+            if (name in missing or path in removed) and (name in folders or Path(path).is_dir())
+        ]
+
+    def missing(self, tiers: Mapping[str, Tier], engine: Engine) -> list[str]:
+        """The tiers whose nodes have a folder mounted that is not there; for this, no value needs to be known.
+
+        Raises:
+            EngineError: the engine does not answer.
+            OSError: a folder cannot be looked for.
+        """
+        missing = {name: path for name, path in _folders(tiers).items() if not Path(path).is_dir()}
+        used = engine.mounted_below(str(self._tiers)) if missing else set()
+        return [name for name, path in missing.items() if path in used]
 
     def write(self, folders: Iterable[SecretFolder]) -> None:
         """Write what is missing, and write again what was changed by hand.
@@ -187,6 +201,11 @@ class SecretStore:
             return sorted(path for path in found if is_folder(path))
         except (FileNotFoundError, PermissionError):
             return []
+
+
+def _folders(tiers: Mapping[str, Tier]) -> dict[str, str]:
+    """The folders of the tiers that have one."""
+    return {name: tier.secrets.folder for name, tier in tiers.items() if tier.secrets.folder}
 
 
 def _is_asked(tier: Tier, given: Mapping[str, object]) -> bool:
