@@ -63,6 +63,10 @@ def test_a_refusal_is_told_and_lets_the_next_try_not_wait(desk: Desk, hindrance:
             agent._keep(keeper, state)
             at[0] += 1
         shown = agent._with_keeping(state, state)
+        for hindered in ({**state, "balancer": {"reachable": False}}, {**state, "lock": "root (scale)"}):
+            agent._keep_trouble = ["not deployed"]
+            agent._keep(keeper, hindered)
+            assert agent._with_keeping(state, hindered)["trouble"] == [], "nothing was tried, so nothing was refused"
         agent.actions.stopped.add(["a"])
         agent._keep(keeper, state)
         return shown
@@ -70,3 +74,4 @@ def test_a_refusal_is_told_and_lets_the_next_try_not_wait(desk: Desk, hindrance:
     shown = asyncio.run(kept())
     assert tries == ["a"] * 5
     assert shown["trouble"] == (["not deployed"] if told else [])
+    assert {**shown, "trouble": [], "trouble_since": None} == state, "all else is as it was seen"

@@ -217,7 +217,7 @@ class Agent:
             state = {**before, "at": time.time(), "trouble": [f"look: {type(error).__name__}: {error}"]}
         if self._engine_trouble:
             state["trouble"] = [*state.get("trouble", []), self._engine_trouble]
-        if state["trouble"] and not state.get("nodes"):
+        if state["trouble"] and not state.get("tiers"):
             # What was there before it began: the page shows it as such, with the trouble and since when.
             state = {**state, **{part: before[part] for part in _LAST_KNOWN if part in before}}
         since = before.get("trouble_since") or state["at"]
@@ -244,6 +244,7 @@ class Agent:
         try:
             stopped.forget(ended, state["at"])
             if not state["balancer"].get("reachable") or state["lock"]:
+                self._keep_trouble = []  # nothing is tried now
                 return
             chosen = keeper.next(nodes, left, self._patience)
             self._keep_trouble = []

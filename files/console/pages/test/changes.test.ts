@@ -51,6 +51,8 @@ test("an agent that has not looked yet gives a whole state, and what cannot be r
   assert.deepEqual(shownOf(before, unread).nodes, before.nodes);
   assert.deepEqual(shownOf(before, unread).trouble, unread.trouble);
   assert.deepEqual(shownOf(before, whole({ at: 1 })).nodes, {}, "a cluster without tiers is no trouble");
+  const refused = { ...whole({ at: 1 }), trouble: ["not deployed"], balancer: { ...before.balancer, reachable: true } };
+  assert.deepEqual(shownOf(before, refused).nodes, {}, "a refused replacement makes nothing old");
   assert.equal(shownOf(null, unread), unread);
 });
 

@@ -48,6 +48,7 @@ test("what is wrong with the cluster has a line", () => {
 test("why nothing can be changed", () => {
   const now = state([]);
   assert.equal(blocked(true, now, null), "");
+  assert.equal(blocked(true, { ...now, trouble: ["not deployed"] }, null), "", "a refused replacement blocks nothing");
   assert.match(blocked(false, now, null), /^Not live/);
   assert.match(blocked(true, null, null), /^Not live/);
   assert.match(blocked(true, now, running), /^Roll static of alice runs/);

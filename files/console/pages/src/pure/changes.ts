@@ -21,7 +21,8 @@ export function whole(found: Partial<State>): State {
 
 /** What is shown: while the cluster cannot be read, the tiers and nodes that were known last. */
 export function shownOf(before: State | null, now: State): State {
-  const unread = now.trouble.length > 0 && Object.keys(now.tiers).length === 0;
+  // Where the balancer answered, the cluster was read, and the trouble is another one, such as a refused replacement.
+  const unread = now.trouble.length > 0 && !now.balancer.reachable && Object.keys(now.tiers).length === 0;
   return unread && before ? { ...now, tiers: before.tiers, nodes: before.nodes } : now;
 }
 
