@@ -14,6 +14,7 @@ from evenkeel_agent import look, pool
 from evenkeel_agent.engine import CachingClient
 from evenkeel_agent.look import Look
 from tests.unit.console.desk import Desk
+from tests.unit.fakes.cluster import TIERS
 
 from ansible_collections.evenkeel.cluster.plugins.module_utils.cluster.secrets import pack
 from ansible_collections.evenkeel.cluster.plugins.module_utils.cluster.spec import Tier
@@ -41,8 +42,8 @@ class Client(CachingClient):
 class Sight:
     """A look at a cluster in memory, whose balancer wants the password ``right``."""
 
-    def __init__(self, folder: Path, patch: pytest.MonkeyPatch) -> None:
-        self.desk = Desk(folder)
+    def __init__(self, folder: Path, patch: pytest.MonkeyPatch, tiers: Mapping[str, Mapping[str, Any]] = TIERS) -> None:
+        self.desk = Desk(folder, tiers)
         self.cluster = self.desk.cluster
         self.declare(self.cluster.tiers)
         self.password = self.desk.settings.api_password_file
@@ -190,3 +191,24 @@ def test_secrets_that_cannot_be_looked_for_are_no_reason_to_tell_nothing(
 
     monkeypatch.setattr(SecretStore, "missing", refused)
     assert set(sight.words(sight.take()).values()) == {"in rotation"}
+
+
+@pytest.fixture
+def held(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Sight]:
+    """The nodes of ``shop`` are behind hold."""
+    tier = {"image": "res/shop", "leaving": "held", "port": 8080, "path": "/", "nodes": 2}
+    found = Sight(tmp_path, monkeypatch, {**TIERS, "shop": tier})
+    yield found
+    discard_lock(found.desk.name)
+
+
+def test_an_application_that_hangs_behind_hold_does_not_drain(held: Sight) -> None:
+    node = held.cluster.engine.by_name(f"{held.desk.name}-shop-1")
+    node.health.set(held.cluster.clock.now(), 503)
+    held.cluster.clock.sleep(60)
+    assert held.words(held.take())["shop-1"] == "not ready"
+    node.draining = True
+    assert held.words(held.take())["shop-1"] == "draining"
+    node.draining = False
+    node.health.set(held.cluster.clock.now(), 0)
+    assert held.words(held.take())["shop-1"] == "draining", "it has closed its door"

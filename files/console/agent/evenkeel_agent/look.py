@@ -38,7 +38,6 @@ from .probes import Probes
 from .settings import Settings
 
 _TEXT_LENGTH = 200
-_LEAVING = 503
 _NO_FIGURES = Figures(0)
 # A balancer that is silent must be told as such soon.
 _API_SECONDS = 1.0
@@ -230,20 +229,23 @@ class Look:
                 return None
             status = str(record["State"]["Status"])
             running = status == node.condition
-        if node.leaving:
+        # A 503 alone does not say so: an application that hangs behind hold has the same answer.
+        leaving = node.leaving
+        if leaving:
             self._left_at[node.id] = time.monotonic()
         elif health == 0 and time.monotonic() - self._left_at.get(node.id, -_ENDS_SECONDS) < _ENDS_SECONDS:
-            health = _LEAVING  # it has closed its door, and finishes what is in flight
+            leaving = True  # it has closed its door, and finishes what is in flight
         state, began = record.get("State") or {}, since(record, running=running)
         return Seen(
             status=status,
             age=time.time() - began if began else None,
-            health=_LEAVING if node.leaving else health,
+            health=health,
             listed=None if up is None else item["balancer_status"].replace("not listed", ""),
             up=(up or {}).get(item["url"]),
             exit_code=int(state.get("ExitCode") or 0),
             out_of_memory=bool(state.get("OOMKilled")),
             restarts=int(record.get("RestartCount") or 0),
+            leaving=leaving,
             draining_by=self._drained_by.get(node.id, ""),
             ready=not node.silent,
             apart=item["remark"],

@@ -12,7 +12,7 @@ from dataclasses import dataclass
 SERVES, MOVES, TROUBLE, STOPPED = "serves", "moves", "trouble", "stopped"
 #: Seconds from its start in which a node that the balancer does not list is merely new.
 NEW_SECONDS = 5.0
-_LEAVING, _NONE = 503, 0
+_NONE = 0
 # The exit code of a process that SIGKILL ended.
 _KILLED = 137
 
@@ -30,6 +30,7 @@ class Seen:
         exit_code: of its last end.
         out_of_memory: the kernel ended it for want of memory.
         restarts: how often Docker has started it again by itself.
+        leaving: it drains.
         draining_by: the person that told it to drain; empty for none.
         ready: whether a health answer of this status means that it takes requests.
         apart: why the balancer cannot reach it; empty if it can.
@@ -43,6 +44,7 @@ class Seen:
     exit_code: int = 0
     out_of_memory: bool = False
     restarts: int = 0
+    leaving: bool = False
     draining_by: str = ""
     ready: bool = True
     apart: str = ""
@@ -91,7 +93,7 @@ def _not_running(seen: Seen) -> NodeState:
 def _running(seen: Seen) -> NodeState:
     if seen.apart:
         return NodeState("not reached", TROUBLE, "in another network than the balancer", seen.apart)
-    if seen.health == _LEAVING:
+    if seen.leaving:
         by = f"by {seen.draining_by}" if seen.draining_by else "its health check answers 503"
         return NodeState("draining", MOVES, by, "put it back, or stop it")
     if seen.listed is None:
