@@ -208,6 +208,19 @@ def test_a_stop_is_told_from_a_crash() -> None:
     assert stopped_by_hand({"kind": kind, "node": name} for kind, name in newest_first) == {"a"}
 
 
+def test_the_end_within_a_restart_is_no_stop() -> None:
+    events = [{"kind": "stop", "node": name, "at": at} for name, at in (("a", 11.0), ("b", 21.0), ("c", 31.0))]
+    audit: list[dict[str, Any]] = [
+        {"kind": "intent", "verb": "restart", "action": "z", "node": "c", "at": 30.0},
+        {"kind": "result", "verb": "restart", "action": "y", "node": "b", "at": 19.0},
+        {"kind": "intent", "verb": "restart", "action": "y", "node": "b", "at": 18.0},
+        {"kind": "result", "verb": "restart", "action": "x", "node": "a", "at": 12.0},
+        {"kind": "intent", "verb": "restart", "action": "x", "node": "a", "at": 10.0},
+        {"kind": "intent", "verb": "stop", "action": "w", "node": "b", "at": 9.0},
+    ]
+    assert stopped_by_hand(events, audit) == {"b"}, "it came back, and was stopped later"
+
+
 # -- small things ------------------------------------------------------------------------------
 
 

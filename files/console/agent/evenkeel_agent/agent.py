@@ -30,7 +30,7 @@ from .pool import read_pool
 from .samples import Samples
 from .settings import Settings
 from .transitions import STATE, transitions
-from .verbs import KEEP, BusyError, ChangedError, Wish
+from .verbs import KEEP, RESTART, BusyError, ChangedError, Wish
 
 #: Bytes of events and of the audit log on disk.
 EVENTS_BYTES, AUDIT_BYTES = 20 * 1024 * 1024, 20 * 1024 * 1024
@@ -236,7 +236,8 @@ class Agent:
         ended = {name for name, node in nodes.items() if is_ended(node)}
 
         def left() -> set[str]:
-            by_hand = stopped_by_hand(self.events.page(count=_EVENTS_LOOKED_AT))
+            restarts = self.audit.page(count=_EVENTS_LOOKED_AT, verb=RESTART)
+            by_hand = stopped_by_hand(self.events.page(count=_EVENTS_LOOKED_AT), restarts)
             # A node that crashes again and again drives older events out.
             stopped.add(by_hand & ended)
             return by_hand | stopped.nodes | self._drained_by.keys()

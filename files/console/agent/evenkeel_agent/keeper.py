@@ -5,9 +5,13 @@ What a person stopped or drained stays, and so does what a guest does. Pure but 
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Collection, Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any
+
+from .action import INTENT, RESULT
+from .verbs import RESTART
 
 #: Seconds that a node must be in trouble before it is replaced.
 PATIENCE_SECONDS = 10.0
@@ -86,12 +90,16 @@ def is_ended(node: Mapping[str, Any]) -> bool:
     return word in _ENDED or word.startswith("ended")
 
 
-def stopped_by_hand(events: Iterable[Mapping[str, Any]]) -> set[str]:
-    """The nodes whose last end was asked for, by ``docker stop`` or here; a kill is no such end.
+def stopped_by_hand(events: Iterable[Mapping[str, Any]], audit: Iterable[Mapping[str, Any]] = ()) -> set[str]:
+    """The nodes whose last end was asked for, by ``docker stop`` or here.
+
+    A kill is no such end, nor is the one within a restart: a restart that failed half-way must not keep a node away.
 
     Args:
         events: the journal's, newest first.
+        audit: the audit log's entries, newest first.
     """
+    restarts = _restarts(audit)
     seen: set[str] = set()
     found: set[str] = set()
     for event in events:
@@ -99,6 +107,20 @@ def stopped_by_hand(events: Iterable[Mapping[str, Any]]) -> set[str]:
         if kind not in {"start", "stop", "restart"} or node in seen:
             continue
         seen.add(node)
-        if kind == "stop":
+        at = float(event.get("at") or 0)
+        if kind == "stop" and not any(began <= at <= over for began, over in restarts.get(node, ())):
             found.add(node)
+    return found
+
+
+def _restarts(audit: Iterable[Mapping[str, Any]]) -> dict[str, list[tuple[float, float]]]:
+    """Node to the begins and ends of its restarts; one that still goes on has no end."""
+    over: dict[str, float] = {}
+    found: dict[str, list[tuple[float, float]]] = {}
+    for entry in audit:
+        action, at = str(entry.get("action", "")), float(entry.get("at") or 0)
+        if entry.get("kind") == RESULT:
+            over[action] = at
+        elif entry.get("kind") == INTENT and entry.get("verb") == RESTART:
+            found.setdefault(str(entry.get("node", "")), []).append((at, over.get(action, math.inf)))
     return found

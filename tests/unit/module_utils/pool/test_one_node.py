@@ -91,6 +91,27 @@ def test_a_node_that_crashes_is_started_whatever_fails_in_between(cluster: FakeC
     assert cluster.engine.node("shop-2").running
 
 
+def test_a_restart_starts_what_it_told_to_end_whatever_fails_in_between(cluster: FakeCluster) -> None:
+    stop = cluster.engine.stop
+
+    def stopped(node: str, seconds: int, signal: str = "") -> int | None:
+        found = stop(node, seconds, signal)
+        cluster.balancer.fails = lambda call: True
+        return found
+
+    cluster.engine.stop = stopped  # type: ignore[method-assign]
+    with pytest.raises(EvenkeelError):
+        one(cluster).restart()
+    assert cluster.engine.node("shop-2").running
+
+
+def test_a_restart_that_ended_nothing_starts_nothing(cluster: FakeCluster) -> None:
+    cluster.balancer.fails = lambda call: True
+    with pytest.raises(EvenkeelError):
+        one(cluster).restart()
+    assert order(cluster, "stop", "start again") == []
+
+
 def test_a_node_that_is_gone_is_one_line(cluster: FakeCluster) -> None:
     with pytest.raises(EvenkeelError) as caught:
         find_node(cluster.engine.nodes(), "0" * 64)

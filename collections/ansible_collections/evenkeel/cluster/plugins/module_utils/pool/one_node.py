@@ -54,6 +54,7 @@ class OneNode:
         self._on_step = on_step
         self._clock = clock
         self._began = clock.now()
+        self._is_told = False
         self.warnings: list[str] = []
 
     def stop(self) -> None:
@@ -75,14 +76,20 @@ class OneNode:
             self._join(watch, servers)
 
     def restart(self) -> None:
-        """Stop it and start it again.
+        """Stop it and start it again; once it was told to end, it is started whatever fails in between.
 
         Raises:
             EvenkeelError: it cannot be stopped without a loss, or does not come into rotation again.
         """
         with self._servers() as (watch, servers):
-            if self._node.running:
-                self._leave(watch, servers)
+            try:
+                if self._node.running:
+                    self._leave(watch, servers)
+            except BaseException:
+                if self._is_told:
+                    servers.readmit([self._node])
+                    self._ports.engine.start_again(self._node.id)
+                raise
             self._join(watch, servers)
 
     def crash(self, kill: Callable[[], None], away: float) -> None:
@@ -134,6 +141,7 @@ class OneNode:
         self._tell(steps.DRAIN_BEGAN)
         self.warnings += servers.withdraw([self._node])
         signal = servers.signal_for(self._node.id)
+        self._is_told = True
         if self._ports.engine.stop(self._node.id, self._tier.stop_seconds, signal) == _KILLED:
             self.warnings.append(
                 f"node {self._node.name}: got no end within {self._tier.stop_seconds} s, want it to drain and exit"
