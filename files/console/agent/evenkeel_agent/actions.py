@@ -26,6 +26,7 @@ from ansible_collections.evenkeel.cluster.plugins.module_utils.pool.steps import
 
 from . import verbs
 from .action import DONE, FAILED, HALT, HALTED, INTENT, RESULT, RUNNING, Action, restored
+from .begins import Begins
 from .journal import Journal
 from .node_work import Hands, NodeWork
 from .planning import Planner, Reach, check_only_nodes, new_id, wished
@@ -87,11 +88,12 @@ class Actions:
         self._clock = clock
         #: The nodes that people have stopped.
         self.stopped = Stopped(settings.data_dir / "stopped.json")
-        self._begins = threading.Lock()
+        self._begins = Begins()
         self._writes = threading.Lock()
         self._lock = threading.Lock()
         self._plans: OrderedDict[str, Plan] = OrderedDict()
-        self._requests: OrderedDict[str, str] = OrderedDict()
+        # Key of a request to its action and its plan.
+        self._requests: OrderedDict[str, tuple[str, str]] = OrderedDict()
         self._unwritten: deque[Mapping[str, Any]] = deque(maxlen=_KEPT_ENTRIES)
         self._worker = ThreadPoolExecutor(1, thread_name_prefix="action")
         self._work: Future[None] | None = None
@@ -131,31 +133,45 @@ class Actions:
         Raises:
             UnknownError: there is no such plan, or it was used.
             ChangedError: the cluster has changed since; nothing was done. It has the new plan.
-            RefusedError: the name is not typed.
-            BusyError: another action runs.
+            RefusedError: the name is not typed, the key is that of another plan, or the agent ends.
+            BusyError: another action runs, or begins.
             LockBusyError: another run holds the lock.
             OSError: the intent cannot be written; nothing was done.
         """
-        # One after the other, so that a repetition finds the first one's action.
-        with self._begins:
+        with self._lock:
+            if known := self._known(key, plan_id):
+                return known
+        with self._begins.turn(key, f"{CONSOLE}: {actor}"):
             with self._lock:
-                if key in self._requests:
-                    return self._actions[self._requests[key]]
+                if known := self._known(key, plan_id):
+                    return known
                 agreed = self._agreed(plan_id, typed)
                 self._check_idle()
             action = Action(new_id(), agreed.wish, actor, time.time(), agreed.lines)
             held = self._held(action, agreed)
             try:
+                self._begins.check_open()
                 self._audit.add(action.entry(INTENT, action.at))
                 with self._lock:
                     self._plans.pop(plan_id, None)
-                    self._remember(action, key)
+                    self._remember(action, key, plan_id)
                 self._work = self._worker.submit(self._run, action, agreed, held)
             except BaseException:
                 held.close()
                 raise
         self._changed(action)
         return action
+
+    def _known(self, key: str, plan_id: str) -> Action | None:
+        """The action of a request that is repeated."""
+        if key not in self._requests:
+            return None
+        action, plan = self._requests[key]
+        if plan != plan_id:
+            raise RefusedError(
+                Problem("Idempotency-Key", "one of another plan", "a new one for a new plan", "send another")
+            )
+        return self._actions[action]
 
     def _agreed(self, plan_id: str, typed: str) -> Plan:
         agreed = self._plans.get(plan_id)
@@ -190,12 +206,12 @@ class Actions:
                 raise
             return stack.pop_all()
 
-    def _remember(self, action: Action, key: str) -> None:
+    def _remember(self, action: Action, key: str, plan_id: str) -> None:
         self._actions[action.id] = action
-        self._requests[key] = action.id
+        self._requests[key] = (action.id, plan_id)
         while len(self._actions) > _KEPT_ACTIONS:
             gone, _ = self._actions.popitem(last=False)
-            self._requests = OrderedDict((k, v) for k, v in self._requests.items() if v != gone)
+            self._requests = OrderedDict((k, v) for k, v in self._requests.items() if v[0] != gone)
 
     def halt(self, action_id: str, actor: str) -> Action:
         """Stop before the next wave; what has begun is finished.
@@ -213,17 +229,20 @@ class Actions:
         return action
 
     def end(self, seconds: float) -> bool:
-        """Halt what runs, and wait for its end; whether nothing runs any more.
+        """Let nothing begin any more, halt what runs, and wait for its end; whether nothing runs any more.
 
         Args:
             seconds: to wait at most.
         """
+        until = time.monotonic() + seconds
+        if not self._begins.end(seconds):
+            return False
         with self._lock:
             running = [action.id for action in self._actions.values() if action.state == RUNNING]
         for name in running:
             with contextlib.suppress(RefusedError):  # it has ended meanwhile
                 self.halt(name, CONSOLE)
-        return self._work is None or not wait([self._work], seconds).not_done
+        return self._work is None or not wait([self._work], max(0.0, until - time.monotonic())).not_done
 
     def action(self, action_id: str) -> Action:
         """The action of this name.

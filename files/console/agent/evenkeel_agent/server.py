@@ -9,8 +9,9 @@ import socket
 import struct
 import time
 from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import aclosing
-from typing import Any
+from typing import Any, TypeVar
 
 from aiohttp import web
 
@@ -36,6 +37,10 @@ _NODE = re.compile(r"[0-9a-f]{64}", re.ASCII)
 _NAME = re.compile(r"[0-9a-f]{32}", re.ASCII)
 _ACTOR = re.compile(r"[a-z0-9][a-z0-9._-]{0,63}", re.ASCII)
 _AGENT = web.AppKey("agent", Agent)
+# What waits for the cluster's lock, or for Docker, keeps no look and no halt from a thread.
+_CHANGES_THREADS = 8
+_CHANGES = web.AppKey("changes", ThreadPoolExecutor)
+_Found = TypeVar("_Found")
 _Handler = Callable[[web.Request], Awaitable[web.StreamResponse]]
 
 
@@ -43,6 +48,7 @@ def application(agent: Agent) -> web.Application:
     """The agent's HTTP interface."""
     app = web.Application(client_max_size=MAX_BODY, middlewares=[_bounded(), _checked])
     app[_AGENT] = agent
+    app[_CHANGES] = ThreadPoolExecutor(_CHANGES_THREADS, thread_name_prefix="changes")
     app.add_routes(
         [
             web.get("/v1/state", _state),
@@ -258,7 +264,12 @@ async def _actions(request: web.Request) -> web.Response:
 
 async def _plan(request: web.Request) -> web.Response:
     body = await _body(request, "verb", "tier", "node", "count")
-    return web.json_response(_shown(await asyncio.to_thread(request.app[_AGENT].actions.plan, verbs.read_wish(body))))
+    wish = verbs.read_wish(body)
+    return web.json_response(_shown(await _apart(request, request.app[_AGENT].actions.plan, wish)))
+
+
+async def _apart(request: web.Request, work: Callable[..., _Found], *arguments: object) -> _Found:
+    return await asyncio.get_running_loop().run_in_executor(request.app[_CHANGES], work, *arguments)
 
 
 def _shown(plan: Plan) -> dict[str, Any]:
@@ -282,7 +293,7 @@ async def _do(request: web.Request) -> web.Response:
     arguments = _text(body, "plan", _NAME), _text(body, "actor", _ACTOR), _text(body, "request", _NAME)
     if arguments[1] == CONSOLE:
         raise RefusedError(Problem("actor", quote(CONSOLE), "a person's name", "the agent acts under this one"))
-    action = await asyncio.to_thread(request.app[_AGENT].actions.do, *arguments, typed)
+    action = await _apart(request, request.app[_AGENT].actions.do, *arguments, typed)
     return web.json_response({"action": action.id}, status=202)
 
 
