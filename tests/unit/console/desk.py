@@ -11,6 +11,7 @@ from typing import Any
 
 from evenkeel_agent.action import Action
 from evenkeel_agent.actions import Actions
+from evenkeel_agent.drained import Drained
 from evenkeel_agent.journal import Journal
 from evenkeel_agent.pool import Pool
 from evenkeel_agent.settings import Settings
@@ -47,7 +48,7 @@ class Desk:
         self.told: list[tuple[str, int]] = []
         self.executed: list[list[str]] = []
         self.code = 0
-        self.drained: dict[str, str] = {}
+        self.drained = Drained(folder / "drained.json")
         self.open()
 
     def open(self) -> None:

@@ -27,7 +27,10 @@ from ansible_collections.evenkeel.cluster.plugins.module_utils.pool.steps import
 from . import verbs
 from .action import DONE, FAILED, HALT, HALTED, INTENT, RESULT, RUNNING, Action, restored
 from .begins import Begins
+from .drained import Drained
 from .journal import Journal
+from .keeper import is_ended
+from .node_state import IN_ROTATION
 from .node_work import Hands, NodeWork
 from .planning import Planner, Reach, check_only_nodes, new_id, wished
 from .pool import Pool, balancer_of, ports_of, read_pool
@@ -62,7 +65,7 @@ class Actions:
         settings: the agent's.
         audit: where intents and results are written.
         changed: called with an action whenever it has changed, from several threads.
-        drained_by: node's identifier to the person that told it to drain; kept here.
+        drained: the nodes that people have told to drain; kept here.
         reach: gives what is declared and what it is reached through, at the time of the question.
         hands: does to a container what the pool's ports cannot.
         clock: tells and passes the time.
@@ -73,7 +76,7 @@ class Actions:
         settings: Settings,
         audit: Journal,
         changed: Callable[[Action], None],
-        drained_by: dict[str, str],
+        drained: Drained,
         reach: Reach,
         hands: Hands,
         clock: Clock = SYSTEM_CLOCK,
@@ -84,10 +87,11 @@ class Actions:
         self._changed = changed
         self._reach = reach
         self._planner = Planner(reach)
-        self._nodes = NodeWork(hands, drained_by, settings.limits.ready_timeout, clock)
-        self._clock = clock
+        self._drained = drained
         #: The nodes that people have stopped.
         self.stopped = Stopped(settings.data_dir / "stopped.json")
+        self._nodes = NodeWork(hands, drained, self.stopped, settings.limits.ready_timeout, clock)
+        self._clock = clock
         self._begins = Begins()
         self._writes = threading.Lock()
         self._lock = threading.Lock()
@@ -271,6 +275,21 @@ class Actions:
                     return
                 self._unwritten.popleft()
 
+    def seen(self, nodes: Mapping[str, Mapping[str, Any]], at: float) -> None:
+        """Forget of what people have done to nodes whatever is over.
+
+        Args:
+            nodes: the agent's state of them.
+            at: when they were seen so.
+        """
+        ended = {name for name, node in nodes.items() if is_ended(node)}
+        out = {name for name, node in nodes.items() if node["word"] != IN_ROTATION}
+        # It is forgotten also where it cannot be written, and written with the next look.
+        with contextlib.suppress(OSError):
+            self.stopped.forget(ended, at)
+        with contextlib.suppress(OSError):
+            self._drained.keep_only(out, at)
+
     def _record(self, entry: Mapping[str, Any]) -> None:
         """Write an entry, now or later: what has happened is not undone by a full disk."""
         self._unwritten.append(entry)
@@ -304,12 +323,7 @@ class Actions:
             verification = Verification(self._settings, self._reach(), lambda: action.halted_by)
             return verification.run(wish.tier, action.verdicts, lambda: self._changed(action))
         if wish.verb in verbs.OF_NODES:
-            step = self._stepper(action)
-            try:
-                return self._nodes.do(wish.verb, wish.node, action.actor, self._reach(), step)
-            finally:
-                if wish.verb == verbs.STOP:
-                    self.stopped.add([wish.node])
+            return self._nodes.do(wish.verb, wish.node, action.actor, self._reach(), self._stepper(action))
         return self._perform_on_tier(action, agreed)
 
     def _perform_on_tier(self, action: Action, agreed: Plan) -> Sequence[str]:

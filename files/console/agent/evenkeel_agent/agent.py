@@ -17,6 +17,7 @@ from ansible_collections.evenkeel.cluster.plugins.module_utils.engine.docker_cli
 from .action import Action
 from .actions import CONSOLE, Actions, reach
 from .changes import Changes
+from .drained import Drained
 from .engine import CachingClient
 from .engine_stream import EngineStreams, StreamError, told
 from .glance import TELLING, glance, over
@@ -68,20 +69,20 @@ class Agent:
         self.audit = Journal(settings.data_dir / "audit.jsonl", AUDIT_BYTES)
         self.streams = EngineStreams(settings.docker_socket, settings.cluster)
         self.changes = Changes()
-        self._drained_by: dict[str, str] = {}
+        self._drained = Drained(settings.data_dir / "drained.json")
         self._client = CachingClient(settings.docker_socket)
         acting = DockerClient(f"unix://{settings.docker_socket}")
         self.actions = Actions(
             settings,
             self.audit,
             self._action_changed,
-            self._drained_by,
+            self._drained,
             lambda: reach(settings, acting),
             DockerHands(acting),
         )
         self.samples = Samples(settings.docker_socket)
         self.history = History()
-        self._look = Look(settings, self._client, self._drained_by, self._look_again)
+        self._look = Look(settings, self._client, self._drained, self._look_again)
         # Docker's words that the state is made of; none while the cluster cannot be read.
         self._told: Mapping[str, str] | None = None
         self._happened_at = -math.inf
@@ -193,6 +194,7 @@ class Agent:
             before = state
             if is_whole:
                 self.history.add(state)
+                await asyncio.to_thread(self.actions.seen, state["nodes"], state["at"])
                 if self._keeper:
                     await asyncio.to_thread(self._keep, self._keeper, state)
             await asyncio.to_thread(self.actions.write_again)
@@ -240,10 +242,9 @@ class Agent:
             by_hand = stopped_by_hand(self.events.page(count=_EVENTS_LOOKED_AT), restarts)
             # A node that crashes again and again drives older events out.
             stopped.add(by_hand & ended)
-            return by_hand | stopped.nodes | self._drained_by.keys()
+            return by_hand | stopped.nodes | self._drained.keys()
 
         try:
-            stopped.forget(ended, state["at"])
             if not state["balancer"].get("reachable") or state["lock"]:
                 self._keep_trouble = []  # nothing is tried now
                 return

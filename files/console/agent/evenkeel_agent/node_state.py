@@ -10,6 +10,8 @@ from dataclasses import dataclass
 
 # How a state is marked, beside its word: never by colour alone.
 SERVES, MOVES, TROUBLE, STOPPED = "serves", "moves", "trouble", "stopped"
+#: The word of one that serves.
+IN_ROTATION = "in rotation"
 #: Seconds from its start in which a node that the balancer does not list is merely new.
 NEW_SECONDS = 5.0
 _NONE = 0
@@ -109,7 +111,7 @@ def _is_new(seen: Seen) -> bool:
 
 def _listed(seen: Seen) -> NodeState:
     if seen.up is not False:
-        return NodeState("in rotation", SERVES)
+        return NodeState(IN_ROTATION, SERVES)
     if _is_new(seen):  # the balancer remembers the end of the one that had its address before
         return NodeState("starting", MOVES)
     return NodeState("out for failures", TROUBLE, "the last probe was not answered", "see its answers of 5xx")

@@ -17,11 +17,15 @@ from ansible_collections.evenkeel.cluster.plugins.module_utils.pool.one_node imp
 from ansible_collections.evenkeel.cluster.plugins.module_utils.pool.steps import Step
 
 from . import verbs
+from .drained import Drained
 from .pool import Pool
+from .stopped import Stopped
 
 # A killed node is started again after this time: see the note in `_kill`.
 _AWAY_SECONDS = 1.0
 _OUTPUT_SHOWN = 200
+# After these it drains no more, also when they fail half-way.
+_ENDING = frozenset({verbs.START, verbs.STOP, verbs.RESTART, verbs.REMOVE, verbs.KILL})
 
 
 class Hands(Protocol):
@@ -60,15 +64,17 @@ class NodeWork:
 
     Args:
         hands: does to a container what the pool's ports cannot.
-        drained_by: node's identifier to the person that told it to drain; kept here.
+        drained: the nodes that people have told to drain; kept here.
+        stopped: the nodes that people have stopped; kept here.
         patience: seconds that a node gets to become ready.
         clock: tells and passes the time.
     """
 
-    def __init__(self, hands: Hands, drained_by: dict[str, str], patience: float, clock: Clock) -> None:
+    def __init__(self, hands: Hands, drained: Drained, stopped: Stopped, patience: float, clock: Clock) -> None:
         """Nothing is done yet."""
         self._hands = hands
-        self._drained_by = drained_by
+        self._drained = drained
+        self._stopped = stopped
         self._patience = patience
         self._clock = clock
 
@@ -97,23 +103,30 @@ class NodeWork:
             verbs.RESTART: target.restart,
             verbs.REMOVE: target.remove,
             verbs.KILL: lambda: self._kill(node, target),
-            verbs.DRAIN: lambda: self._drain(node, tier, actor),
-            verbs.UNDRAIN: lambda: self._undrain(node, tier),
+            verbs.DRAIN: lambda: self._tell(node, tier, "on"),
+            verbs.UNDRAIN: lambda: self._tell(node, tier, "off"),
         }
-        work[verb]()
+        is_done = False
+        try:
+            work[verb]()
+            is_done = True
+        finally:
+            if is_done or verb in _ENDING:
+                target.warnings += self._remember(verb, node, actor)
         return target.warnings
+
+    def _remember(self, verb: str, node: Node, actor: str) -> list[str]:
+        """Keep what the person has done; a warning if that is not on disk: the node is as asked for nevertheless."""
+        if verb == verbs.DRAIN:
+            return _warned(lambda: self._drained.add(node.id, actor))
+        found = _warned(lambda: self._drained.remove(node.id))
+        if verb == verbs.STOP:
+            found += _warned(lambda: self._stopped.add([node.id]))
+        return found
 
     def _kill(self, node: Node, target: OneNode) -> None:
         # Docker takes a kill through its API for a stop by a person, and does not start the container again.
         target.crash(lambda: self._hands.kill(node.id), _AWAY_SECONDS)
-
-    def _drain(self, node: Node, tier: Tier, actor: str) -> None:
-        self._tell(node, tier, "on")
-        self._drained_by[node.id] = actor
-
-    def _undrain(self, node: Node, tier: Tier) -> None:
-        self._tell(node, tier, "off")
-        self._drained_by.pop(node.id, None)
 
     def _tell(self, node: Node, tier: Tier, word: str) -> None:
         command = [*DRAIN_COMMANDS[tier.leaving], word]
@@ -121,3 +134,11 @@ class NodeWork:
         if code:
             got = f"exit code {code}: {output.strip()[-_OUTPUT_SHOWN:]}"
             raise EvenkeelError(Problem(f"{' '.join(command)} in {node.name}", got, "success", "read its log"))
+
+
+def _warned(change: Callable[[], None]) -> list[str]:
+    try:
+        change()
+    except OSError as error:
+        return [str(error)]
+    return []

@@ -33,6 +33,7 @@ class Stopped:
             self._nodes = {str(name): float(at) for name, at in found.items()}
         except (OSError, ValueError, TypeError, AttributeError):
             self._nodes = {}
+        self._written = self._nodes
 
     @property
     def nodes(self) -> frozenset[str]:
@@ -63,6 +64,7 @@ class Stopped:
             self._become({n: since for n, since in self._nodes.items() if n in ended or at - since < _LOOK_SECONDS})
 
     def _become(self, nodes: dict[str, float]) -> None:
-        if nodes != self._nodes:
-            self._nodes = nodes
+        self._nodes = nodes
+        if nodes != self._written:
             write_atomically(self._path, json.dumps(nodes) + "\n", _MODE)
+            self._written = nodes
