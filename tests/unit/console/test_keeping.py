@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import dataclasses
+import os
 import time
 from pathlib import Path
 from typing import Any
@@ -35,8 +36,15 @@ def test_a_stop_through_the_console_is_remembered_by_the_next_agent(desk: Desk) 
     assert desk.actions.stopped.nodes == {node}
 
 
-@pytest.mark.parametrize("hindrance, told", [(BusyError("alice"), False), (RefusedError("not deployed"), True)])
-def test_a_refusal_is_told_and_lets_the_next_try_not_wait(desk: Desk, hindrance: Exception, told: bool) -> None:
+@pytest.mark.parametrize(
+    "hindrance, told",
+    [
+        (BusyError("alice"), []),
+        (RefusedError("not deployed"), ["not deployed"]),
+        (KeyError("odd"), ["keep: KeyError: 'odd'"]),
+    ],
+)
+def test_a_refusal_is_told_and_lets_the_next_try_not_wait(desk: Desk, hindrance: Exception, told: list[str]) -> None:
     state: dict[str, Any] = {
         "nodes": {"a": {"word": "stopped", "managed": True, "tier": "shop"}},
         "balancer": {"reachable": True},
@@ -73,5 +81,24 @@ def test_a_refusal_is_told_and_lets_the_next_try_not_wait(desk: Desk, hindrance:
 
     shown = asyncio.run(kept())
     assert tries == ["a"] * 5
-    assert shown["trouble"] == (["not deployed"] if told else [])
+    assert shown["trouble"] == told
     assert {**shown, "trouble": [], "trouble_since": None} == state, "all else is as it was seen"
+
+
+@pytest.mark.parametrize("is_readable", [True, False])
+def test_events_of_an_outage_are_asked_for_also_after_many_events_of_states(
+    desk: Desk, is_readable: bool, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    desk.settings.api_password_file.write_text("secret")
+
+    async def since() -> float | None:
+        agent = Agent(dataclasses.replace(desk.settings, api_url="http://127.0.0.1:1"))
+        monkeypatch.setattr(os, "fsync", lambda _descriptor: None)
+        agent.events.add({"kind": "die", "at": 100.0})
+        for number in range(1000):
+            agent.events.add({"kind": "state", "at": 200.0 + number})
+        if not is_readable:
+            monkeypatch.setattr(Path, "read_bytes", lambda _path: (_ for _ in ()).throw(OSError(5, "bad disk")))
+        return agent._newest_event()
+
+    assert asyncio.run(since()) == (pytest.approx(100.0) if is_readable else None)

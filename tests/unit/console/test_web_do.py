@@ -6,6 +6,7 @@ import http.client
 from pathlib import Path
 
 import pytest
+from evenkeel_agent.changes import Changes
 from evenkeel_agent.verbs import ChangedError
 from evenkeel_console.links import SECONDS
 from tests.unit.fakes.console import Browser, Console
@@ -136,6 +137,21 @@ def test_a_report_is_opened_once_and_in_time_without_a_session(console: Console)
     console.now.at += SECONDS + 1
     assert other.get(late).status == 404
     assert other.post("/api/links", {"to": "report"}).status == 401
+
+
+def test_before_the_first_look_a_node_is_not_told_as_missing(console: Console) -> None:
+    assert console.agent is not None
+    alice, node = console.login(), console.node("shop-1")
+    paths = [f"/api/nodes/{node}/log", f"/api/samples?nodes={node}", "/api/history?tier=shop"]
+    for state in ({}, {**console.state(), "trouble": ["docker"], "nodes": {}, "tiers": {}}):
+        console.agent.changes = Changes()
+        if state:
+            console.agent.changes.set(state)
+        answers = [alice.get(path) for path in paths]
+        assert [answer.status for answer in answers] == [503] * 3
+        assert answers[0].problems == ["nodes: got no look at the cluster yet, want one (fix: try again in a moment)"]
+    console.agent.changes.set({**console.state(), "nodes": {}, "tiers": {}})
+    assert [alice.get(path).status for path in paths] == [404] * 3
 
 
 def test_a_report_comes_in_pieces_and_one_at_a_time(console: Console, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -46,7 +46,7 @@ _BEAT_SECONDS = 5.0
 _ASKED_SECONDS = 5.0
 # Between two tellings of one action.
 _ACTION_SECONDS = 0.1
-_PAGE, _EVENTS_LOOKED_AT = 200, 5000
+_EVENTS_LOOKED_AT = 5000
 # Events that may wait for a slow disk; then Docker's wait, too.
 _NOTES = 1000
 _LAST_KNOWN = ("tiers", "nodes", "undeclared", "drift")
@@ -129,7 +129,12 @@ class Agent:
 
     def _newest_event(self) -> float | None:
         """The time after the newest of Docker's events in the journal; None for none."""
-        newest = next((entry for entry in self.events.page(count=_PAGE) if entry.get("kind") != STATE), None)
+        try:
+            # While Docker is away, there may be many events of states.
+            newest = self.events.newest(lambda entry: entry.get("kind") != STATE)
+        except OSError:  # it is followed from now on
+            traceback.print_exc()
+            return None
         return _after(newest) if newest else None
 
     async def _happened(self, event: Mapping[str, Any]) -> float | None:
@@ -261,6 +266,9 @@ class Agent:
             return
         except (EvenkeelError, OSError) as error:
             self._keep_trouble = str(error).splitlines()
+        except Exception as error:  # a bug here must not end the looks
+            traceback.print_exc()
+            self._keep_trouble = [f"keep: {type(error).__name__}: {error}"]
 
     def _patience(self, tier: str) -> float:
         """Seconds that a node of the tier gets to become ready."""

@@ -6,7 +6,7 @@ import itertools
 import json
 import os
 import threading
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -76,6 +76,10 @@ class Journal:
             and all(entry.get(name) == value for name, value in having.items())
         )
         return list(itertools.islice(found, count))
+
+    def newest(self, is_wanted: Callable[[Mapping[str, Any]], bool]) -> dict[str, Any] | None:
+        """The newest of the entries that are wanted; None for none."""
+        return next((entry for entry in self._entries() if is_wanted(entry)), None)
 
     def _make_room(self, size: int) -> None:
         if self._path.is_file() and self._path.stat().st_size + size > self._limit // 2:

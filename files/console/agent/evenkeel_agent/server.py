@@ -44,6 +44,10 @@ _Found = TypeVar("_Found")
 _Handler = Callable[[web.Request], Awaitable[web.StreamResponse]]
 
 
+class UnseenError(EvenkeelError):
+    """The agent has not seen the cluster yet."""
+
+
 def application(agent: Agent) -> web.Application:
     """The agent's HTTP interface."""
     app = web.Application(client_max_size=MAX_BODY, middlewares=[_bounded(), _checked])
@@ -106,6 +110,8 @@ async def _checked(request: web.Request, handler: _Handler) -> web.StreamRespons
 
 def _refused(error: Exception) -> web.Response:
     match error:
+        case UnseenError():
+            return _refusal(503, error)
         case UnknownError():
             return _refusal(404, error)
         case ChangedError():
@@ -239,7 +245,7 @@ async def _samples(request: web.Request) -> web.Response:
 
 async def _history(request: web.Request) -> web.Response:
     agent, tier = request.app[_AGENT], request.query.get("tier", "")
-    if tier not in agent.changes.state["state"].get("tiers", {}):
+    if tier not in _seen(agent, "tiers"):
         raise UnknownError(Problem("tier", quote(tier), "a declared one", "look at the tiers again"))
     spans = {str(span): span for span in SPANS}
     span = request.query.get("span", next(iter(spans)))
@@ -253,9 +259,23 @@ def _known_node(agent: Agent, node: str) -> None:
 
     Raises:
         UnknownError: it is none.
+        UnseenError: the nodes were not seen yet.
     """
-    if _NODE.fullmatch(node) is None or node not in agent.changes.state["state"].get("nodes", {}):
+    if _NODE.fullmatch(node) is None or node not in _seen(agent, "nodes"):
         raise UnknownError(Problem("node", quote(node[:12]), "a node of this cluster", "look at the nodes again"))
+
+
+def _seen(agent: Agent, part: str) -> Mapping[str, Any]:
+    """The nodes or tiers of now.
+
+    Raises:
+        UnseenError: no look was whole yet, so that one that is not known may be there.
+    """
+    state = agent.changes.state["state"]
+    found: Mapping[str, Any] = state.get(part, {})
+    if not state.get("tiers") and (state.get("trouble") or not state.get("at")):
+        raise UnseenError(Problem(part, "no look at the cluster yet", "one", "try again in a moment"))
+    return found
 
 
 async def _actions(request: web.Request) -> web.Response:
