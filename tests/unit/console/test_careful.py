@@ -33,6 +33,21 @@ def test_an_application_that_must_not_run_twice_gets_no_second_node(single: Desk
     assert single.names() == ["shop-1"]
 
 
+@pytest.mark.parametrize("verb", ["start", "restart"])
+def test_a_node_that_has_ended_is_not_started_beside_another_one(single: Desk, verb: str) -> None:
+    single.done("stop", "shop", node=single.node("shop-1"))
+    ended = single.node("shop-1")
+    assert single.plan(verb, node=ended).lines, "there is no other one"
+    build = single.cluster.builds["shop"]
+    single.cluster.engine.start(f"{single.name}-shop-2", build)
+    with pytest.raises(RefusedError) as caught:
+        single.plan(verb, node=ended)
+    assert single.bare(str(caught.value)) == (
+        f"{verb} of shop-1: got shop-2 running (roll: replace), want no other node of its tier (fix: stop shop-2 first)"
+    )
+    assert single.plan("restart", node=single.node("shop-2")).lines
+
+
 def test_a_roll_that_ends_all_before_anything_starts_wants_the_name_typed(single: Desk) -> None:
     plan = single.plan("roll", tier="shop")
     assert plan.type_name == "shop"

@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 from evenkeel_agent.action import DONE, FAILED, HALTED
 from evenkeel_agent.agent import Agent
-from evenkeel_agent.verbs import RefusedError
+from evenkeel_agent.verbs import OF_NODES, REMOVE, RefusedError
 from tests.unit.console.desk import Desk
 
 from ansible_collections.evenkeel.cluster.plugins.module_utils.engine.port import EngineError
@@ -72,10 +72,15 @@ def test_nodes_of_other_tiers_that_hang_are_not_waited_for(desk: Desk) -> None:
     assert desk.cluster.clock.now() - began < 100
 
 
-def test_a_frozen_node_is_not_restarted(desk: Desk) -> None:
-    desk.cluster.engine.freeze(desk.node("shop-2"))
-    with pytest.raises(RefusedError, match=r"restart of .*: got paused, want a node that is not frozen"):
-        desk.plan("restart", node=desk.node("shop-2"))
+@pytest.mark.parametrize("verb", [verb for verb in OF_NODES if verb != REMOVE])
+def test_a_frozen_node_is_not_restarted(desk: Desk, verb: str) -> None:
+    desk.cluster.engine.freeze(desk.node("dates-2"))
+    with pytest.raises(RefusedError) as caught:
+        desk.plan(verb, node=desk.node("dates-2"))
+    assert desk.bare(str(caught.value)) == (
+        f"{verb} of dates-2: got paused, want a node that is not frozen (fix: docker unpause dates-2, or remove it)"
+    )
+    assert desk.plan("remove", node=desk.node("dates-2")).lines
 
 
 def test_a_bug_is_on_the_agents_own_record(

@@ -35,10 +35,19 @@ def test_a_node_is_in_its_word_since_it_was_seen_to_change() -> None:
 
 def test_a_tier_has_drift_since_it_was_seen_without_a_pause() -> None:
     looks = Looks()
+    assert looks.tiers(9.0, shop=[], dates=[]) == {"shop": None, "dates": None}
     assert looks.tiers(10.0, shop=["start shop-3"], dates=[]) == {"shop": 10.0, "dates": None}
     assert looks.tiers(11.0, shop=["start shop-4"], dates=["x"]) == {"shop": 10.0, "dates": 11.0}
     assert looks.tiers(12.0, shop=[], dates=["x"]) == {"shop": None, "dates": 11.0}
     assert looks.tiers(13.0, shop=["start shop-3"], dates=["x"]) == {"shop": 13.0, "dates": 11.0}
+
+
+def test_since_when_a_tier_had_drift_before_the_first_look_is_not_known() -> None:
+    looks = Looks()
+    assert looks.tiers(10.0, shop=["x"]) == {"shop": None}
+    assert looks.tiers(11.0, shop=["y"]) == {"shop": None}
+    assert looks.tiers(12.0, shop=[]) == {"shop": None}
+    assert looks.tiers(13.0, shop=["x"]) == {"shop": 13.0}
 
 
 def test_the_clock_is_set_back_and_nothing_begins_later_than_now() -> None:

@@ -11,9 +11,9 @@ class Lasting:
 
     def __init__(self) -> None:
         """Nothing was seen yet."""
-        # Node to its word and since when; None for what was there at the first look already.
+        # Node to its word and since when, and tier to since when; None for what was so at the first look already.
         self._words: dict[str, tuple[str, float | None]] | None = None
-        self._drifts: dict[str, float] = {}
+        self._drifts: dict[str, float | None] = {}
 
     def add(
         self,
@@ -37,7 +37,8 @@ class Lasting:
                 since = at if was != word else _not_after(since, at)
             self._words[name] = (word, since)
             node["changed"] = since
-        drifts = {name: min(self._drifts.get(name, at), at) for name, tier in tiers.items() if tier["drift"]}
+        begins = None if before is None else at
+        drifts = {name: _not_after(self._drifts.get(name, begins), at) for name, tier in tiers.items() if tier["drift"]}
         self._drifts = drifts
         for name, tier in tiers.items():
             tier["drift_since"] = drifts.get(name)

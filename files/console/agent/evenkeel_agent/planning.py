@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import dataclasses
 import secrets
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 
 from ansible_collections.evenkeel.cluster.plugins.module_utils.cluster.in_turn import count_problem
 from ansible_collections.evenkeel.cluster.plugins.module_utils.cluster.leaving import DRAIN_COMMANDS
 from ansible_collections.evenkeel.cluster.plugins.module_utils.cluster.node import ENDED, Node
-from ansible_collections.evenkeel.cluster.plugins.module_utils.cluster.spec import Tier
+from ansible_collections.evenkeel.cluster.plugins.module_utils.cluster.spec import REPLACE, Tier
 from ansible_collections.evenkeel.cluster.plugins.module_utils.core.errors import Problem, quote
 from ansible_collections.evenkeel.cluster.plugins.module_utils.pool.context import Ports
 from ansible_collections.evenkeel.cluster.plugins.module_utils.pool.plan import DRAIN, RELEASE, ROUTE, START, PoolAction
@@ -25,7 +25,6 @@ from .verbs import Plan, RefusedError, UnknownError, Wish
 
 Reach = Callable[[], tuple[Pool, Ports]]
 _PAUSED = "paused"
-_UNPAUSE = "docker unpause, or remove it"
 _SITE = "ansible-playbook site.yml"
 _PLAN_BYTES = 16
 
@@ -142,6 +141,7 @@ def _of_node(wish: Wish, pool: Pool, ports: Ports) -> Plan:
     if tier is None:
         raise RefusedError(Problem(f"node {node.name}", f"undeclared tier {node.tier}", "a declared one", _SITE))
     _check_state(wish.verb, node, tier)
+    _check_alone(wish.verb, node, tier, nodes)
     up = ports.balancer().server_status(tier.service)
     others = [item for item in nodes if item.id != node.id and item.tier == tier.name and up.get(item.url) == "UP"]
     leaves = wish.verb in verbs.LEAVING and up.get(node.url) == "UP"
@@ -176,13 +176,30 @@ def _check_state(verb: str, node: Node, tier: Tier) -> None:
     Raises:
         RefusedError: it does not.
     """
+    if verb != verbs.REMOVE and node.detail == _PAUSED:
+        fix = f"docker unpause {node.name}, or remove it"
+        raise RefusedError(Problem(f"{verb} of {node.name}", node.condition, "a node that is not frozen", fix))
     if verb in {verbs.DRAIN, verbs.UNDRAIN} and tier.leaving not in DRAIN_COMMANDS:
         got = "an image that nothing can tell to drain (leaving: balancer)"
         raise RefusedError(Problem(f"{verb} of {node.name}", got, "leaving: own or held", "stop it instead"))
     running = {verbs.DRAIN, verbs.UNDRAIN, verbs.STOP, verbs.KILL}
     if verb in running and not node.running:
         raise RefusedError(Problem(f"{verb} of {node.name}", node.condition, "a node that runs", "start it first"))
-    if verb == verbs.RESTART and node.detail == _PAUSED:
-        raise RefusedError(Problem(f"restart of {node.name}", node.condition, "a node that is not frozen", _UNPAUSE))
     if verb == verbs.START and node.state != ENDED:
         raise RefusedError(Problem(f"start of {node.name}", node.condition, "a node that has ended", "restart it"))
+
+
+def _check_alone(verb: str, node: Node, tier: Tier, nodes: Iterable[Node]) -> None:
+    """Refuse to start a second node of an application that must not run twice.
+
+    Raises:
+        RefusedError: another one is there.
+    """
+    if tier.roll != REPLACE or node.running or verb not in {verbs.START, verbs.RESTART}:
+        return
+    other = next(
+        (item for item in nodes if item.tier == tier.name and item.id != node.id and item.state != ENDED), None
+    )
+    if other is not None:
+        what, got = f"{verb} of {node.name}", f"{other.name} {other.condition} (roll: replace)"
+        raise RefusedError(Problem(what, got, "no other node of its tier", f"stop {other.name} first"))
