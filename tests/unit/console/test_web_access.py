@@ -118,6 +118,7 @@ def test_a_token_ends_by_time_and_by_hand(console: Console) -> None:
     assert [user.get("/api/state").status for user in users] == [401, 200]
     console.wall.at += 2 * 86400
     assert users[1].get("/api/state").status == 401
+    assert console.login().get("/api/tokens").json == []
 
 
 def test_tokens_are_bounded(console: Console) -> None:
@@ -202,6 +203,14 @@ def test_a_change_prolongs_a_session(console: Console) -> None:
     assert alice.get("/api/me").status == 200
 
 
+def test_a_logout_takes_the_cookies_back(console: Console) -> None:
+    cookies = console.login().post("/api/logout").headers.get_all("Set-Cookie") or []
+    assert [cookie.partition("=")[0] for cookie in cookies] == ["evenkeel_session", "__Host-evenkeel_session"]
+    for cookie in cookies:
+        assert "; Max-Age=0;" in cookie
+        assert "; Path=/;" in cookie
+
+
 def test_a_new_password_ends_all_sessions_and_tokens(console: Console) -> None:
     one, two, bob = console.login(), console.login(), console.login("bob")
     token = Browser(console, {"Authorization": "Bearer " + one.post("/api/tokens", {"name": "a"}).json["token"]})
@@ -211,6 +220,7 @@ def test_a_new_password_ends_all_sessions_and_tokens(console: Console) -> None:
     console.login(password="quite another one")  # noqa: S106
     kept = (console.web_data / "passwords.json").read_text()
     assert "quite another" not in kept
+    assert json.loads((console.web_data / "tokens.json").read_text()) == {}
     assert (console.web_data / "passwords.json").stat().st_mode & 0o777 == 0o600
 
 

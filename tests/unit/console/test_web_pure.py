@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import hmac
+
 import pytest
 from evenkeel_console.guard import check_host, check_origin
 from evenkeel_console.sessions import IDLE_SECONDS, LONGEST_SECONDS, Sessions
@@ -42,6 +44,42 @@ def test_both_halves_open_a_session_and_each_alone_opens_nothing(clock: Clock) -
         assert sessions.of(cookie, key) is None
 
 
+def test_sessions_last_as_long_as_the_documentation_says() -> None:
+    assert (IDLE_SECONDS, LONGEST_SECONDS) == (30 * 60, 12 * 3600)
+
+
+def test_halves_cannot_be_guessed(clock: Clock) -> None:
+    halves = Sessions(clock).begin("alice")
+    assert min(len(halves.cookie), len(halves.key)) >= 43, "256 bits"
+    assert halves.cookie != halves.key
+
+
+def test_the_time_of_a_comparison_tells_nothing(clock: Clock, monkeypatch: pytest.MonkeyPatch) -> None:
+    sessions = Sessions(clock)
+    halves = sessions.begin("alice")
+    compared: list[int] = []
+    real = hmac.compare_digest
+
+    def compare(one: bytes, other: bytes) -> bool:
+        compared.append(len(one) + len(other))
+        return real(one, other)
+
+    monkeypatch.setattr(hmac, "compare_digest", compare)
+    for cookie, key in ((halves.cookie, halves.key), (halves.cookie, "x"), ("x", halves.key), ("x", "")):
+        sessions.of(cookie, key)
+    # Also without a session; digests alone, which all have one length.
+    assert compared == [64] * 4
+
+
+def test_sessions_that_are_over_take_no_memory(clock: Clock) -> None:
+    sessions = Sessions(clock)
+    for number in range(50):
+        sessions.begin(f"user{number}")
+    clock.at += LONGEST_SECONDS + 1
+    sessions.begin("alice")
+    assert len(sessions._sessions) == 1
+
+
 def test_no_half_is_kept(clock: Clock) -> None:
     sessions = Sessions(clock)
     halves = sessions.begin("alice")
@@ -57,6 +95,8 @@ def test_use_prolongs_a_session_up_to_its_longest(clock: Clock) -> None:
     while clock.at + IDLE_SECONDS < end:
         clock.at += IDLE_SECONDS
         assert sessions.of(halves.cookie, halves.key)
+    clock.at = end
+    assert sessions.of(halves.cookie, halves.key), "it was used a moment ago"
     clock.at = end + 1
     assert sessions.of(halves.cookie, halves.key) is None
     other = sessions.begin("alice")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import dataclasses
 import json
 from pathlib import Path
 
@@ -81,6 +82,33 @@ def test_tokens_of_a_version_without_the_digest_end(settings: Settings) -> None:
         del token["password"]
     path.write_text(json.dumps(kept))
     assert not opens(started(settings), text)
+
+
+def test_what_a_token_opens_is_looked_at_again_with_each_request(settings: Settings) -> None:
+    """Beside what ends it: nothing in between lets one through."""
+    access = started(settings)
+    text = access.make_token(ALICE, "operator", "a", 9)[1]
+    proof = Proof([], "", f"Bearer {text}")
+    access.users["alice"] = "viewer"
+    found = access.identify(proof)
+    assert found is not None
+    assert found.role == "viewer", "at most the user's"
+    access.passwords._kept["alice"] = hashed("quite another one")
+    assert access.identify(proof) is None
+
+
+def test_a_session_of_no_user_opens_nothing(settings: Settings) -> None:
+    access = started(settings)
+    halves = access.sessions.begin("eve")
+    assert access.identify(Proof([halves.cookie], halves.key, None)) is None
+
+
+@pytest.mark.parametrize("changed", [{"role": "viewer"}, {"name": "eve"}])
+def test_tokens_that_no_user_could_have_made_end_at_the_start(settings: Settings, changed: dict[str, str]) -> None:
+    started(settings).make_token(ALICE, "operator", "a", 9)
+    users = {changed.get("name", "alice"): changed.get("role", "operator")}
+    started(dataclasses.replace(settings, users=users))
+    assert json.loads((settings.data_dir / "tokens.json").read_text()) == {}
 
 
 def test_a_token_that_is_ended_while_the_disk_is_full_does_not_come_back(

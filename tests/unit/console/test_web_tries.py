@@ -110,6 +110,21 @@ def test_a_stolen_device_cookie_gives_few_more_tries_and_locks_no_owner_out(acce
     asyncio.run(attacked())
 
 
+def test_the_old_password_is_not_found_out_with_a_stolen_session(access: Access, clock: Clock) -> None:
+    async def attacked() -> None:
+        thief = Identity("alice", "operator", "key")
+        statuses = set()
+        for number in range(500):
+            clock.at += 1
+            with pytest.raises(RefusedError) as caught:
+                await access.change_password(thief, f"guess {number}", "quite another one", "10.0.0.7")
+            statuses.add(caught.value.status)
+        assert statuses == {403, 429}
+        assert access.passwords.computed < 60
+
+    asyncio.run(attacked())
+
+
 @pytest.mark.parametrize("cookie", ["", "x", "a.b", "0" * 32 + "." + "0" * 64, "\u00e9.x"])
 def test_a_device_cookie_that_was_made_up_is_none(access: Access, cookie: str) -> None:
     assert access._device(cookie, "alice") == ""
