@@ -114,6 +114,7 @@ def test_a_token_ends_by_time_and_by_hand(console: Console) -> None:
     users = [Browser(console, {"Authorization": f"Bearer {item['token']}"}) for item in made]
     assert [user.get("/api/state").status for user in users] == [200, 200]
     assert vera.ask("DELETE", f"/api/tokens/{made[0]['id']}").status == 404
+    assert vera.get("/api/tokens").json == []
     assert alice.ask("DELETE", f"/api/tokens/{made[0]['id']}").status == 204
     assert [user.get("/api/state").status for user in users] == [401, 200]
     console.wall.at += 2 * 86400

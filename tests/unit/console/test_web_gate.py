@@ -227,16 +227,28 @@ def test_names_that_lead_here(console: Console) -> None:
         assert Browser(console).get("/", Host=host).content == PAGE
 
 
-@pytest.mark.parametrize(
-    "headers",
-    [
-        {"Origin": "http://127.0.0.1:8080"},
-        {"Origin": "http://evil.example", "Sec-Fetch-Site": "cross-site"},
-        {"Origin": "null"},
-        {"Sec-Fetch-Site": "same-site"},
-        {"Sec-Fetch-Site": "cross-site"},
-    ],
-)
+OTHERS = [
+    {"Origin": "http://127.0.0.1:8080"},
+    {"Origin": "http://evil.example", "Sec-Fetch-Site": "cross-site"},
+    {"Origin": "null"},
+    {"Sec-Fetch-Site": "same-site"},
+    {"Sec-Fetch-Site": "cross-site"},
+]
+
+
+def test_pages_of_others_change_nothing_by_any_route(console: Console) -> None:
+    alice = console.login()
+    paths = alice.get("/api/openapi.json").json["paths"]
+    changing = [(method.upper(), path) for path, methods in paths.items() for method in methods if method != "get"]
+    assert len(changing) >= 9
+    for method, path in changing:
+        for headers in OTHERS:
+            filled = path.replace("{action}", "0" * 32).replace("{token}", "0" * 16)
+            answer = alice.ask(method, filled, {}, headers)
+            assert (answer.status, "want a page" in answer.problems[0] or "Origin" in answer.problems[0]) == (403, True)
+
+
+@pytest.mark.parametrize("headers", OTHERS)
 def test_pages_of_others_can_ask_for_nothing(console: Console, headers: dict[str, str]) -> None:
     alice = console.login()
     plan = alice.plan("scale", tier="shop", count=3).json["plan"]

@@ -23,10 +23,12 @@ from evenkeel_console import agent_client
 from evenkeel_console.__main__ import main
 from evenkeel_console.agent_client import AgentClient
 from evenkeel_console.assets import Assets, AssetsError
+from evenkeel_console.desk import Memory
 from evenkeel_console.links import OnceLinks
 from evenkeel_console.metrics import exposition
 from evenkeel_console.problems import RefusedError, quote
 from evenkeel_console.record import Record
+from evenkeel_console.report import Reports
 from evenkeel_console.server import configured
 from evenkeel_console.settings import SettingsError, read_settings
 from evenkeel_console.store import StoreError, read_json, write_json
@@ -261,6 +263,21 @@ def test_links_are_bounded() -> None:
     made = [links.make("vera") for _ in range(200)]
     assert len(set(made)) == 200
     assert [links.use(name) for name in (made[0], made[-1], made[-1], "")] == [None, "vera", None, None]
+
+
+def test_what_is_kept_of_plans_is_bounded() -> None:
+    memory = Memory()
+    for number in range(1000):
+        memory.keep(str(number), None)
+    assert (len(memory), "999" in memory, "0" in memory) == (500, True, False)
+
+
+def test_a_report_that_is_no_file_is_none(tmp_path: Path) -> None:
+    os.mkfifo(tmp_path / "pipe")
+    for path in (tmp_path / "pipe", tmp_path, tmp_path / "none", None):
+        with pytest.raises(RefusedError) as caught:
+            asyncio.run(Reports().answer(path, "vera"))
+        assert caught.value.status == 404
 
 
 def test_labels_of_figures_are_escaped() -> None:

@@ -47,6 +47,11 @@ def test_redirects_are_not_followed(serve: Serve) -> None:
     server = serve(say(b"HTTP/1.1 302 Found\r\nLocation: /elsewhere\r\nContent-Length: 0\r\n\r\n"))
     assert get(server.url) == Answer(302, headers={"location": "/elsewhere", "content-length": "0"})
     assert len(server.requests) == 1
+    server = serve(
+        say(b"HTTP/1.1 302 Found\r\nLocation: %s/elsewhere\r\nContent-Length: 0\r\n\r\n" % server.url.encode())
+    )
+    assert health(server.url) == 302
+    assert len(server.requests) == 1
 
 
 def test_the_environment_names_no_proxy(serve: Serve, monkeypatch: pytest.MonkeyPatch) -> None:
