@@ -44,6 +44,15 @@ def test_what_comes_after_the_begin_counts(log: Path) -> None:
     assert tail.servers(100.0)["http://web-1"].requests == 20
 
 
+def test_a_line_without_an_end_takes_no_memory(log: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("evenkeel_agent.access_tail.MAX_BYTES", 1000)
+    tail = AccessTail(log)
+    for _ in range(5):
+        add(log, "x" * 600)
+        tail.read(100.0, SERVICES)
+        assert len(tail._part) < 1000
+
+
 def test_a_line_that_is_half_written_waits_for_its_end(log: Path) -> None:
     tail = AccessTail(log)
     text = line()

@@ -57,6 +57,11 @@ def test_a_roll_is_told_step_by_step_and_can_be_halted(desk: Desk) -> None:
     desk.ended(action)
     assert (action.state, action.halted_by) == (HALTED, "bob")
     assert "a halt by bob" in action.result
+    assert [(item["kind"], item["actor"]) for item in reversed(desk.audit.page(count=3))] == [
+        ("intent", "alice"),
+        ("halt", "bob"),
+        ("result", "alice"),
+    ]
     assert len(desk.names()) == 2, "what had begun was finished"
 
 
@@ -107,6 +112,8 @@ def test_drain_and_back(desk: Desk) -> None:
     desk.code = 1
     action = desk.done("drain", node=node)
     assert (action.state, "exit code 1: no" in action.result) == (FAILED, True)
+    desk.execute = lambda _container, _command: (1, "x" * 10_000)  # type: ignore[method-assign]
+    assert len(desk.done("drain", node=node).result) < 500
 
 
 def test_the_last_node_wants_its_tier_typed(desk: Desk) -> None:

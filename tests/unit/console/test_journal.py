@@ -50,6 +50,7 @@ def test_a_line_is_one_line_whatever_is_in_it(tmp_path: Path) -> None:
     journal = Journal(tmp_path / "audit.jsonl", 10_000)
     journal.add({"kind": "a\nb\u202e\r\u2028"})
     assert len((tmp_path / "audit.jsonl").read_bytes().splitlines()) == 1
+    assert (tmp_path / "audit.jsonl").read_bytes().isascii(), "what turns text around is an escape"
     assert kinds(journal) == ["a\nb\u202e\r\u2028"]
 
 

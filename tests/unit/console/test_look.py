@@ -115,6 +115,28 @@ def test_a_renewed_password_is_read(sight: Sight, tmp_path: Path) -> None:
     assert set(sight.words(found).values()) == {"in rotation"}
 
 
+def test_what_a_container_says_of_itself_is_bounded_and_on_one_line() -> None:
+    shown = look.text("a\r\n\x1b[31m\u202e" + "x" * 500)
+    assert shown.startswith("a\\r\\n\\x1b[31m\\u202e")
+    assert (shown.isprintable(), len(shown)) == (True, 200)
+
+
+def test_the_environment_of_a_tier_is_nowhere(sight: Sight) -> None:
+    declared = json.loads(sight.desk.settings.declaration.read_text())
+    for tier in declared["tiers"]:
+        tier["environment"] = {"CANARY": "canary-value"}
+    sight.desk.settings.declaration.write_text(json.dumps(declared))
+    assert "canary" not in json.dumps(sight.take()).lower()
+    changed = {
+        name: dataclasses.replace(tier, environment={"CANARY": "canary-value"})
+        for name, tier in sight.cluster.tiers.items()
+    }
+    sight.cluster.tiers = changed
+    action = sight.desk.done("roll", tier="shop")
+    told = [action.shown(), sight.desk.audit.page(), dataclasses.asdict(sight.desk.plan("roll", tier="dates"))]
+    assert "canary" not in json.dumps(told).lower()
+
+
 def test_images_are_asked_for_again_after_another_declaration(sight: Sight) -> None:
     sight.take()
     sight.client.image("shop")

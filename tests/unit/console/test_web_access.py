@@ -7,7 +7,10 @@ import re
 from typing import Any
 
 import pytest
+from evenkeel_console.routes_person import _set_cookie
 from evenkeel_console.sessions import IDLE_SECONDS, LONGEST_SECONDS
+from starlette.requests import Request
+from starlette.responses import Response
 from tests.unit.fakes.console import PASSWORD, USERS, Browser, Console
 
 GONE, HEX = "0" * 64, "0" * 32
@@ -272,6 +275,30 @@ def test_cookies_are_not_for_scripts_or_other_sites(console: Console) -> None:
     for cookie in answer.headers.get_all("Set-Cookie") or []:
         assert cookie.startswith("__Host-evenkeel_")
         assert "; Secure" in cookie
+
+
+def test_cookies_are_for_tls_where_it_is_our_own() -> None:
+    request = Request(
+        {
+            "type": "http",
+            "scheme": "https",
+            "path": "/api/login",
+            "query_string": b"",
+            "headers": [(b"host", b"localhost")],
+        }
+    )
+    answer = Response()
+    _set_cookie(request, answer, "evenkeel_session", "half", 9)
+    assert answer.headers["Set-Cookie"].startswith("__Host-evenkeel_session=half;")
+    assert "; Secure" in answer.headers["Set-Cookie"]
+
+
+def test_no_header_names_another_address_or_scheme(console: Console) -> None:
+    forwarded = {"X-Forwarded-For": "192.0.2.9", "X-Forwarded-Proto": "https", "Forwarded": "for=192.0.2.9"}
+    answer = Browser(console).post("/api/login", {"name": "alice", "password": PASSWORD}, **forwarded)
+    assert "Secure" not in str(answer.headers)
+    entries = console.login("bob").get("/api/audit?source=access").json
+    assert {entry["address"] for entry in entries} == {"127.0.0.1"}
 
 
 def test_logins_and_what_ends_them_are_on_record(console: Console) -> None:

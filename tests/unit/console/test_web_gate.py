@@ -111,6 +111,11 @@ def test_bodies_that_are_too_large_are_not_read(console: Console) -> None:
     assert status(console.raw(post(JSON, b"Content-Length: 1000000000", body=b""))) == 401
 
 
+def test_a_body_that_does_not_say_what_it_is_is_refused(console: Console) -> None:
+    answer = console.raw(post(*shown(console), body=b'{"verb":"roll","tier":"shop"}'))
+    assert (status(answer), "Content-Type: got none" in line(answer)) == (415, True)
+
+
 def test_slow_requests_end(console: Console, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("evenkeel_console.server.HEAD_SECONDS", 0.3)
     monkeypatch.setattr("evenkeel_console.gate.BODY_SECONDS", 0.3)

@@ -328,9 +328,14 @@ def test_odd_answers_of_an_agent(
     async def answered(_request: web.Request) -> web.Response:
         return web.Response(status=status, body=content, headers={"Location": "http://192.0.2.1/"})
 
+    async def elsewhere(_request: web.Request) -> web.Response:
+        return web.json_response({})
+
     async def asked() -> RefusedError:
         app = web.Application()
         app.router.add_get("/v1/state", answered)
+        # Where a redirect would lead to: it is not followed.
+        app.router.add_get("/", elsewhere)
         runner = web.AppRunner(app)
         await runner.setup()
         await web.UnixSite(runner, settings.agent_socket).start()

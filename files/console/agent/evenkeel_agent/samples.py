@@ -18,7 +18,6 @@ _AT_ONCE = 8
 # A share of the processor is of a time; of a shorter one, it jumps.
 _LEAST_SECONDS, _LONGEST_SECONDS = 0.4, 30.0
 _TIMEOUT = aiohttp.ClientTimeout(total=5.0)
-_LARGEST = 256 * 1024
 
 
 @dataclass(frozen=True)
