@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 from evenkeel_agent.action import DONE, FAILED
 from evenkeel_agent.planning import new_id
-from evenkeel_agent.verbs import RefusedError, UnknownError
+from evenkeel_agent.verbs import RefusedError, UnknownError, read_wish
 from tests.unit.console.desk import Desk
 from tests.unit.fakes.cluster import TIERS
 
@@ -135,3 +135,9 @@ def test_a_frozen_node_is_not_restarted(desk: Desk) -> None:
     node.put(detail="paused")
     with pytest.raises(RefusedError, match="want a node that is not frozen"):
         desk.plan("restart", node=node.node.id)
+
+
+@pytest.mark.parametrize("body", [{"verb": "roll", "tier": "shop", "force": True}, [], None, "roll"])
+def test_a_wish_has_no_field_that_is_not_known(body: object) -> None:
+    with pytest.raises(RefusedError):
+        read_wish(body)

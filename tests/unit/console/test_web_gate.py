@@ -60,7 +60,18 @@ def test_a_header_that_must_come_once(console: Console, name: str) -> None:
     assert f"{name.lower()}: got it twice" in line(answer)
 
 
-@pytest.mark.parametrize("name", ["Authorization", "Idempotency-Key", "Content-Encoding"])
+@pytest.mark.parametrize(
+    "name",
+    [
+        "Authorization",
+        "Idempotency-Key",
+        "Content-Encoding",
+        "Sec-Fetch-Mode",
+        "Sec-Fetch-Dest",
+        "Sec-Purpose",
+        "Purpose",
+    ],
+)
 def test_more_headers_that_must_come_once(console: Console, name: str) -> None:
     header = f"{name}: abcdefgh".encode()
     answer = console.raw(post(JSON, *shown(console), header, header))

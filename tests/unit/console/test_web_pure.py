@@ -174,6 +174,7 @@ def test_memory_is_bounded_and_old_cases_go(clock: Clock) -> None:
         ("::ffff:192.0.2.77", "192.0.2.0/24"),
         ("2001:db8:1:2:3::9", "2001:db8:1:2::/64"),
         ("no address", "no address"),
+        ("x" * 1000, "x" * 64),
     ],
 )
 def test_addresses_count_for_their_network(address: str, network: str) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import hmac
 import json
 import subprocess
 import sys
@@ -10,7 +11,7 @@ from pathlib import Path
 
 import pytest
 from evenkeel_console import passwords
-from evenkeel_console.access import Access, Client, Identity
+from evenkeel_console.access import Access, Client, Identity, _device_key
 from evenkeel_console.passwords import Passwords, hashed, refusal_of
 from evenkeel_console.problems import RefusedError
 from evenkeel_console.queue import MOST_KNOWN, MOST_WAITING, Queue
@@ -128,6 +129,29 @@ def test_the_old_password_is_not_found_out_with_a_stolen_session(access: Access,
 @pytest.mark.parametrize("cookie", ["", "x", "a.b", "0" * 32 + "." + "0" * 64, "\u00e9.x"])
 def test_a_device_cookie_that_was_made_up_is_none(access: Access, cookie: str) -> None:
     assert access._device(cookie, "alice") == ""
+
+
+def test_a_device_cookie_is_compared_in_constant_time(access: Access, monkeypatch: pytest.MonkeyPatch) -> None:
+    compared: list[bytes] = []
+    real = hmac.compare_digest
+
+    def compare(one: bytes, other: bytes) -> bool:
+        compared.append(other)
+        return real(one, other)
+
+    monkeypatch.setattr(hmac, "compare_digest", compare)
+    assert access._device(access._signed("device", "alice"), "alice") == "device"
+    assert access._device("planted.x", "alice") == ""
+    assert compared[-1] == b"planted.x"
+    assert len(compared) == 2
+
+
+@pytest.mark.parametrize("kept", [{}, {"key": ""}, {"key": "short"}, {"key": 1}])
+def test_a_key_of_device_cookies_that_could_be_guessed_is_made_again(tmp_path: Path, kept: dict[str, object]) -> None:
+    (tmp_path / "device.json").write_text(json.dumps(kept))
+    made = _device_key(tmp_path / "device.json")
+    assert len(made) == 64
+    assert _device_key(tmp_path / "device.json") == made
 
 
 def test_a_device_cookie_counts_for_its_user_and_after_a_restart(access: Access) -> None:

@@ -30,6 +30,8 @@ test("every other sequence is shown, not obeyed", () => {
     ["\u200b\ufeff\u061c", "\\u200b\\ufeff\\u061c"],
     ["line\u2028other", "line\\u2028other"],
     ["\u{e0041}", "\\u{e0041}"],
+    ["soft\u00adhyphen\x7f", "soft\\xadhyphen\\x7f"],
+    ["\u180e\ufff9x\ufffb", "\\u180e\\ufff9x\\ufffb"],
     ["tab\tstays, ä and 日本 too", "tab\tstays, ä and 日本 too"],
   ];
   for (const [raw, wanted] of cases) assert.equal(escaped(raw), wanted);
@@ -41,4 +43,6 @@ test("Docker's time is taken off, and markup stays text", () => {
   assert.equal(line.plain, "<b>x</b>");
   assert.equal(line.stream, "stderr");
   assert.equal(logLine("stdout", "no time").time, "");
+  assert.equal(logLine("stdout", "user\u202egnp\x1b[2J").plain, "user\\u202egnp\\x1b[2J");
+  assert.deepEqual(parts("\x1b[31mred\u202e"), [{ text: "red\\u202e", look: "ansi-red" }]);
 });
