@@ -127,6 +127,17 @@ def test_a_body_that_does_not_say_what_it_is_is_refused(console: Console) -> Non
     assert (status(answer), "Content-Type: got none" in line(answer)) == (415, True)
 
 
+def test_a_question_has_no_body_in_pieces_either(console: Console) -> None:
+    head = b"GET /healthz HTTP/1.1\r\n" + HOST + b"Connection: close\r\nTransfer-Encoding: chunked\r\n\r\n"
+    assert status(console.raw(head + b"2\r\n{}\r\n0\r\n\r\n")) == 400
+
+
+def test_a_long_path_and_query_count_for_the_head(console: Console) -> None:
+    for target in (b"/?" + b"a" * 8200, b"/" + b"a" * 8200):
+        request = b"GET " + target + b" HTTP/1.1\r\n" + HOST + b"Connection: close\r\n\r\n"
+        assert status(console.raw(request)) == 431
+
+
 def test_slow_requests_end(console: Console, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("evenkeel_console.server.HEAD_SECONDS", 0.3)
     monkeypatch.setattr("evenkeel_console.gate.BODY_SECONDS", 0.3)
@@ -216,6 +227,7 @@ def test_headers_of_every_answer(console: Console, path: str) -> None:
         )
         assert headers["X-Content-Type-Options"] == "nosniff"
         assert headers["X-Frame-Options"] == "DENY"
+        assert headers["Permissions-Policy"] == "camera=(), microphone=(), geolocation=()"
         assert headers["Referrer-Policy"] == "no-referrer"
         assert headers["Cross-Origin-Opener-Policy"] == "same-origin"
         assert headers["Cross-Origin-Resource-Policy"] == "same-origin"

@@ -19,11 +19,12 @@ from typing import Any
 
 import pytest
 from aiohttp import web
-from evenkeel_console import agent_client
+from evenkeel_console import agent_client, models
 from evenkeel_console.__main__ import main
 from evenkeel_console.agent_client import AgentClient
 from evenkeel_console.assets import Assets, AssetsError
 from evenkeel_console.desk import Memory
+from evenkeel_console.gate import check_json
 from evenkeel_console.links import OnceLinks
 from evenkeel_console.metrics import exposition
 from evenkeel_console.problems import RefusedError, quote
@@ -32,6 +33,7 @@ from evenkeel_console.report import Reports
 from evenkeel_console.server import configured
 from evenkeel_console.settings import SettingsError, read_settings
 from evenkeel_console.store import StoreError, read_json, write_json
+from pydantic import ValidationError
 from tests.unit.fakes.console import CHEAP, Clock
 
 WEB = Path(__file__).parents[3] / "files/console/web"
@@ -263,6 +265,27 @@ def test_links_are_bounded() -> None:
     made = [links.make("vera") for _ in range(200)]
     assert len(set(made)) == 200
     assert [links.use(name) for name in (made[0], made[-1], made[-1], "")] == [None, "vera", None, None]
+
+
+@pytest.mark.parametrize("count", [-1, 1001, 2.0, True, "3", [3]])
+def test_the_web_process_passes_no_odd_count_on(count: object) -> None:
+    with pytest.raises(ValidationError):
+        models.Wish.model_validate({"verb": "scale", "tier": "shop", "count": count})
+
+
+@pytest.mark.parametrize("new", ["x" * 11, "x" * 1025])
+def test_passwords_that_are_too_short_or_long_are_not_computed(new: str) -> None:
+    with pytest.raises(ValidationError):
+        models.NewPassword.model_validate({"old": "x", "new": new})
+
+
+@pytest.mark.parametrize(
+    "content", [b'{"a":"\xff"}', b'{"a":1,"a":2}', b"[" * 5000, b"[NaN]", b'{"a":{"b":1,"b":2}}', b"{} {}", b"{"]
+)
+def test_json_that_two_programs_may_read_in_two_ways(content: bytes) -> None:
+    with pytest.raises(RefusedError) as caught:
+        check_json(content)
+    assert caught.value.status == 400
 
 
 def test_what_is_kept_of_plans_is_bounded() -> None:
