@@ -112,7 +112,7 @@ def test_drain_and_back(desk: Desk) -> None:
     desk.code = 1
     action = desk.done("drain", node=node)
     assert (action.state, "exit code 1: no" in action.result) == (FAILED, True)
-    desk.execute = lambda _container, _command: (1, "x" * 10_000)  # type: ignore[method-assign]
+    desk.execute = lambda container, command: (1, "x" * 10_000)  # type: ignore[method-assign]
     assert len(desk.done("drain", node=node).result) < 500
 
 

@@ -6,7 +6,7 @@ import math
 from typing import Any
 
 import pytest
-from evenkeel_agent import history
+from evenkeel_agent import history, samples
 from evenkeel_agent.changes import KEPT, Changes
 from evenkeel_agent.history import History
 from evenkeel_agent.keeper import FIRST_SECONDS, LONGEST_SECONDS, PATIENCE_SECONDS, Keeper, stopped_by_hand
@@ -230,6 +230,10 @@ def stats(**memory: Any) -> dict[str, Any]:
         "cpu_stats": {"cpu_usage": {"total_usage": 2_500_000_000}},
         "memory_stats": memory,
     }
+
+
+def test_docker_gets_some_seconds_for_its_figures() -> None:
+    assert samples._TIMEOUT.total == 5.0
 
 
 def test_memory_is_without_the_cache_that_is_free_to_go() -> None:

@@ -47,11 +47,13 @@ def test_redirects_are_not_followed(serve: Serve) -> None:
     server = serve(say(b"HTTP/1.1 302 Found\r\nLocation: /elsewhere\r\nContent-Length: 0\r\n\r\n"))
     assert get(server.url) == Answer(302, headers={"location": "/elsewhere", "content-length": "0"})
     assert len(server.requests) == 1
-    server = serve(
-        say(b"HTTP/1.1 302 Found\r\nLocation: %s/elsewhere\r\nContent-Length: 0\r\n\r\n" % server.url.encode())
-    )
-    assert health(server.url) == 302
-    assert len(server.requests) == 1
+
+
+def test_a_node_leads_a_question_for_its_health_nowhere_else(serve: Serve) -> None:
+    other = serve(say(ok()))
+    found = f"HTTP/1.1 302 Found\r\nLocation: {other.url}/\r\nContent-Length: 0\r\n\r\n"
+    assert health(serve(say(found.encode())).url) == 302
+    assert other.requests == []
 
 
 def test_the_environment_names_no_proxy(serve: Serve, monkeypatch: pytest.MonkeyPatch) -> None:
