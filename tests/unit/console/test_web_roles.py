@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import pytest
+from evenkeel_console import routes_do, routes_person, routes_public, routes_view
 from evenkeel_console.access import Identity
 from evenkeel_console.app import create_app
 from evenkeel_console.problems import RefusedError
@@ -73,3 +74,12 @@ def test_each_route_is_guarded(console: Console) -> None:
     made = [route for route in app.routes if getattr(route, "path", "") == "/api/forgotten"]
     assert all(isinstance(route, GuardedRoute) for route in made)
     assert made
+
+
+def test_the_routes_that_are_open_to_all_are_these() -> None:
+    modules = (routes_do, routes_person, routes_public, routes_view)
+    routes = [route for module in modules for route in module.router.routes]
+    assert all(isinstance(route, GuardedRoute) for route in routes)
+    roles = {route.path: getattr(route.endpoint, "_evenkeel_role", "") for route in routes}
+    found = {path for path, role in roles.items() if role == PUBLIC}
+    assert found == {"/", "/assets/{name:path}", "/healthz", "/api/openapi.json", "/api/login", "/r/{once}"}
