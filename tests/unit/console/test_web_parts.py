@@ -84,6 +84,7 @@ BAD: dict[str, tuple[Any, ...]] = {
     "links": ([], {"other": ""}, {"site": 1}, {"site": "javascript:alert(1)"}),
     "hosts": ("a", [1], [""]),
     "origins": ("a", [1], ["null"], ["https://a/b"], ["console.example.org"]),
+    "proxies": ("10.0.0.1", [1], [""], ["10.0.0.1/24"], ["proxy.example.org"], None),
     "certificate": (1, "/only/one"),
     "unknown": (1,),
     "unknown\nline": (1,),

@@ -31,6 +31,7 @@ def settings(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Settings:
         users={"alice": "operator", "bob": "operator"},
         hosts=(),
         origins=(),
+        proxies=(),
         certificate=None,
         key=None,
         links={},

@@ -39,6 +39,7 @@ def access(tmp_path: Path, clock: Clock, monkeypatch: pytest.MonkeyPatch) -> Acc
         users={"alice": "operator", "nora": "viewer"},
         hosts=(),
         origins=(),
+        proxies=(),
         certificate=None,
         key=None,
         links={},

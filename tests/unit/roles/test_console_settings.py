@@ -62,10 +62,12 @@ def test_a_certificate_and_names_reach_the_web_process(tmp_path: Path) -> None:
         "console_address": "0.0.0.0",
         "console_hosts": ["console.example.org"],
         "console_origins": ["https://console.example.org"],
+        "console_proxies": ["192.0.2.10", "2001:db8::/64"],
     }
     settings = read_web_settings(written(tmp_path, "_console_web_settings", **knobs))
     assert str(settings.key) == "/etc/evenkeel/tls/key.pem"
     assert (settings.hosts, settings.origins) == (("console.example.org",), ("https://console.example.org",))
+    assert [str(network) for network in settings.proxies] == ["192.0.2.10/32", "2001:db8::/64"]
     # Reached from elsewhere, so localhost would lead to the browser's own machine.
     assert settings.links["site"] == "http://labo-http.res.ch:8080/"
 

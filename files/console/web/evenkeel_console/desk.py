@@ -13,6 +13,7 @@ from fastapi import Request
 from .access import Access, Identity
 from .agent_client import AgentClient
 from .assets import Assets
+from .forwarded import client_of
 from .links import OnceLinks
 from .report import Reports
 from .settings import Settings
@@ -73,8 +74,11 @@ def identity_of(request: Request) -> Identity:
 
 
 def address_of(request: Request) -> str:
-    """The client's."""
-    return request.client.host if request.client else ""
+    """The client's, also where a known proxy passes the request on."""
+    peer = request.client.host if request.client else ""
+    # Several of these headers are one list, in their order.
+    forwarded = ",".join(request.headers.getlist("x-forwarded-for"))
+    return client_of(peer, forwarded, desk_of(request).settings.proxies)
 
 
 def request_key(identity: Identity, key: str) -> str:

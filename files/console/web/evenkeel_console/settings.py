@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import dataclasses
+import ipaddress
 import json
 import re
 from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
+from .forwarded import Network
 from .problems import line, quote
 
 VIEWER, OPERATOR = "viewer", "operator"
@@ -39,6 +41,7 @@ class Settings:
         users: name to role.
         hosts: names that lead here, beside addresses and ``localhost``.
         origins: origins by which people come here through a proxy, such as ``https://console.example.org``.
+        proxies: networks of proxies whose word for the client's address is taken.
         certificate: file with the chain; None for no TLS.
         key: its key.
         links: name to address; empty for none.
@@ -54,6 +57,7 @@ class Settings:
     users: Mapping[str, str]
     hosts: tuple[str, ...]
     origins: tuple[str, ...]
+    proxies: tuple[Network, ...]
     certificate: Path | None
     key: Path | None
     links: Mapping[str, str]
@@ -135,6 +139,12 @@ def _origins(value: Any) -> tuple[str, ...]:
     return found
 
 
+def _proxies(value: Any) -> tuple[Network, ...]:
+    if not isinstance(value, list):
+        raise TypeError
+    return tuple(ipaddress.ip_network(_text(item)) for item in value)
+
+
 def _links(value: Any) -> dict[str, str]:
     if not isinstance(value, dict) or value.keys() - set(LINKS) or not all(isinstance(v, str) for v in value.values()):
         raise ValueError
@@ -162,7 +172,7 @@ def read_users(value: Any) -> dict[str, str]:
     return found
 
 
-_DEFAULTS: dict[str, Any] = {"certificate": "", "key": "", "report": "", "hosts": [], "origins": []}
+_DEFAULTS: dict[str, Any] = {"certificate": "", "key": "", "report": "", "hosts": [], "origins": [], "proxies": []}
 _READERS: dict[str, tuple[str, Callable[[Any], Any]]] = {
     "cluster": ("a name", _text),
     "listen": ("an address", _text),
@@ -172,6 +182,7 @@ _READERS: dict[str, tuple[str, Callable[[Any], Any]]] = {
     "users": (f"a list of a name and a role ({' or '.join(ROLES)}) each", read_users),
     "hosts": ("a list of names", _names),
     "origins": ("a list of origins, such as https://console.example.org", _origins),
+    "proxies": ("a list of addresses or networks", _proxies),
     "certificate": ("an absolute path or nothing", _path_or_none),
     "key": ("an absolute path or nothing", _path_or_none),
     "links": (f"addresses of {', '.join(LINKS)}", _links),

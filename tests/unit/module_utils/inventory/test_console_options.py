@@ -28,7 +28,9 @@ def test_a_certificate_makes_its_address_https() -> None:
 def test_what_may_be_declared() -> None:
     users = [{"name": "alice.b", "role": "operator"}, {"name": "0", "role": "viewer"}]
     hosts, origins = ["console.example.org"], ["https://console.example.org", "http://192.0.2.1:8443"]
-    assert parsed(cluster(console_users=users, console_hosts=hosts, console_origins=origins)).console_users == users
+    proxies = ["192.0.2.10", "10.0.0.0/8", "2001:db8::1", "fd00::/8"]
+    knobs = {"console_hosts": hosts, "console_origins": origins, "console_proxies": proxies}
+    assert parsed(cluster(console_users=users, **knobs)).console_users == users
 
 
 @pytest.mark.parametrize(
@@ -73,6 +75,17 @@ def test_what_may_be_declared() -> None:
             ],
         ),
         (
+            {"console_proxies": "192.0.2.10"},
+            ["console_proxies: got '192.0.2.10', want a list of addresses or networks (fix: console_proxies: [])"],
+        ),
+        (
+            {"console_proxies": ["192.0.2.10/24", "192.0.2.10"]},
+            [
+                "console_proxies: got '192.0.2.10/24', want an address or a network, such as 192.0.2.10 or"
+                " 192.0.2.0/28 (fix: mend or remove it)"
+            ],
+        ),
+        (
             {"console_certificate": "/c.pem"},
             ["console_key: got '', want both files or none (fix: name it, or empty console_certificate)"],
         ),
@@ -110,3 +123,16 @@ def test_a_wrong_knob_is_one_line(changes: dict[str, Any], lines: list[str]) -> 
 def test_no_origin(origin: object) -> None:
     (line,) = problems_of(cluster(console_origins=[origin]))
     assert line.startswith("console_origins: got ")
+
+
+@pytest.mark.parametrize(
+    "proxy",
+    [
+        *("", "*", "proxy.example.org", "192.0.2.10:80", " 192.0.2.10", "192.0.2.0/33", "[2001:db8::1]"),
+        *(1, None, True, ["192.0.2.10"]),
+        *("0.0.0.0/0", "::/0", "::ffff:192.0.2.10", "fe80::1%eth0"),
+    ],
+)
+def test_no_proxy(proxy: object) -> None:
+    (line,) = problems_of(cluster(console_proxies=[proxy]))
+    assert line.startswith("console_proxies: got ")

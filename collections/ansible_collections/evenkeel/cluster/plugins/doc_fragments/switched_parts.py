@@ -35,6 +35,10 @@ options:
     description: Origins by which people come to the console through a proxy, as C(console_origins) says.
     type: raw
     default: []
+  console_proxies:
+    description: Addresses and networks of proxies that the console believes, as C(console_proxies) says.
+    type: raw
+    default: []
   console_certificate:
     description: File on the managed machine with the console's certificate, as C(console_certificate) says.
     type: raw

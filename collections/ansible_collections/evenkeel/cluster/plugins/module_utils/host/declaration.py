@@ -59,6 +59,7 @@ OPTIONAL_KNOBS: dict[str, str | int | list[Any]] = {
     "console_users": list(DEFAULT_USERS),
     "console_hosts": [],
     "console_origins": [],
+    "console_proxies": [],
     "console_certificate": "",
     "console_key": "",
     "console_docker_socket": DEFAULT_SOCKET,

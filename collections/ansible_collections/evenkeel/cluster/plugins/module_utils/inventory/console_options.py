@@ -4,6 +4,7 @@
 
 from __future__ import annotations
 
+import ipaddress
 import re
 from collections.abc import Mapping
 from typing import Any
@@ -70,6 +71,30 @@ def check_places(reader: Reader, hosts: object, origins: object) -> None:
             if not _is_origin(origin):
                 want = "scheme and host, such as https://console.example.org"
                 reader.problem("console_origins", origin, want, "mend or remove it")
+
+
+def check_proxies(reader: Reader, proxies: object) -> None:
+    """Check ``console_proxies``, which the role uses as it is."""
+    if not isinstance(proxies, list):
+        reader.problem("console_proxies", proxies, "a list of addresses or networks", "console_proxies: []")
+        return
+    for proxy in proxies:
+        if not _is_network(proxy):
+            want = "an address or a network, such as 192.0.2.10 or 192.0.2.0/28"
+            reader.problem("console_proxies", proxy, want, "mend or remove it")
+
+
+def _is_network(value: object) -> bool:
+    # A number would be read as an address.
+    if not isinstance(value, str) or "%" in value:
+        return False
+    try:
+        found = ipaddress.ip_network(value)
+    except ValueError:
+        return False
+    # Every address cannot be a proxy's: then none would be a client's. IPv4 addresses are compared as such.
+    mapped = found.network_address.ipv4_mapped if isinstance(found, ipaddress.IPv6Network) else None
+    return found.prefixlen > 0 and mapped is None
 
 
 def _is_origin(value: object) -> bool:

@@ -16,7 +16,7 @@ from ..cluster.endpoints import EVERY_ADDRESS, LOOPBACK
 from ..cluster.engines import ENGINES
 from ..cluster.spec import CONSOLE_PORT, ClusterSpec, Tier
 from ..core.errors import Problem, printable
-from .console_options import DEFAULT_USERS, check_places, read_tls, read_users
+from .console_options import DEFAULT_USERS, check_places, check_proxies, read_tls, read_users
 from .reader import NAME, Reader, is_address, is_folder, is_host_name
 from .tiers import read_tiers
 
@@ -147,6 +147,7 @@ def parse_cluster(raw: Mapping[str, Any]) -> tuple[ClusterSpec | None, list[Prob
     _retries(reader, raw.get("retry_attempts", DEFAULT_RETRY_ATTEMPTS), tiers)
     _sources(reader, raw)
     check_places(reader, raw.get("console_hosts", []), raw.get("console_origins", []))
+    check_proxies(reader, raw.get("console_proxies", []))
     reader.choice("cluster_engine", raw.get("engine"), ENGINES)
     spec = ClusterSpec(
         name=name,
