@@ -52,6 +52,10 @@ def test_an_image_may_have_a_part_of_a_context_and_another_dockerfile(root: Path
     )
 
 
+def test_without_the_balancer_only_the_others_are_planned(root: Path) -> None:
+    assert list(plan(root, balancer=None)) == ["web", "api"]
+
+
 def test_tiers_come_first_then_the_balancer(root: Path) -> None:
     images = plan(root)
     assert list(images) == ["web", "api", "_balancer"]

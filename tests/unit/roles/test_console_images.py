@@ -8,20 +8,27 @@ from typing import Any
 
 from ansible.parsing.dataloader import DataLoader
 from ansible.template import Templar
-from tests.unit.module_utils.inventory.samples import cluster, parsed
+from tests.unit.module_utils.inventory.samples import STATIC, cluster, parsed
 
 from ansible_collections.evenkeel.cluster.plugins.filter.image_plan import image_plan
 
 ROOT = Path(__file__).parents[3]
+ROLE = ROOT / "roles/app_images"
 LIBRARY = "collections/ansible_collections/evenkeel/cluster/plugins/module_utils"
 
 
-def plan(root: Path = ROOT) -> dict[str, dict[str, Any]]:
+def rendered(name: str, tiers: dict[str, Any] | None = None, **given: Any) -> Any:
+    """A variable of the role."""
     loader = DataLoader()
-    variables: dict[str, Any] = {"cluster_spec": parsed(cluster(console=True)).as_dict()}
-    variables |= loader.load_from_file(str(ROOT / "roles/app_images/vars/main/images.yml"), trusted_as_template=True)
-    exclude = loader.load_from_file(str(ROOT / "roles/app_images/defaults/main.yml"))["app_images_context_exclude"]
-    images = Templar(loader, variables=variables).template(variables["_app_images_console"])
+    changed = {"tiers": tiers} if tiers else {}
+    variables: dict[str, Any] = {"cluster_spec": parsed(cluster(console=True, **changed)).as_dict()}
+    variables |= loader.load_from_file(str(ROLE / "vars/main/images.yml"), trusted_as_template=True)
+    return Templar(loader, variables={**variables, **given}).template(variables[name])
+
+
+def plan(root: Path = ROOT) -> dict[str, dict[str, Any]]:
+    exclude = DataLoader().load_from_file(str(ROLE / "defaults/main.yml"))["app_images_context_exclude"]
+    images = rendered("_app_images_console")
     balancer = {"image": "b", "context": "files/load_balancer", "labels": {}, "base": "base:1"}
     found = image_plan(images, balancer=balancer, base="base:1", root=str(root), exclude=exclude)
     return {image["name"]: image for image in found}
@@ -61,3 +68,35 @@ def test_what_tools_leave_beside_the_sources_is_not_a_change(tmp_path: Path) -> 
     assert [after[name]["files"] for name in before] == [before[name]["files"] for name in before]
     (tmp_path / "files/console/pages/src/new.tsx").write_text("changed")
     assert plan(tmp_path)["_console"]["files"] != before["_console"]["files"]
+
+
+#: A tier of each kind: built here, pulled in every run, never pulled, and one whose image gets hold.
+TIERS = {
+    "own": {**STATIC, "path": "/"},
+    "always": {"image": "a/always", "port": 80, "path": "/a/", "nodes": 1, "pull": "always", "leaving": "own"},
+    "never": {"image": "a/never", "port": 80, "path": "/b/", "nodes": 1, "pull": "never", "leaving": "own"},
+    "held": {"image": "a/held", "port": 80, "path": "/c/", "nodes": 1},
+}
+PULLING = {"app_images_source": "registry", "_app_images_base": "debian:trixie-slim"}
+
+
+def test_a_run_of_the_site_takes_care_of_all_images() -> None:
+    built = [image["name"] for image in rendered("_app_images_built", TIERS)]
+    assert built == ["own", "always", "never", "held", "_hold", "_console_agent", "_console"]
+    assert rendered("_app_images_pulled_always", TIERS, **PULLING) == ["a/always:latest"]
+    assert [image["name"] for image in rendered("_app_images_pulls", TIERS, **PULLING)][-1] == "_edge"
+
+
+def test_the_console_alone_looks_at_no_image_of_the_site() -> None:
+    (task,) = DataLoader().load_from_file(str(ROLE / "tasks/console.yml"))
+    given = {**task["vars"], **PULLING}
+    built = [image["name"] for image in rendered("_app_images_built", TIERS, **given)]
+    assert built == ["_console_agent", "_console"]
+    assert rendered("_app_images_balancer", TIERS, **given) is None
+    for name in ("_app_images_pulls", "_app_images_pulled_always", "_app_images_tiers", "_app_images_held"):
+        assert rendered(name, TIERS, **given) == []
+
+
+def test_the_tasks_look_at_the_tiers_that_a_run_takes_care_of() -> None:
+    for path in (ROLE / "tasks").glob("*.yml"):
+        assert "cluster_spec.tiers" not in path.read_text(), path

@@ -28,9 +28,10 @@ options:
     elements: dict
     required: true
   balancer:
-    description: The balancer's image, C(context) and C(labels), and the image below it as C(base).
+    description:
+      - The balancer's image, C(context) and C(labels), and the image below it as C(base).
+      - Without it, only the others are planned.
     type: dict
-    required: true
   base:
     description: Reference of the image below the tiers.
     type: str
@@ -156,8 +157,8 @@ def _dockerfile(source: Source) -> str:
 
 def image_plan(
     tiers: Iterable[Mapping[str, Any]],
-    balancer: Mapping[str, Any],
     base: str,
+    balancer: Mapping[str, Any] | None = None,
     args: Mapping[str, Any] | None = None,
     node: str = "",
     serial: object = "",
@@ -168,8 +169,8 @@ def image_plan(
 
     Args:
         tiers: name, image, context and labels of each; dockerfile and exclude where they are not the usual ones.
-        balancer: image, context, labels and base.
         base: reference of the image below the tiers.
+        balancer: image, context, labels and base; ``None`` to leave it out.
         args: build arguments of the tiers.
         node: the pinned version of Node.js.
         serial: any value that JSON can express; another one gives every image another tag.
@@ -185,8 +186,9 @@ def image_plan(
     built = [tier for tier in tiers if tier["context"]]
     own = {tier["name"]: list(tier.get("exclude", ())) for tier in built}
     sources: list[Source] = [image_source(tier, root, base, args or {}) for tier in built]
-    of_balancer = {"name": BALANCER, **{key: balancer[key] for key in ("image", "context", "labels")}}
-    sources.append(image_source(of_balancer, root, balancer["base"], {}))
+    if balancer:
+        of_balancer = {"name": BALANCER, **{key: balancer[key] for key in ("image", "context", "labels")}}
+        sources.append(image_source(of_balancer, root, balancer["base"], {}))
     everywhere = list(exclude)
     plan: list[PlannedImage] = []
     for source in sources:
