@@ -354,3 +354,19 @@ def test_too_many_wrong_ones_are_told_with_the_time_to_wait(console: Console) ->
     assert [browser.post("/api/login", body).status for _ in range(6)] == [401] * 5 + [429]
     assert browser.post("/api/login", body).headers["Retry-After"] == "1"
     assert browser.post("/api/login", {"name": "alice", "password": PASSWORD}).status == 429
+
+
+def test_the_mark_of_a_reset_is_no_password_and_stays(access: Access, tmp_path: Path) -> None:
+    file = tmp_path / "passwords.json"
+    file.write_text(json.dumps({"alice": hashed(PASSWORD), "nora": None}))
+
+    async def tried() -> None:
+        access.look_again()
+        for word in ("null", "", "no password of any user", PASSWORD):
+            await refused(access, "nora", word, Client("192.0.2.1"))
+        await access.passwords.set("alice", "quite another one")
+        await access.login("alice", "quite another one", Client("192.0.2.2"))
+        await refused(access, "nora", "guess", Client("192.0.2.2"))
+
+    asyncio.run(tried())
+    assert json.loads(file.read_text())["nora"] is None

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import base64
+import functools
 import json
 from pathlib import Path
 from typing import Any
@@ -17,19 +18,28 @@ from tests.unit.module_utils.inventory.samples import cluster, parsed
 ROLE = Path(__file__).parents[3] / "roles/console"
 
 
+@functools.cache
+def declared(file: str) -> Any:
+    """What a file of the role says."""
+    return DataLoader().load_from_file(str(ROLE / file), trusted_as_template=True)
+
+
+@functools.cache
+def spec() -> Any:
+    return parsed(cluster(console=True, portainer=True)).as_dict()
+
+
 def rendered(name: str, *, root: bool = True, **knobs: Any) -> Any:
-    """A variable of the role, with other knobs."""
-    loader = DataLoader()
+    """A variable of the role, or one of these knobs, with other knobs."""
     variables: dict[str, Any] = {
         "cluster_name": "evenkeel",
         "cluster_console_port": 9080,
-        "cluster_spec": parsed(cluster(console=True, portainer=True)).as_dict(),
+        "cluster_spec": spec(),
         "cluster_machine": {"root": root, "uid": 0 if root else 1000},
         "cluster_docker": {"socket_group": 999},
     }
-    for file in ("defaults/main.yml", "vars/main.yml"):
-        variables |= loader.load_from_file(str(ROLE / file), trusted_as_template=True)
-    return Templar(loader, variables={**variables, **knobs}).template(variables[name])
+    variables |= declared("defaults/main.yml") | declared("vars/main.yml") | knobs
+    return Templar(DataLoader(), variables=variables).template(variables[name])
 
 
 def written(folder: Path, name: str, **knobs: Any) -> Path:

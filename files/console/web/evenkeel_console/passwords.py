@@ -10,10 +10,10 @@ import functools
 import hashlib
 import sys
 import unicodedata
-from collections.abc import Callable, Collection
+from collections.abc import Callable, Collection, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
-from typing import TypeVar
+from typing import Any, TypeVar
 
 from argon2 import PasswordHasher
 from argon2.exceptions import InvalidHashError, VerificationError
@@ -57,6 +57,11 @@ def _composed(password: str) -> str:
     return unicodedata.normalize("NFC", password)
 
 
+def _hashes(found: Mapping[str, Any]) -> dict[str, str]:
+    # A user whose password is being reset has null: no password is right.
+    return {name: value for name, value in found.items() if isinstance(value, str)}
+
+
 class Passwords:
     """What is kept of all users' passwords, and the queue of the computations.
 
@@ -81,7 +86,7 @@ class Passwords:
         self.computed = 0
 
     def _read(self) -> dict[str, str]:
-        return {name: value for name, value in read_json(self._path).items() if isinstance(value, str)}
+        return _hashes(read_json(self._path))
 
     def look_again(self) -> None:
         """Read the file if another program has replaced it. One that cannot be read changes nothing."""
@@ -139,9 +144,10 @@ class Passwords:
         self.look_again()
         if self._kept.get(user) != before:
             raise RefusedError(409, line("password", "another one since", "the one until now", "log in again"))
-        changed = {**self._read(), user: kept}
+        # Also the marks of other users' resets, which the next run needs.
+        changed = {**read_json(self._path), user: kept}
         write_json(self._path, changed)
-        self._kept, self._stamp = changed, stamp(self._path)
+        self._kept, self._stamp = _hashes(changed), stamp(self._path)
 
     async def _in_turn(self, work: Callable[[], _T], allowed: Callable[[], None], *, known: bool) -> _T:
         async with self._queue.turn(known=known):
