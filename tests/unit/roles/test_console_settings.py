@@ -95,6 +95,20 @@ def test_the_role_asks_where_it_is_published(address: str, url: str) -> None:
     assert rendered("_console_url", console_address=address) == url
 
 
+def test_a_folder_that_was_removed_by_hand_replaces_both_containers() -> None:
+    revisions = [rendered("_console_revisions", __console_folder={"value": mark}) for mark in ("one", "one", "two")]
+    assert revisions[0] == revisions[1]
+    assert all(revisions[1][name] != revisions[2][name] for name in ("agent", "web"))
+    (task,) = (task for task in declared("tasks/settings.yml") if task.get("register") == "__console_folder")
+    # In the state folder, and also in the console's, which may be removed alone.
+    path = rendered("_path", _path=task["evenkeel.cluster.secret_file"]["path"])
+    assert path == "/var/lib/evenkeel/evenkeel/console/agent/folder"
+    labels = [task["community.docker.docker_container"]["labels"] for task in declared("tasks/start.yml")[1:]]
+    mark = {"value": "one"}
+    shown = [rendered("_label", _label=label, __console_folder=mark)["evenkeel.revision"] for label in labels]
+    assert shown == [revisions[0][name][:12] for name in ("agent", "web")]
+
+
 def test_a_hash_stays_until_its_user_goes_or_is_reset() -> None:
     content = json.dumps({"admin": "$argon2id$1", "gone": "$argon2id$2"})
     kept = {"content": base64.b64encode(content.encode()).decode()}
