@@ -124,4 +124,6 @@ def test_a_former_user_whose_removal_was_killed_does_not_come_back_with_its_pass
 def test_a_password_that_was_put_there_before_the_first_run_is_used() -> None:
     host = Host({"alice": "of a vault"}, {})
     host.run()
-    assert host.kept == {"alice": "hash of of a vault", "bob": "hash of new 1"}
+    assert host.files["alice"] == "of a vault"
+    assert host.works("alice")
+    assert host.works("bob")
