@@ -10,10 +10,11 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from evenkeel_agent.actions import CONSOLE
 from evenkeel_agent.agent import Agent
 from evenkeel_agent.keeper import Keeper
 from evenkeel_agent.stopped import Stopped
-from evenkeel_agent.verbs import BusyError, RefusedError
+from evenkeel_agent.verbs import BusyError, Plan, RefusedError, Wish
 from tests.unit.console.desk import Desk
 
 
@@ -102,3 +103,35 @@ def test_events_of_an_outage_are_asked_for_also_after_many_events_of_states(
         return agent._newest_event()
 
     assert asyncio.run(since()) == (pytest.approx(100.0) if is_readable else None)
+
+
+def test_the_next_replacement_in_a_tier_waits_for_the_one_before(desk: Desk) -> None:
+    nodes = {name: {"word": "stopped", "managed": True, "tier": "shop"} for name in ("a", "b")}
+    state: dict[str, Any] = {"nodes": nodes, "balancer": {"reachable": True}, "lock": "", "at": time.time()}
+    desk.settings.api_password_file.write_text("secret")
+    done = list[tuple[float, str, str]]()
+
+    async def keep() -> None:
+        agent = Agent(dataclasses.replace(desk.settings, keep=True, api_url="http://127.0.0.1:1"))
+        at = [0.0]
+
+        def plan(wish: Wish) -> Plan:
+            return Plan(f"{wish.verb} {wish.node}", wish, ("a line",) if at[0] > 12 else ())
+
+        agent.actions.plan = plan  # type: ignore[method-assign]
+
+        def do(plan: str, actor: str, _key: str) -> None:
+            done.append((at[0], plan, actor))
+
+        agent.actions.plan = plan  # type: ignore[method-assign]
+        agent.actions.do = do  # type: ignore[assignment, method-assign]
+        keeper = Keeper(lambda: at[0])
+        while at[0] < 32:
+            agent._keep(keeper, state)
+            at[0] += 1
+
+    asyncio.run(keep())
+    assert [(when, plan) for when, plan, _actor in done] == [(13.0, "keep a"), (23.0, "keep a")], (
+        "an empty plan is none"
+    )
+    assert {actor for _when, _plan, actor in done} == {CONSOLE}
