@@ -7,10 +7,12 @@ from pathlib import Path
 
 import pytest
 from evenkeel_agent.action import DONE
+from evenkeel_agent.node_work import DockerHands
 from tests.unit.console.desk import Desk
 from tests.unit.fakes.cluster import TIERS
 
 from ansible_collections.evenkeel.cluster.plugins.module_utils.core.lock import discard_lock
+from ansible_collections.evenkeel.cluster.plugins.module_utils.engine.docker_client import DockerClient
 
 # An image that knows nothing of the balancer, so that the route leads to a written set while the tier changes.
 PLAIN = {"image": "res/shop:1", "leaving": "balancer", "port": 8080, "path": "/", "nodes": 2}
@@ -66,3 +68,14 @@ def test_a_kill_is_one_and_the_node_is_away_for_a_second(order: Order) -> None:
     (killed, _), (started, _) = order.told
     assert started - killed == pytest.approx(1.0)
     assert order.sets[0] == {"shop-1", "shop-2"}, "a crash comes without a word"
+
+
+def test_docker_is_asked_for_a_kill_that_no_process_can_catch() -> None:
+    asked: list[tuple[str, str]] = []
+
+    class Api:
+        def kill(self, container: str, signal: str) -> None:
+            asked.append((container, signal))
+
+    DockerHands(DockerClient("unix:///nonexistent", lambda _address, _version: Api())).kill("a")
+    assert asked == [("a", "SIGKILL")]
