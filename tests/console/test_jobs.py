@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from pathlib import Path
 
 from playwright.sync_api import expect
 from tests.console.reader import Reader
@@ -89,6 +90,19 @@ def test_follow_the_log_of_a_node_with_a_filter(reader: Reader) -> None:
     reader.page.keyboard.type("no line has this text")
     expect(lines).to_contain_text("No line fits the filter.")
     assert reader.clicks == 2
+
+
+def test_a_log_can_be_kept_as_a_file(reader: Reader) -> None:
+    node = reader.node("static")
+    reader.go(f"node/{node['id']}")
+    lines = reader.page.locator(".log-lines")
+    expect(lines).not_to_contain_text("It has written nothing yet.")
+    with reader.page.expect_download() as got:
+        reader.page.get_by_role("button", name="Download").click()
+    assert got.value.suggested_filename == f"{node['name']}.log"
+    kept = Path(got.value.path()).read_text(encoding="utf-8").splitlines()
+    assert kept
+    assert all(line.split(" ", 1)[-1] in lines.inner_text() for line in kept), kept
 
 
 def test_what_was_changed_by_whose_hand(reader: Reader) -> None:
