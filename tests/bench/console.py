@@ -9,10 +9,11 @@ Parts:
 * ``pages``: from an event (``docker kill`` and ``docker start`` by hand) to the cell of the page; from a click to the
   first progress; the login page; the overview; their bytes.
 * ``life``: what all that takes after a while with several open pages, and whether a page still answers at once.
+* ``guesses``: 2,000 wrong passwords from 50 networks.
 * ``tabs``: whether the engine's stream of a log ends with the tab that shows it.
 
-Command: ``PYTHONPATH=collections python -m tests.bench.console [actions] [cost] [pages] [life] [tabs] [--count 20]
-[--rate 400] [--nodes 200]``. Needs root and Chromium; changes the tiers' counts and restores them.
+Command: ``PYTHONPATH=collections python -m tests.bench.console [actions] [cost] [pages] [life] [tabs] [guesses]
+[--count 20] [--rate 400] [--nodes 200]``. Needs root and Chromium; changes the tiers' counts and restores them.
 Controls, in the same run: ``docker rm -f`` of a node under the same load must lose requests; a page whose stream is cut
 must not show the event.
 Goals: 0 failed, but for requests in flight on a killed node; 150 MB for both; 3 % of a core while no page is open, 15 %
@@ -29,7 +30,7 @@ import time
 from collections.abc import Callable, Sequence
 from typing import Any
 
-from tests.bench import common, console_cost, console_life, console_pages
+from tests.bench import common, console_cost, console_guesses, console_life, console_pages
 from tests.bench.common import WEB, say
 from tests.bench.console_client import Console
 from tests.bench.load import Outcome, Target, under_load
@@ -37,7 +38,7 @@ from tests.bench.load import Outcome, Target, under_load
 TIER, PATH = "dynamic", "/api/dates/"
 NODES = 3
 TARGETS = (Target(TIER, f"{WEB}{PATH}", f"{WEB}{PATH}"), Target("static", f"{WEB}/", f"{WEB}/", counts=False))
-PARTS = ("actions", "cost", "pages", "life", "tabs")
+PARTS = ("actions", "cost", "pages", "life", "tabs", "guesses")
 
 
 @dataclasses.dataclass
@@ -160,6 +161,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     parser.add_argument("--events", type=int, default=40, help="events whose way to the page is timed (40)")
     parser.add_argument("--nodes", type=int, help="of both tiers together, meanwhile; as they are when not given")
     parser.add_argument("--tabs", type=int, default=100, help="tabs with a log that are opened and closed (100)")
+    parser.add_argument("--guesses", type=int, default=2000, help="wrong passwords (2000)")
     parser.add_argument("--viewers", type=int, default=5, help="open pages of the part life (5)")
     parser.add_argument("--minutes", type=float, default=10.0, help="how long they are open (10)")
     options = parser.parse_args(arguments)
@@ -187,6 +189,7 @@ def measured(parts: Sequence[str], options: argparse.Namespace) -> dict[str, boo
         "cost": console_cost.measure,
         "pages": lambda: console_pages.measure(options.events),
         "life": lambda: console_life.measure(options.viewers, options.minutes),
+        "guesses": lambda: console_guesses.measure(options.guesses),
         "tabs": lambda: console_life.tabs(options.tabs),
     }
     for name in [each for each in others if each in parts]:
