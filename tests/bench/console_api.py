@@ -2,7 +2,7 @@
 
 Command: ``PYTHONPATH=collections:files/console/agent:files/console/web python -m tests.bench.console_api [CASES]``
 
-The web process and the agent are the real ones; the cluster is in memory. CASES (default 120) is per operation and kind
+The web process and the agent are the real ones; the cluster is in memory. CASES (default 240) is per operation and kind
 of request (valid, invalid).
 """
 
@@ -21,7 +21,7 @@ WANTED = 5000
 
 def main() -> int:
     """Entry point; 1 if a request was not answered as described, or if there were too few."""
-    cases = int(sys.argv[1]) if len(sys.argv) > 1 else 120
+    cases = int(sys.argv[1]) if len(sys.argv) > 1 else 240
     began = time.monotonic()
     with tempfile.TemporaryDirectory() as folder:
         for console in running(Path(folder)):
