@@ -49,7 +49,7 @@ def test_every_verb_but_kill_loses_no_request(agent: AgentProcess) -> None:
         serving(agent, "dynamic", 4)
         assert agent.state()["tiers"]["dynamic"]["override"]["by"] == "alice"
         agent.done(verb="settle", tier="dynamic")
-        assert agent.state()["tiers"]["dynamic"]["override"] is None
+        until(lambda: agent.state()["tiers"]["dynamic"]["override"] is None, 5, "the declared number")
         node = agent.node("dynamic")
         agent.done(verb="drain", node=node)
         until(lambda: agent.state()["nodes"][node]["word"] == "draining", 5, "draining")
