@@ -97,7 +97,7 @@ def test_the_tiers_time_begins_with_the_leave_as_where_hold_waits(
     cluster: FakeCluster, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """A balancer that takes long to follow does not add to it, unless there is no time left to see what is open."""
-    for route, wanted in ((2.0, FINISH_SECONDS), (FINISH_SECONDS + 0.5, FINISH_SECONDS + 1)):
+    for route, wanted in ((4.0, FINISH_SECONDS), (FINISH_SECONDS + 0.5, FINISH_SECONDS + 1)):
         monkeypatch.setattr(cluster.engine, "delays", dataclasses.replace(cluster.engine.delays, route=route))
         node = min(cluster.names())
         cluster.engine.under_way[node] = cluster.clock.now() + 1000
@@ -108,7 +108,7 @@ def test_the_tiers_time_begins_with_the_leave_as_where_hold_waits(
         assert timing.gone is not None
         assert timing.drain_began is not None
         # On a busy machine, threads take more of the virtual time than they sleep: not as much as the delay, though.
-        assert wanted - 0.7 < timing.gone - timing.drain_began < wanted + 1.9
+        assert wanted - 0.7 < timing.gone - timing.drain_began < wanted + 3.5
 
 
 def test_a_machine_that_is_late_gets_a_longer_quiet_time(cluster: FakeCluster, monkeypatch: pytest.MonkeyPatch) -> None:
