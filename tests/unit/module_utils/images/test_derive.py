@@ -56,7 +56,7 @@ def test_hold_starts_what_the_image_starts() -> None:
     assert lines(inspected()) == [
         f"FROM sha256:{'1' * 64}",
         f"COPY --from={HOLD} /hold /.evenkeel/hold",
-        'ENTRYPOINT ["/.evenkeel/hold", "--port", "80", "--gate-seconds", "1", "--stop-signal", "SIGQUIT", "--",'
+        'ENTRYPOINT ["/.evenkeel/hold", "--port", "80", "--gate-seconds", "3", "--stop-signal", "SIGQUIT", "--",'
         ' "/docker-entrypoint.sh"]',
         'CMD ["nginx", "-g", "daemon off;"]',
         "STOPSIGNAL SIGTERM",
@@ -79,7 +79,7 @@ def test_words_of_a_command_stay_as_they_are() -> None:
 def test_a_health_path_is_told_and_a_missing_port_exposed() -> None:
     found = lines(inspected(ExposedPorts=None), health=dataclasses.asdict(HealthCheck("/up")), port=3000)
     assert (
-        '"--port", "3000", "--gate-seconds", "1", "--stop-signal", "SIGQUIT", "--health-path", "/up", "--"' in found[2]
+        '"--port", "3000", "--gate-seconds", "3", "--stop-signal", "SIGQUIT", "--health-path", "/up", "--"' in found[2]
     )
     assert found[-1] == "EXPOSE 3000"
 
