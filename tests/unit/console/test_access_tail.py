@@ -40,7 +40,7 @@ def test_what_comes_after_the_begin_counts(log: Path) -> None:
     add(log, line(milliseconds=10) * 18 + line(milliseconds=100, status=502) * 2 + line(service="other@file"))
     tail.read(100.0, SERVICES)
     (figures,) = tail.tiers(100.0).values()
-    assert (figures.requests, figures.rate, figures.p50, figures.p95, figures.errors) == (20, 4.0, 10, 100, 0.1)
+    assert (figures.requests, figures.rate, figures.p50, figures.p95, figures.errors) == (20, 4.0, 0.01, 0.1, 0.1)
     assert tail.servers(100.0)["http://web-1"].requests == 20
 
 
@@ -114,4 +114,4 @@ def test_other_lines_are_passed_over(text: bytes) -> None:
 
 
 def test_a_line(log: Path) -> None:
-    assert parse(line().encode()) == Logged("web-1a", "http://web-1", 10.0, False)
+    assert parse(line().encode()) == Logged("web-1a", "http://web-1", 0.01, False)

@@ -37,7 +37,7 @@ class Figures:
     Attributes:
         requests: how many were read.
         rate: requests per second, over :data:`RATE_SECONDS`.
-        p50: milliseconds; None without requests.
+        p50: seconds; None without requests.
         p95: the same.
         errors: share of answers of 5xx, between 0 and 1; None without requests.
     """
@@ -53,8 +53,8 @@ class Figures:
 class _Window:
     answers: deque[tuple[float, float, bool]] = field(default_factory=lambda: deque(maxlen=_KEPT))
 
-    def add(self, at: float, milliseconds: float, failed: bool) -> None:
-        self.answers.append((at, milliseconds, failed))
+    def add(self, at: float, seconds: float, failed: bool) -> None:
+        self.answers.append((at, seconds, failed))
 
     def figures(self, now: float) -> Figures:
         while self.answers and now - self.answers[0][0] > WINDOW_SECONDS:
@@ -109,7 +109,7 @@ class AccessTail:
             taken = parse(line)
             if taken is not None and (tier := services.get(taken.service)):
                 for windows, key in ((self._tiers, tier), (self._servers, taken.server)):
-                    windows.setdefault(key, _Window()).add(now - _age(taken, wall), taken.milliseconds, taken.failed)
+                    windows.setdefault(key, _Window()).add(now - _age(taken, wall), taken.seconds, taken.failed)
 
     def tiers(self, now: float) -> dict[str, Figures]:
         """Per tier that had requests since the begin."""
@@ -156,7 +156,7 @@ class Logged:
 
     service: str
     server: str
-    milliseconds: float
+    seconds: float
     failed: bool
     at: float | None = None
 
@@ -176,6 +176,6 @@ def parse(line: bytes) -> Logged | None:
         seconds = float(item["Duration"]) / 1e9
         began = moment(item.get("StartUTC"))
         at = None if began is None else began + seconds
-        return Logged(service, str(item.get("ServiceURL", "")), seconds * 1000, failed, at)
+        return Logged(service, str(item.get("ServiceURL", "")), seconds, failed, at)
     except (ValueError, KeyError, TypeError, RecursionError):
         return None
