@@ -16,8 +16,8 @@ from ..core.errors import Problem
 
 PROGRAM = "/.evenkeel/hold"
 _TAG_LENGTH = 12
-# Longer than the balancer takes to its first probe of a new node, about a second, also where the processors are busy: an
-# application that answers 503 itself while it starts would get requests before. It waits as long only without a balancer.
+# Longer than the balancer takes to its first probe of a new node, about a second, also where the processors are busy:
+# an application that answers 503 itself while it starts would get requests before. Without a balancer it waits as long.
 _GATE_SECONDS = "3"
 # What an image says and what the kernel calls the same processor.
 _ARCHITECTURES = {"amd64": "x86_64", "arm64": "aarch64"}
