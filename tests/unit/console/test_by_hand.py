@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from evenkeel_agent import drained, stopped
+from evenkeel_agent import kept_nodes
 from evenkeel_agent.action import DONE, FAILED
 from evenkeel_agent.agent import Agent
 from evenkeel_agent.drained import Drained
@@ -61,7 +61,7 @@ def test_a_drain_is_known_to_the_next_agent_until_the_node_serves_or_is_gone(tmp
 
 
 def test_a_stop_that_is_done_is_done_also_when_the_disk_is_full(desk: Desk, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(stopped, "write_atomically", full)
+    monkeypatch.setattr(kept_nodes, "write_atomically", full)
     node = desk.node("shop-2")
     action = desk.done("stop", node=node)
     assert (action.state, action.warnings) == (DONE, ("stopped.json: got no space, want room (fix: free some)",))
@@ -72,7 +72,7 @@ def test_a_stop_that_is_done_is_done_also_when_the_disk_is_full(desk: Desk, monk
 
 
 def test_a_drain_that_is_done_is_done_also_when_the_disk_is_full(desk: Desk, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(drained, "write_atomically", full)
+    monkeypatch.setattr(kept_nodes, "write_atomically", full)
     node = desk.node("shop-2")
     assert desk.done("drain", node=node).state == DONE
     assert desk.drained == {node: "alice"}

@@ -2,20 +2,18 @@
 
 from __future__ import annotations
 
-import json
-import threading
 import time
 from collections.abc import Callable, Collection, Iterator, Mapping
 from pathlib import Path
+from typing import Any
 
-from ansible_collections.evenkeel.cluster.plugins.module_utils.core.files import write_atomically
+from .kept_nodes import KeptNodes
 
 # The balancer needs some time to take a node out, and a look that began before that may come to its end after it.
 _LOOK_SECONDS = 30.0
-_MODE = 0o600
 
 
-class Drained(Mapping[str, str]):
+class Drained(KeptNodes[tuple[str, float]], Mapping[str, str]):
     """The engine's identifiers of these nodes to the person.
 
     Args:
@@ -25,15 +23,7 @@ class Drained(Mapping[str, str]):
 
     def __init__(self, path: Path, now: Callable[[], float] = time.time) -> None:
         """Read the file."""
-        self._path = path
-        self._now = now
-        self._lock = threading.Lock()
-        try:
-            found = json.loads(path.read_text(encoding="utf-8"))
-            self._nodes = {str(name): (str(person), float(at)) for name, (person, at) in found.items()}
-        except (OSError, ValueError, TypeError, AttributeError):
-            self._nodes = {}
-        self._written = self._nodes
+        super().__init__(path, _pair, now)
 
     def __getitem__(self, node: str) -> str:
         """The person."""
@@ -79,8 +69,7 @@ class Drained(Mapping[str, str]):
             kept = {name: each for name, each in self._nodes.items() if name in nodes or at - each[1] < _LOOK_SECONDS}
             self._become(kept)
 
-    def _become(self, nodes: dict[str, tuple[str, float]]) -> None:
-        self._nodes = nodes
-        if nodes != self._written:
-            write_atomically(self._path, json.dumps(nodes) + "\n", _MODE)
-            self._written = nodes
+
+def _pair(kept: Any) -> tuple[str, float]:
+    person, at = kept
+    return str(person), float(at)

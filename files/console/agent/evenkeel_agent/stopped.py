@@ -2,20 +2,17 @@
 
 from __future__ import annotations
 
-import json
-import threading
 import time
 from collections.abc import Callable, Collection, Iterable
 from pathlib import Path
 
-from ansible_collections.evenkeel.cluster.plugins.module_utils.core.files import write_atomically
+from .kept_nodes import KeptNodes
 
 # A look that began before a stop may come to its end after it.
 _LOOK_SECONDS = 10.0
-_MODE = 0o600
 
 
-class Stopped:
+class Stopped(KeptNodes[float]):
     """The engine's identifiers of these nodes, on disk.
 
     Args:
@@ -25,15 +22,7 @@ class Stopped:
 
     def __init__(self, path: Path, now: Callable[[], float] = time.time) -> None:
         """Read the file."""
-        self._path = path
-        self._now = now
-        self._lock = threading.Lock()
-        try:
-            found = json.loads(path.read_text(encoding="utf-8"))
-            self._nodes = {str(name): float(at) for name, at in found.items()}
-        except (OSError, ValueError, TypeError, AttributeError):
-            self._nodes = {}
-        self._written = self._nodes
+        super().__init__(path, float, now)
 
     @property
     def nodes(self) -> frozenset[str]:
@@ -62,9 +51,3 @@ class Stopped:
         """
         with self._lock:
             self._become({n: since for n, since in self._nodes.items() if n in ended or at - since < _LOOK_SECONDS})
-
-    def _become(self, nodes: dict[str, float]) -> None:
-        self._nodes = nodes
-        if nodes != self._written:
-            write_atomically(self._path, json.dumps(nodes) + "\n", _MODE)
-            self._written = nodes
